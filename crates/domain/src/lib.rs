@@ -1,0 +1,31 @@
+//! The words that every part of Tidegate shares.
+//!
+//! A dialect turns wire customs into these words, the platform decides on them, the store keeps them. This crate
+//! knows no wire format and no storage layout, reads no clock and never waits: times are arguments, in milliseconds
+//! since the Unix epoch.
+
+pub mod credential;
+pub mod device;
+pub mod event;
+pub mod intent;
+pub mod limits;
+pub mod message;
+pub mod notice;
+pub mod org;
+pub mod point;
+pub mod refusal;
+pub mod session;
+
+pub use credential::{ApiKey, Secret};
+pub use device::{Class, Device, DeviceId, DeviceInfo, DeviceName, DeviceType, Location, Registrar};
+pub use event::Event;
+pub use intent::{Claim, Identity, Peer};
+pub use message::{Message, QoS};
+pub use notice::{Closing, Presence, Rejection};
+pub use org::{Org, OrgId};
+pub use point::{Points, Reading, Value};
+pub use refusal::{Code, Fault, Refusal};
+pub use session::{Queued, SessionId, SessionRecord, Subscription};
+
+/// Milliseconds since the Unix epoch, UTC.
+pub type Millis = u64;

@@ -1,0 +1,21 @@
+//! Bounds of the platform's words, with their units.
+
+/// Points read from one message. A message with more is kept whole, as one JSON point.
+pub const POINTS_PER_MESSAGE_COUNT_MAX: usize = 256;
+/// Nesting of JSON that is taken apart into points. Deeper messages are kept whole, as one JSON point.
+pub const JSON_DEPTH_MAX: usize = 16;
+/// Device registrations of one organisation that may wait for the store at a time; further ones queue
+/// (spec watson 2.7 and D5).
+pub const REGISTRATIONS_PENDING_COUNT_MAX: usize = 128;
+/// How long a failed registration of a device is not tried again, by default (spec watson D6).
+pub const REGISTRATION_BACK_OFF_MS: u64 = 600_000;
+/// Failed registrations remembered in one organisation; beyond it the oldest is forgotten.
+pub const REGISTRATION_FAILURES_COUNT_MAX: usize = 10_000;
+/// Messages that wait for one session, by default; the oldest is dropped beyond it (spec watson 1.8).
+pub const QUEUE_MESSAGE_COUNT_MAX: u64 = 5_000;
+/// Bytes that wait for one session, by default.
+pub const QUEUE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// How long a queued message is worth delivering, by default: 48 hours (spec watson 1.8).
+pub const QUEUE_RETENTION_MS: u64 = 48 * 3600 * 1000;
+
+const _: () = assert!(QUEUE_MESSAGE_COUNT_MAX < u16::MAX as u64, "packet ids are derived from queue places");

@@ -1,0 +1,108 @@
+//! What the platform tells a peer. A dialect renders a notice as a message of its own topic space.
+
+use crate::{Millis, Refusal};
+
+/// Why a connection ended. The dialect gives each its own number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Closing {
+    /// The client said goodbye.
+    Normal,
+    /// The socket closed or failed without a goodbye.
+    Lost,
+    /// The client was silent for one and a half times its keep-alive.
+    KeepAliveExpired,
+    /// Another connection took the session over.
+    TakenOver,
+    /// The server is shutting down.
+    ShuttingDown,
+    /// An administrator removed or disabled the peer.
+    Removed,
+    /// The client sent bytes that are not MQTT, or MQTT that breaks the protocol.
+    ProtocolError,
+    /// The client used a topic or filter that is not valid for it.
+    TopicInvalid,
+    /// The client asked for what it may not do.
+    NotAllowed,
+    /// The client sent a message over the size limit.
+    TooLarge,
+    /// The client reads too slowly and its buffer stayed full.
+    TooSlow,
+    /// A bound of the server was reached.
+    Capacity,
+    /// The server failed.
+    ServerFailed,
+}
+
+/// A peer came or went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presence<'a> {
+    /// What happened.
+    pub change: PresenceChange,
+    /// When.
+    pub at_ms: Millis,
+    /// The peer's address, without port.
+    pub client_addr: &'a str,
+    /// The client id it came with.
+    pub client_id: &'a str,
+    /// The listener's port it came through.
+    pub port: u16,
+    /// Whether the connection was encrypted.
+    pub secure: bool,
+    /// The wire protocol: `mqtt3`, `mqtt4`, `mqtt5`, each with `-ws` over WebSocket, or `http`.
+    pub protocol: &'a str,
+    /// The user it came as, where that tells anything: an application's API key.
+    pub user: Option<&'a str>,
+    /// When the connection began.
+    pub connected_ms: Millis,
+}
+
+/// What happened to a peer's connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PresenceChange {
+    /// It was admitted.
+    Connected,
+    /// It was refused.
+    Failed {
+        /// Why.
+        refusal: Refusal,
+    },
+    /// It ended.
+    Disconnected {
+        /// Why.
+        closing: Closing,
+        /// Bytes received.
+        read_bytes: u64,
+        /// Messages received.
+        read_count: u64,
+        /// Bytes sent.
+        write_bytes: u64,
+        /// Messages sent.
+        write_count: u64,
+    },
+}
+
+/// A gateway is told that something it asked for was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection<'a> {
+    /// What it had asked.
+    pub request: Request,
+    /// When.
+    pub at_ms: Millis,
+    /// The topic or filter as it was sent.
+    pub topic: &'a str,
+    /// Why not.
+    pub refusal: &'a Refusal,
+    /// The client id of who asked.
+    pub client_id: &'a str,
+}
+
+/// What a gateway had asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Request {
+    /// A PUBLISH.
+    Publish,
+    /// A SUBSCRIBE.
+    Subscribe,
+    /// An UNSUBSCRIBE.
+    Unsubscribe,
+}

@@ -1,0 +1,367 @@
+//! What must survive.
+//!
+//! [`Store`] speaks in domain words: changes go in and get a [`Ticket`]; once [`Store::stored`] has reached the
+//! ticket, they are on disk, and only then may anything be acknowledged. Engines differ in where they keep the rows;
+//! every one passes the suite in `contract.rs`.
+//!
+//! The store does not know what a gateway is, nor what MQTT is. It never wakes a task or sends a message by itself:
+//! it calls the [`Waiter`] and the [`Inbox`] that came with the changes, from its committer thread.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use domain::event::LastEvent;
+use domain::{
+    ApiKey, Device, DeviceId, DeviceType, Event, Message, Millis, Org, OrgId, QoS, Queued, Reading, SessionId,
+    SessionRecord, Subscription, Value,
+};
+
+/// A place in the order of commits. Tickets grow; [`Ticket::NONE`] is always stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+impl Ticket {
+    /// The ticket of nothing at all.
+    pub const NONE: Ticket = Ticket(0);
+}
+
+/// Why the store could not answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreFault {
+    /// A write or sync failed. Nothing further is acknowledged; the process should end and be started again.
+    #[error("the store failed and accepts nothing more: {0}. Free or replace the disk, then start again")]
+    Poisoned(String),
+    /// A read failed.
+    #[error("reading the store failed: {0}")]
+    Read(String),
+    /// A row is not in the expected form.
+    #[error("the store holds a row it cannot read: {0}")]
+    Corrupt(String),
+    /// The data were written by another version of the format.
+    #[error("the data in {path} have format {found}, this program reads format {expected}")]
+    Format {
+        /// Where the data lie.
+        path: String,
+        /// Their format.
+        found: u32,
+        /// Ours.
+        expected: u32,
+    },
+    /// The data could not be opened.
+    #[error("cannot open the data in {path}: {cause}")]
+    Open {
+        /// Where the data lie.
+        path: String,
+        /// Why not.
+        cause: String,
+    },
+}
+
+/// Told when the changes it came with are stored. Called on the committer thread: be quick, do not block.
+pub trait Waiter: Send + Sync {
+    /// The ticket is stored, and so is every one before it.
+    fn stored(&self, ticket: Ticket);
+}
+
+/// The receiving end of a session's queue. Called on the committer thread, in the order of the queue.
+pub trait Inbox: Send + Sync {
+    /// The message is stored and has its place.
+    fn queued(&self, queued: Queued);
+    /// The oldest messages up to this place were dropped to make room.
+    fn dropped(&self, seq: u64);
+}
+
+/// One thing to be stored.
+pub enum Change {
+    /// Creates or replaces a setting of the installation.
+    PutSetting {
+        /// Its name.
+        name: &'static str,
+        /// Its content.
+        value: Vec<u8>,
+    },
+    /// Creates or replaces an organisation.
+    PutOrg(Org),
+    /// Creates or replaces a device type.
+    PutType(DeviceType),
+    /// Forgets a device type.
+    DropType {
+        /// Its organisation.
+        org: OrgId,
+        /// Its name.
+        name: String,
+    },
+    /// Creates or replaces a device.
+    PutDevice(Arc<Device>),
+    /// Forgets a device with its last events and its history.
+    DropDevice {
+        /// Its organisation.
+        org: OrgId,
+        /// Its id.
+        device: DeviceId,
+    },
+    /// Creates or replaces an API key.
+    PutKey(ApiKey),
+    /// Forgets an API key.
+    DropKey {
+        /// Its organisation.
+        org: OrgId,
+        /// The key.
+        key: String,
+    },
+    /// Keeps an event: as the last of its name, and its points as a reading at `event.at_ms`.
+    Event(Event),
+    /// Creates a session, or replaces its record.
+    PutSession(SessionRecord),
+    /// Forgets a session with everything that belongs to it.
+    DropSession {
+        /// Its organisation.
+        org: OrgId,
+        /// Its id.
+        session: SessionId,
+    },
+    /// Creates or replaces a subscription of a session, by its filter.
+    Subscribe {
+        /// The session's organisation.
+        org: OrgId,
+        /// The session.
+        session: SessionId,
+        /// The subscription.
+        subscription: Subscription,
+    },
+    /// Forgets a subscription.
+    Unsubscribe {
+        /// The session's organisation.
+        org: OrgId,
+        /// The session.
+        session: SessionId,
+        /// The filter, as the client wrote it.
+        filter: String,
+    },
+    /// Appends a message to a session's queue. The committer gives it its place, drops the oldest where a bound is
+    /// reached, and tells the inbox.
+    Enqueue {
+        /// The session's organisation.
+        org: OrgId,
+        /// The session.
+        session: SessionId,
+        /// Quality to deliver with: 1 or 2.
+        qos: QoS,
+        /// Retain flag to deliver with.
+        retain: bool,
+        /// Subscription identifier to deliver with; 0 = none.
+        identifier: u32,
+        /// When it stops being worth delivering; 0 = never.
+        deadline_ms: Millis,
+        /// The message, shared with all its receivers.
+        message: Arc<Message>,
+        /// Who is told.
+        inbox: Arc<dyn Inbox>,
+    },
+    /// Notes that everything up to `seq` has been sent at least once.
+    Sent {
+        /// The session's organisation.
+        org: OrgId,
+        /// The session.
+        session: SessionId,
+        /// The place.
+        seq: u64,
+    },
+    /// The receiver has the message (PUBREC): forgets the message but keeps its place until it is dequeued.
+    Release {
+        /// The session's organisation.
+        org: OrgId,
+        /// The session.
+        session: SessionId,
+        /// The place.
+        seq: u64,
+    },
+    /// Takes a message out of a queue. A place that is gone already is no fault.
+    Dequeue {
+        /// The session's organisation.
+        org: OrgId,
+        /// The session.
+        session: SessionId,
+        /// The place.
+        seq: u64,
+    },
+    /// Remembers the packet id of a QoS 2 message that was received and not yet released.
+    Receive {
+        /// The session's organisation.
+        org: OrgId,
+        /// The session.
+        session: SessionId,
+        /// The sender's packet id.
+        packet_id: u16,
+    },
+    /// Forgets such a packet id.
+    ReceiveDone {
+        /// The session's organisation.
+        org: OrgId,
+        /// The session.
+        session: SessionId,
+        /// The sender's packet id.
+        packet_id: u16,
+    },
+    /// Retains a message under its topic in a topic space.
+    Retain {
+        /// The organisation.
+        org: OrgId,
+        /// The topic space: the name of its dialect.
+        space: &'static str,
+        /// The message.
+        message: Arc<Message>,
+    },
+    /// Forgets a retained message.
+    Unretain {
+        /// The organisation.
+        org: OrgId,
+        /// The topic space.
+        space: &'static str,
+        /// The topic.
+        topic: String,
+    },
+}
+
+/// Changes that are stored together or not at all.
+#[derive(Default)]
+pub struct Changes {
+    /// What changes, in order.
+    pub list: Vec<Change>,
+    /// Who is told when it is stored.
+    pub waiter: Option<Arc<dyn Waiter>>,
+}
+
+impl Changes {
+    /// No changes, and nobody to tell.
+    pub fn new() -> Changes {
+        Changes::default()
+    }
+
+    /// Whether there is nothing to store.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Adds a change.
+    pub fn push(&mut self, change: Change) {
+        self.list.push(change);
+    }
+}
+
+impl From<Change> for Changes {
+    fn from(change: Change) -> Changes {
+        Changes { list: vec![change], waiter: None }
+    }
+}
+
+/// What a session needs to go on where it stopped, besides its queue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionState {
+    /// Everything up to this place of the queue may have been sent before.
+    pub sent_seq: u64,
+    /// Packet ids of QoS 2 messages received from the client and not yet released.
+    pub received: Vec<u16>,
+}
+
+/// Counters of a store, for metrics. All grow from 0 at opening, but for `waiting_bytes`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Group commits (one sync each).
+    pub commits: u64,
+    /// Changes stored.
+    pub changes: u64,
+    /// Queued messages dropped because a session's queue was full.
+    pub dropped: u64,
+    /// Bytes handed in and not yet stored.
+    pub waiting_bytes: u64,
+}
+
+/// What keeps the data. All methods may be called from any thread; [`Store::commit`], [`Store::stored`] and
+/// [`Store::stats`] never block on the disk, the queries may: call those off the workers.
+pub trait Store: Send + Sync {
+    /// Hands changes over. They become visible to queries and durable together, in the order of tickets; changes
+    /// handed in by different threads are grouped and share one sync. On a poisoned store the ticket is never stored.
+    fn commit(&self, changes: Changes) -> Ticket;
+
+    /// The last ticket that is stored.
+    fn stored(&self) -> Ticket;
+
+    /// Blocks until the ticket is stored. For start-up, commands and tests, not for workers.
+    fn wait(&self, ticket: Ticket) -> Result<(), StoreFault>;
+
+    /// `Err` once the store is poisoned.
+    fn health(&self) -> Result<(), StoreFault>;
+
+    /// Counters.
+    fn stats(&self) -> Stats;
+
+    /// Stores what was handed in, closes the files and ends the committer thread. Later commits are never stored.
+    fn close(&self) -> Result<(), StoreFault>;
+
+    /// A setting of the installation.
+    fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, StoreFault>;
+
+    /// All organisations, by id.
+    fn orgs(&self) -> Result<Vec<Org>, StoreFault>;
+
+    /// All device types of an organisation, by name.
+    fn types(&self, org: OrgId) -> Result<Vec<DeviceType>, StoreFault>;
+
+    /// Devices of an organisation by ascending id, after `after`, at most `count_max`.
+    fn devices(&self, org: OrgId, after: Option<DeviceId>, count_max: usize)
+    -> Result<Vec<Device>, StoreFault>;
+
+    /// All API keys of an organisation.
+    fn keys(&self, org: OrgId) -> Result<Vec<ApiKey>, StoreFault>;
+
+    /// All sessions of an organisation with their subscriptions.
+    fn sessions(&self, org: OrgId) -> Result<Vec<(SessionRecord, Vec<Subscription>)>, StoreFault>;
+
+    /// What a session needs besides its queue.
+    fn session_state(&self, org: OrgId, session: SessionId) -> Result<SessionState, StoreFault>;
+
+    /// Messages of a session's queue after place `after`, in order, at most `count_max` and about `bytes_max` (but at
+    /// least one).
+    fn queue(
+        &self,
+        org: OrgId,
+        session: SessionId,
+        after: u64,
+        count_max: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<Queued>, StoreFault>;
+
+    /// How many messages a session's queue holds, released ones included.
+    fn queue_len(&self, org: OrgId, session: SessionId) -> Result<usize, StoreFault>;
+
+    /// All retained messages of a topic space, by topic.
+    fn retained(&self, org: OrgId, space: &str) -> Result<Vec<Message>, StoreFault>;
+
+    /// The last event of each name of a device, by name.
+    fn last_events(&self, org: OrgId, device: DeviceId) -> Result<Vec<LastEvent>, StoreFault>;
+
+    /// The last event of one name of a device.
+    fn last_event(&self, org: OrgId, device: DeviceId, name: &str) -> Result<Option<LastEvent>, StoreFault>;
+
+    /// Readings of a device with `at_ms` in `range`, oldest first, at most `count_max`.
+    fn readings(
+        &self,
+        org: OrgId,
+        device: DeviceId,
+        range: Range<Millis>,
+        count_max: usize,
+    ) -> Result<Vec<Reading>, StoreFault>;
+
+    /// Points of one key of a device with a time in `range`, oldest first, at most `count_max`: calls `each` with
+    /// every one of them.
+    fn points(
+        &self,
+        org: OrgId,
+        device: DeviceId,
+        key: &str,
+        range: Range<Millis>,
+        count_max: usize,
+        each: &mut dyn FnMut(Millis, Value<'_>),
+    ) -> Result<(), StoreFault>;
+}
