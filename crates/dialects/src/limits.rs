@@ -1,0 +1,8 @@
+//! Bounds of the dialects, with their units.
+
+/// Bytes of a Watson client id (spec watson 1.1).
+pub const CLIENT_ID_BYTES_MAX: usize = 256;
+/// Characters of a Watson device type, device, application or instance name (spec watson 1.1).
+pub const NAME_CHARS_MAX: usize = 36;
+/// Seconds of a scalable application's keep-alive (spec watson 1.7).
+pub const SCALABLE_KEEP_ALIVE_S_MAX: u16 = 3600;
