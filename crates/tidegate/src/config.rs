@@ -1,0 +1,248 @@
+//! The settings of one Tidegate: read from a TOML file, complete without one.
+//!
+//! `default.toml` is the only place where a setting is named, explained and given its default: the file a user writes
+//! is checked against it and laid over it, and `tidegate config` prints it. An unknown key, a value of the wrong type
+//! or out of its range is an error that names file, line and key; nothing is ever guessed or ignored.
+//!
+//! This module never reads the environment or the command line; `cli` lays its options over the result.
+
+mod fault;
+mod listen;
+
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+pub(crate) use fault::ConfigFault;
+pub(crate) use listen::Addresses;
+
+/// Every setting with its explanation and default.
+pub(crate) const DEFAULT_FILE: &str = include_str!("config/default.toml");
+
+/// The file that is read from the working folder when none is named.
+pub(crate) const FILE_NAME: &str = "tidegate.toml";
+
+/// All settings. The fields are explained in `default.toml`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) server: Server,
+    pub(crate) listen: Listen,
+    pub(crate) tls: Tls,
+    pub(crate) data: Data,
+    pub(crate) log: Log,
+    pub(crate) limits: Limits,
+}
+
+/// Who we are.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Server {
+    pub(crate) domain: String,
+    /// 0 = one for each CPU.
+    pub(crate) worker_count: usize,
+}
+
+/// Where we listen.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Listen {
+    pub(crate) mqtt: Addresses,
+    pub(crate) mqtts: Addresses,
+    pub(crate) http: Addresses,
+    pub(crate) https: Addresses,
+}
+
+/// Which certificate is shown.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tls {
+    #[serde(deserialize_with = "path_or_none")]
+    pub(crate) cert: Option<PathBuf>,
+    #[serde(deserialize_with = "path_or_none")]
+    pub(crate) key: Option<PathBuf>,
+    pub(crate) names: Vec<String>,
+}
+
+/// Where the data lie.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Data {
+    pub(crate) path: PathBuf,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) level: String,
+    pub(crate) format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For a terminal.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Bounds. Each name ends in its unit.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limits {
+    pub(crate) connection_count_max: usize,
+    pub(crate) login_ms_max: u64,
+    pub(crate) packet_bytes_before_login_max: usize,
+    pub(crate) payload_bytes_max: usize,
+    pub(crate) topic_level_count_max: usize,
+    pub(crate) subscription_count_max: usize,
+    pub(crate) inflight_device_count_max: u16,
+    pub(crate) inflight_gateway_count_max: u16,
+    pub(crate) inflight_application_count_max: u16,
+    pub(crate) outbox_bytes_max: usize,
+    pub(crate) queue_message_count_max: u64,
+    pub(crate) queue_bytes_max: u64,
+    pub(crate) queue_retention_s: u64,
+    pub(crate) registration_pending_count_max: usize,
+    pub(crate) registration_back_off_s: u64,
+}
+
+/// What each whole number may be; every number of `default.toml` has its row.
+const RANGES: &[(&str, &str, RangeInclusive<i64>)] = &[
+    ("server", "worker_count", 0..=1_024),
+    ("limits", "connection_count_max", 1..=100_000_000),
+    ("limits", "login_ms_max", 1..=3_600_000),
+    ("limits", "packet_bytes_before_login_max", 256..=268_435_455),
+    ("limits", "payload_bytes_max", 1..=201_326_592),
+    ("limits", "topic_level_count_max", 10..=65_535),
+    ("limits", "subscription_count_max", 1..=1_000_000),
+    ("limits", "inflight_device_count_max", 1..=65_535),
+    ("limits", "inflight_gateway_count_max", 1..=65_535),
+    ("limits", "inflight_application_count_max", 1..=65_535),
+    ("limits", "outbox_bytes_max", 65_536..=4_294_967_296),
+    // Packet ids are derived from places in the queue, so that a queue must not hold more than there are ids.
+    ("limits", "queue_message_count_max", 1..=65_534),
+    ("limits", "queue_bytes_max", 65_536..=1_099_511_627_776),
+    ("limits", "queue_retention_s", 1..=31_536_000),
+    ("limits", "registration_pending_count_max", 1..=100_000),
+    ("limits", "registration_back_off_s", 0..=86_400),
+];
+
+impl Default for Config {
+    fn default() -> Config {
+        Config::parse("", "default.toml").expect("a test reads default.toml")
+    }
+}
+
+impl Config {
+    /// Reads the file at `path`.
+    pub(crate) fn load(path: &Path) -> Result<Config, ConfigFault> {
+        let name = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Config::parse(&text, &name),
+            Err(cause) => Err(ConfigFault::unreadable(&name, &cause)),
+        }
+    }
+
+    /// Reads the settings in `text`; `name` stands for the file in errors.
+    pub(crate) fn parse(text: &str, name: &str) -> Result<Config, ConfigFault> {
+        let source = fault::Source { name, text };
+        let user = DeTable::parse(text).map_err(|it| source.syntax(&it))?;
+        let known = DeTable::parse(DEFAULT_FILE).map_err(|it| source.syntax(&it))?;
+        check(&source, user.get_ref(), known.get_ref())?;
+        let laid = Spanned::new(0..text.len(), lay_over(known.into_inner(), user.get_ref()));
+        Config::deserialize(toml::de::Deserializer::from(laid))
+            .map_err(|it| source.value(user.get_ref(), &it))
+    }
+
+    /// Whether the user brought a certificate, both halves of it.
+    pub(crate) fn own_certificate(&self) -> Option<(&Path, &Path)> {
+        self.tls.cert.as_deref().zip(self.tls.key.as_deref())
+    }
+}
+
+/// Refuses what `known` does not have: sections, keys, types, and numbers out of range.
+fn check(source: &fault::Source<'_>, user: &DeTable<'_>, known: &DeTable<'_>) -> Result<(), ConfigFault> {
+    for (section, content) in user.iter() {
+        let sections = known.iter().map(|(it, _)| it.get_ref().as_ref());
+        let Some(known) = known.get(section.get_ref().as_ref()).and_then(|it| it.get_ref().as_table()) else {
+            return Err(source.unknown_section(section, sections, known));
+        };
+        let Some(content) = content.get_ref().as_table() else {
+            return Err(source.not_a_section(section));
+        };
+        for (key, value) in content.iter() {
+            let keys = known.iter().map(|(it, _)| it.get_ref().as_ref());
+            let Some(expected) = known.get(key.get_ref().as_ref()) else {
+                return Err(source.unknown_key(section.get_ref(), key, keys));
+            };
+            let either = section.get_ref() == "listen" && value.get_ref().is_array();
+            if !either && !value.get_ref().same_type(expected.get_ref()) {
+                return Err(source.wrong_type(section.get_ref(), key, value, expected.get_ref()));
+            }
+            if let Some(range) = range_of(section.get_ref(), key.get_ref()) {
+                check_range(value.get_ref(), range)
+                    .map_err(|hint| source.at(section.get_ref(), key, value.span(), &hint))?;
+            }
+        }
+    }
+    check_certificate(source, user)
+}
+
+fn range_of(section: &str, key: &str) -> Option<&'static RangeInclusive<i64>> {
+    RANGES.iter().find(|it| it.0 == section && it.1 == key).map(|it| &it.2)
+}
+
+fn check_range(value: &DeValue<'_>, range: &RangeInclusive<i64>) -> Result<(), String> {
+    let number =
+        value.as_integer().and_then(|it| i64::from_str_radix(&it.as_str().replace('_', ""), it.radix()).ok());
+    match number {
+        Some(it) if range.contains(&it) => Ok(()),
+        _ => Err(format!("must be from {} to {}", range.start(), range.end())),
+    }
+}
+
+/// A certificate without its key, or a key without its certificate, serves nobody.
+fn check_certificate(source: &fault::Source<'_>, user: &DeTable<'_>) -> Result<(), ConfigFault> {
+    let Some(tls) = user.get("tls").and_then(|it| it.get_ref().as_table()) else {
+        return Ok(());
+    };
+    let given = |key: &str| tls.get_key_value(key).filter(|(_, it)| it.get_ref().as_str() != Some(""));
+    match (given("cert"), given("key")) {
+        (Some((key, value)), None) => Err(source.at("tls", key, value.span(), "needs `key` beside it")),
+        (None, Some((key, value))) => Err(source.at("tls", key, value.span(), "needs `cert` beside it")),
+        _ => Ok(()),
+    }
+}
+
+/// The default document with the user's values in their places.
+fn lay_over<'a>(mut known: DeTable<'a>, user: &DeTable<'a>) -> DeTable<'a> {
+    for (section, content) in user.iter() {
+        let (Some(content), Some(place)) =
+            (content.get_ref().as_table(), known.get_mut(section.get_ref().as_ref()))
+        else {
+            continue;
+        };
+        if let DeValue::Table(place) = place.get_mut() {
+            for (key, value) in content.iter() {
+                place.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    known
+}
+
+/// The empty string stands for "none" in files.
+fn path_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+    let path = PathBuf::deserialize(from)?;
+    Ok(if path.as_os_str().is_empty() { None } else { Some(path) })
+}
+
+#[cfg(test)]
+mod tests;
