@@ -1,1 +1,30 @@
-//! placeholder
+//! What an intent does: who may come in, who may speak for whom, what is registered.
+//!
+//! [`Platform`] is the one object; connections and HTTP handlers share it. It decides from memory and hands every
+//! change to the store before the change can be seen, so that whatever is built on it has a later ticket. Methods that
+//! change something return the [`store::Ticket`] of the change: whoever answers a person or device waits for it first.
+//!
+//! Nothing here waits, opens a socket, reads a clock or knows MQTT: times are arguments, randomness is given.
+
+mod admission;
+mod back_off;
+mod credentials;
+mod device_types;
+mod devices;
+mod ids;
+mod keys;
+pub mod limits;
+mod orgs;
+mod registration;
+mod registry;
+mod slots;
+#[cfg(test)]
+mod testing;
+
+pub use credentials::{Entropy, org_of_key};
+pub use device_types::{NewType, TypeChange};
+pub use devices::{DeviceChange, DeviceQuery, NewDevice};
+pub use keys::NewKey;
+pub use orgs::OrgChange;
+pub use registration::{RegistrationStats, Verdict};
+pub use registry::{Platform, Removed};

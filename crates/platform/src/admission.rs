@@ -1,0 +1,199 @@
+//! Who may come in: a claim of identity becomes a peer, or a refusal.
+//!
+//! Refusals tell apart what was wrong, for the record that an administrator reads. Dialects answer all of them alike,
+//! and all of them cost the same hash, so a stranger cannot find out which devices exist.
+
+use domain::{Claim, Class, Code, DeviceId, DeviceName, Identity, OrgId, Peer, Refusal};
+
+use crate::credentials::{Holder, org_of_key};
+use crate::registry::{OrgCell, Platform};
+
+impl Platform {
+    /// Decides about a claim. `client_id` is how the wire names the peer from now on.
+    ///
+    /// Refuses with [`Code::OrgUnknown`], [`Code::DeviceUnknown`], [`Code::KeyUnknown`], [`Code::OrgMismatch`],
+    /// [`Code::TokenWrong`], [`Code::DeviceDisabled`] or [`Code::ClassMismatch`] (spec watson 1.1, 1.2, 1.5).
+    pub fn admit(&self, claim: &Claim<'_>, client_id: &str) -> Result<Peer, Refusal> {
+        let org = OrgId::parse(claim.org);
+        let cell = org.and_then(|it| self.cell(it));
+        let peer = match claim.identity {
+            Identity::Device { class, name } => {
+                self.admit_device(cell.as_deref(), class, name, claim, client_id)
+            }
+            Identity::Application { app, key } => {
+                self.admit_application(cell.as_deref(), org, app, key, claim, client_id)
+            }
+        }?;
+        match cell {
+            Some(cell) if cell.state.read().org.enabled => Ok(peer),
+            _ => Err(Refusal::new(Code::OrgUnknown, format!("The organisation {} is disabled.", claim.org))),
+        }
+    }
+
+    fn admit_device(
+        &self,
+        cell: Option<&OrgCell>,
+        class: Class,
+        name: DeviceName<'_>,
+        claim: &Claim<'_>,
+        client_id: &str,
+    ) -> Result<Peer, Refusal> {
+        let device = cell.and_then(|it| it.state.read().device(name).cloned());
+        let holder = Holder::Device(device.as_ref().map_or(DeviceId(0), |it| it.id));
+        let proven = self.credentials.proves(holder, claim.token, device.as_ref().map(|it| &it.secret));
+        let Some(device) = device else {
+            return Err(match cell {
+                None => org_unknown(claim.org),
+                Some(_) => Refusal::new(
+                    Code::DeviceUnknown,
+                    format!(
+                        "The device {name} is not registered. Register it, then use the token that gives."
+                    ),
+                ),
+            });
+        };
+        if !proven {
+            return Err(token_wrong(claim.token, &format!("the device {name}")));
+        }
+        if !device.enabled {
+            return Err(Refusal::new(Code::DeviceDisabled, format!("The device {name} is disabled.")));
+        }
+        if device.class != class {
+            let (is, says) = match device.class {
+                Class::Gateway => ("a gateway", "a device"),
+                Class::Device => ("a device", "a gateway"),
+            };
+            let hint = format!("The type of {name} makes it {is}, but it connects as {says}.");
+            return Err(Refusal::new(Code::ClassMismatch, hint));
+        }
+        Ok(Peer::Device {
+            org: device.org,
+            id: device.id,
+            class,
+            device_type: device.device_type.clone(),
+            name: device.name.clone(),
+            client_id: client_id.to_owned(),
+        })
+    }
+
+    fn admit_application(
+        &self,
+        cell: Option<&OrgCell>,
+        org: Option<OrgId>,
+        app: &str,
+        key: &str,
+        claim: &Claim<'_>,
+        client_id: &str,
+    ) -> Result<Peer, Refusal> {
+        let secret = cell.and_then(|it| it.state.read().keys.get(key).map(|it| it.secret));
+        let proven = self.credentials.proves(Holder::Key(key), claim.token, secret.as_ref());
+        let Some(org) = org.filter(|_| cell.is_some()) else { return Err(org_unknown(claim.org)) };
+        if secret.is_none() {
+            return Err(match org_of_key(key) {
+                Some(other) if other != org => Refusal::new(
+                    Code::OrgMismatch,
+                    format!("The API key belongs to the organisation {other}, not to {org}."),
+                ),
+                _ => Refusal::new(Code::KeyUnknown, format!("The organisation {org} has no such API key.")),
+            });
+        }
+        if !proven {
+            return Err(token_wrong(claim.token, &format!("the API key {key}")));
+        }
+        Ok(Peer::Application {
+            org,
+            app: app.to_owned(),
+            key: key.to_owned(),
+            client_id: client_id.to_owned(),
+        })
+    }
+}
+
+fn org_unknown(org: &str) -> Refusal {
+    Refusal::new(Code::OrgUnknown, format!("There is no organisation {org}."))
+}
+
+fn token_wrong(token: &[u8], holder: &str) -> Refusal {
+    let what = if token.is_empty() { "missing" } else { "wrong" };
+    Refusal::new(Code::TokenWrong, format!("The token of {holder} is {what}."))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+    use domain::{Claim, Class, Code, DeviceName, Identity, Peer};
+
+    use crate::testing::House;
+    use crate::{DeviceChange, NewKey, OrgChange};
+
+    fn claim<'a>(org: &'a str, identity: Identity<'a>, token: &'a str) -> Claim<'a> {
+        Claim { org, identity, token: token.as_bytes() }
+    }
+
+    #[test]
+    fn a_device_comes_in_with_its_own_token_only() {
+        let house = House::new();
+        let token = house.device("sensor", "s1");
+        let name = DeviceName { device_type: "sensor", name: "s1" };
+        let device = Identity::Device { class: Class::Device, name };
+        let peer = house.platform.admit(&claim("abc123", device, &token), "d:abc123:sensor:s1").unwrap();
+        assert_eq!((peer.device_name(), peer.client_id()), (Some(name), "d:abc123:sensor:s1"));
+
+        let other =
+            Identity::Device { class: Class::Device, name: DeviceName { device_type: "sensor", name: "s2" } };
+        let gateway = Identity::Device { class: Class::Gateway, name };
+        for (wrong, code) in [
+            (claim("zzz999", device, &token), Code::OrgUnknown),
+            (claim("not an org", device, &token), Code::OrgUnknown),
+            (claim("abc123", other, &token), Code::DeviceUnknown),
+            (claim("abc123", device, ""), Code::TokenWrong),
+            (claim("abc123", device, "guess"), Code::TokenWrong),
+            (claim("abc123", gateway, &token), Code::ClassMismatch),
+        ] {
+            assert_eq!(house.platform.admit(&wrong, "x").unwrap_err().code, code, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_disabled_stay_outside() {
+        let house = House::new();
+        let token = house.device("sensor", "s1");
+        let name = DeviceName { device_type: "sensor", name: "s1" };
+        let asks = claim("abc123", Identity::Device { class: Class::Device, name }, &token);
+        let change = DeviceChange { enabled: Some(false), ..DeviceChange::default() };
+        house.platform.update_device(house.org, name, change).unwrap();
+        assert_eq!(house.platform.admit(&asks, "x").unwrap_err().code, Code::DeviceDisabled);
+        let change = DeviceChange { enabled: Some(true), ..DeviceChange::default() };
+        house.platform.update_device(house.org, name, change).unwrap();
+        house.platform.admit(&asks, "x").unwrap();
+        let change = OrgChange { enabled: Some(false), ..OrgChange::default() };
+        house.platform.update_org(house.org, change).unwrap();
+        assert_eq!(house.platform.admit(&asks, "x").unwrap_err().code, Code::OrgUnknown);
+    }
+
+    #[test]
+    fn an_application_comes_in_with_a_key_of_its_organisation() {
+        let house = House::new();
+        let (key, token, _) = house.platform.create_key(house.org, NewKey::default(), 1).unwrap();
+        let key = key.key.as_str();
+        let app = Identity::Application { app: "app", key };
+        let peer = house.platform.admit(&claim("abc123", app, &token), "a:abc123:app").unwrap();
+        assert!(matches!(&peer, Peer::Application { app, .. } if app == "app"), "{peer:?}");
+
+        let other = domain::OrgId::parse("other1");
+        house.platform.create_org(other, "Other", 1).unwrap();
+        let unknown = Identity::Application { app: "app", key: "a-abc123-unknown" };
+        for (wrong, code) in [
+            (claim("abc123", app, "guess"), Code::TokenWrong),
+            (claim("abc123", unknown, &token), Code::KeyUnknown),
+            (claim("other1", app, &token), Code::OrgMismatch),
+            (claim("zzz999", app, &token), Code::OrgUnknown),
+        ] {
+            assert_eq!(house.platform.admit(&wrong, "x").unwrap_err().code, code, "{wrong:?}");
+        }
+        house.platform.drop_key(house.org, key).unwrap();
+        let refusal = house.platform.admit(&claim("abc123", app, &token), "x").unwrap_err();
+        assert_eq!(refusal.code, Code::KeyUnknown);
+    }
+}

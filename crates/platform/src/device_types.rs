@@ -1,0 +1,141 @@
+//! Device types: the class and the template of their devices.
+
+use std::sync::Arc;
+
+use domain::{Class, Code, DeviceInfo, DeviceType, Millis, OrgId, Refusal};
+use store::{Change, Ticket};
+
+use crate::devices::{check_metadata, check_name};
+use crate::limits::TYPES_COUNT_MAX;
+use crate::registry::{OrgState, Platform};
+
+/// A device type to be created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewType {
+    /// Its name.
+    pub name: String,
+    /// Whether its devices are gateways; fixed from now on.
+    pub class: Class,
+    /// Description.
+    pub description: Option<String>,
+    /// Template for new devices.
+    pub info: DeviceInfo,
+    /// Template for new devices: a JSON text.
+    pub metadata: Option<String>,
+}
+
+/// What to change of a device type; `None` leaves a thing as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TypeChange {
+    /// Description.
+    pub description: Option<String>,
+    /// Template for new devices; present facts replace, absent ones stay.
+    pub info: DeviceInfo,
+    /// Template for new devices: a JSON text.
+    pub metadata: Option<String>,
+}
+
+impl Platform {
+    /// Creates a device type. Registrations that failed because it was missing may try again.
+    ///
+    /// Refuses with [`Code::NotFound`] (organisation), [`Code::Exists`], [`Code::TypeInvalid`], [`Code::TooMany`] or
+    /// [`Code::TooLarge`].
+    pub fn create_type(
+        &self,
+        org: OrgId,
+        draft: NewType,
+        now_ms: Millis,
+    ) -> Result<(Arc<DeviceType>, Ticket), Refusal> {
+        check_name(Code::TypeInvalid, "device type", &draft.name)?;
+        check_metadata(draft.metadata.as_deref())?;
+        let cell = self.cell_or_refuse(org)?;
+        let mut state = cell.state.write();
+        if state.types.contains_key(draft.name.as_str()) {
+            return Err(Refusal::new(Code::Exists, format!("The device type {} exists.", draft.name)));
+        }
+        if state.types.len() >= TYPES_COUNT_MAX {
+            let hint = format!("An organisation may have {TYPES_COUNT_MAX} device types.");
+            return Err(Refusal::new(Code::TooMany, hint));
+        }
+        let device_type = Arc::new(DeviceType {
+            org,
+            name: draft.name,
+            class: draft.class,
+            description: draft.description,
+            info: draft.info,
+            metadata: draft.metadata,
+            created_ms: now_ms,
+            updated_ms: now_ms,
+        });
+        let ticket = self.store.commit(Change::PutType((*device_type).clone()).into());
+        state.back_off.forget_type(&device_type.name);
+        state.put_type(Arc::clone(&device_type));
+        Ok((device_type, ticket))
+    }
+
+    /// Changes a device type; devices that exist keep what they were registered with.
+    ///
+    /// Refuses with [`Code::NotFound`] or [`Code::TooLarge`].
+    pub fn update_type(
+        &self,
+        org: OrgId,
+        name: &str,
+        change: TypeChange,
+        now_ms: Millis,
+    ) -> Result<(Arc<DeviceType>, Ticket), Refusal> {
+        check_metadata(change.metadata.as_deref())?;
+        let cell = self.cell_or_refuse(org)?;
+        let mut state = cell.state.write();
+        let mut device_type = (**state.device_type(name)?).clone();
+        device_type.description = change.description.or(device_type.description);
+        device_type.info = change.info.or(&device_type.info);
+        device_type.metadata = change.metadata.or(device_type.metadata);
+        device_type.updated_ms = now_ms;
+        let device_type = Arc::new(device_type);
+        let ticket = self.store.commit(Change::PutType((*device_type).clone()).into());
+        state.put_type(Arc::clone(&device_type));
+        Ok((device_type, ticket))
+    }
+
+    /// Forgets a device type without devices.
+    ///
+    /// Refuses with [`Code::NotFound`] or, while it has devices, [`Code::InUse`].
+    pub fn drop_type(&self, org: OrgId, name: &str) -> Result<Ticket, Refusal> {
+        let cell = self.cell_or_refuse(org)?;
+        let mut state = cell.state.write();
+        state.device_type(name)?;
+        let device_count = state.types.get(name).map_or(0, |it| it.devices.len());
+        if device_count > 0 {
+            let hint = format!("The device type {name} has {device_count} devices. Remove them first.");
+            return Err(Refusal::new(Code::InUse, hint));
+        }
+        let ticket = self.store.commit(Change::DropType { org, name: name.to_owned() }.into());
+        state.types.remove(name);
+        drop(state);
+        cell.void_verdicts();
+        Ok(ticket)
+    }
+
+    /// All device types of an organisation, by name.
+    pub fn types(&self, org: OrgId) -> Vec<Arc<DeviceType>> {
+        let Some(cell) = self.cell(org) else { return Vec::new() };
+        let state = cell.state.read();
+        state.types.values().map(|it| Arc::clone(&it.device_type)).collect()
+    }
+
+    /// One device type.
+    pub fn device_type(&self, org: OrgId, name: &str) -> Option<Arc<DeviceType>> {
+        let cell = self.cell(org)?;
+        let state = cell.state.read();
+        state.types.get(name).map(|it| Arc::clone(&it.device_type))
+    }
+}
+
+impl OrgState {
+    pub(crate) fn device_type(&self, name: &str) -> Result<&Arc<DeviceType>, Refusal> {
+        match self.types.get(name) {
+            Some(entry) => Ok(&entry.device_type),
+            None => Err(Refusal::new(Code::NotFound, format!("There is no device type {name}."))),
+        }
+    }
+}

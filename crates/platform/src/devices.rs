@@ -1,0 +1,367 @@
+//! Devices as administrators and applications register, change and list them.
+
+use std::collections::btree_map::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use domain::{
+    Class, Code, Device, DeviceId, DeviceInfo, DeviceName, Location, Millis, OrgId, Refusal, Registrar,
+};
+use store::{Change, Ticket};
+
+use crate::credentials::Holder;
+use crate::keys::check_token;
+use crate::limits::{METADATA_BYTES_MAX, NAME_BYTES_MAX, SCAN_COUNT_MAX};
+use crate::registry::{OrgState, Platform, Removed};
+
+/// A device to be registered. What it leaves open is filled from its type's template.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewDevice {
+    /// The name of its type.
+    pub device_type: String,
+    /// Its name.
+    pub name: String,
+    /// Its token; `None`: a random one.
+    pub token: Option<String>,
+    /// Descriptive facts.
+    pub info: DeviceInfo,
+    /// A JSON text.
+    pub metadata: Option<String>,
+    /// Where it is.
+    pub location: Option<Location>,
+    /// The gateway in front of it.
+    pub gateway: Option<DeviceId>,
+    /// Who registers it.
+    pub registrar: Registrar,
+}
+
+/// What to change of a device; `None` leaves a thing as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeviceChange {
+    /// Descriptive facts; present ones replace, absent ones stay.
+    pub info: DeviceInfo,
+    /// A JSON text.
+    pub metadata: Option<String>,
+    /// Whether it may connect and be spoken for.
+    pub enabled: Option<bool>,
+    /// A new token.
+    pub token: Option<String>,
+}
+
+/// Which devices to list, in the order of type and name.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DeviceQuery<'a> {
+    /// Only those of this type.
+    pub device_type: Option<&'a str>,
+    /// Only those of this name.
+    pub name: Option<&'a str>,
+    /// Only those registered through this gateway.
+    pub gateway: Option<DeviceId>,
+    /// Only those behind this one.
+    pub after: Option<DeviceName<'a>>,
+}
+
+impl Platform {
+    /// Registers a device and gives its token, which is not kept.
+    ///
+    /// Refuses with [`Code::NotFound`] (organisation), [`Code::TypeUnknown`], [`Code::Exists`], [`Code::OrgFull`],
+    /// [`Code::NameInvalid`], [`Code::ClassMismatch`] (the gateway named is none), [`Code::Malformed`] (empty token)
+    /// or [`Code::TooLarge`].
+    pub fn register(
+        &self,
+        org: OrgId,
+        draft: NewDevice,
+        now_ms: Millis,
+    ) -> Result<(Arc<Device>, String, Ticket), Refusal> {
+        check_metadata(draft.metadata.as_deref())?;
+        let token = match &draft.token {
+            Some(token) => {
+                check_token(token)?;
+                token.clone()
+            }
+            None => self.credentials.token(),
+        };
+        let cell = self.cell_or_refuse(org)?;
+        let mut state = cell.state.write();
+        state.check_gateway(draft.gateway)?;
+        let name = DeviceName { device_type: &draft.device_type, name: &draft.name };
+        state.check_new(name)?;
+        let (device, ticket) = self.create(&mut state, draft, &token, now_ms)?;
+        Ok((device, token, ticket))
+    }
+
+    /// Hands a checked device to the store, then shows it.
+    pub(crate) fn create(
+        &self,
+        state: &mut OrgState,
+        draft: NewDevice,
+        token: &str,
+        now_ms: Millis,
+    ) -> Result<(Arc<Device>, Ticket), Refusal> {
+        let device_type = Arc::clone(state.type_of_new(&draft.device_type)?);
+        let id = DeviceId(self.ids.next(now_ms));
+        let device = Arc::new(Device {
+            id,
+            org: state.org.id,
+            device_type: draft.device_type,
+            name: draft.name,
+            class: device_type.class,
+            info: draft.info.or(&device_type.info),
+            metadata: draft.metadata.or_else(|| device_type.metadata.clone()),
+            location: draft.location,
+            secret: self.credentials.secret(Holder::Device(id), token.as_bytes()),
+            enabled: true,
+            registered_ms: now_ms,
+            registrar: draft.registrar,
+            gateway: draft.gateway,
+        });
+        let ticket = self.store.commit(Change::PutDevice(Arc::clone(&device)).into());
+        state.back_off.forget(device.wire_name());
+        state.put_device(Arc::clone(&device));
+        Ok((device, ticket))
+    }
+
+    /// Changes a device. One that is disabled may not stay connected: the removal listener hears of it.
+    ///
+    /// Refuses with [`Code::NotFound`], [`Code::Malformed`] (empty token) or [`Code::TooLarge`].
+    pub fn update_device(
+        &self,
+        org: OrgId,
+        name: DeviceName<'_>,
+        change: DeviceChange,
+    ) -> Result<(Arc<Device>, Ticket), Refusal> {
+        check_metadata(change.metadata.as_deref())?;
+        change.token.as_deref().map_or(Ok(()), check_token)?;
+        let cell = self.cell_or_refuse(org)?;
+        let mut state = cell.state.write();
+        let old = Arc::clone(state.device_or_refuse(name)?);
+        let mut device = (*old).clone();
+        device.info = change.info.or(&device.info);
+        device.metadata = change.metadata.or(device.metadata);
+        device.enabled = change.enabled.unwrap_or(device.enabled);
+        if let Some(token) = change.token {
+            device.secret = self.credentials.secret(Holder::Device(device.id), token.as_bytes());
+        }
+        let (device, ticket) = self.replace(&mut state, device);
+        drop(state);
+        if device.enabled != old.enabled {
+            cell.void_verdicts();
+        }
+        if old.enabled && !device.enabled {
+            self.tell(&Removed::Device(org, device.id));
+        }
+        Ok((device, ticket))
+    }
+
+    /// Notes where a device is.
+    ///
+    /// Refuses with [`Code::NotFound`].
+    pub fn set_location(
+        &self,
+        org: OrgId,
+        name: DeviceName<'_>,
+        location: Location,
+    ) -> Result<(Arc<Device>, Ticket), Refusal> {
+        let cell = self.cell_or_refuse(org)?;
+        let mut state = cell.state.write();
+        let mut device = (**state.device_or_refuse(name)?).clone();
+        device.location = Some(location);
+        Ok(self.replace(&mut state, device))
+    }
+
+    fn replace(&self, state: &mut OrgState, device: Device) -> (Arc<Device>, Ticket) {
+        let device = Arc::new(device);
+        let ticket = self.store.commit(Change::PutDevice(Arc::clone(&device)).into());
+        state.put_device(Arc::clone(&device));
+        (device, ticket)
+    }
+
+    /// Forgets a device with its last events and its history; the removal listener hears of it. Devices that were
+    /// registered through it stay.
+    ///
+    /// Refuses with [`Code::NotFound`].
+    pub fn drop_device(&self, org: OrgId, name: DeviceName<'_>) -> Result<Ticket, Refusal> {
+        let cell = self.cell_or_refuse(org)?;
+        let mut state = cell.state.write();
+        // Also for a device that does not exist: whoever removes it wants it to be able to try again.
+        state.back_off.forget(name);
+        let device = Arc::clone(state.device_or_refuse(name)?);
+        let ticket = self.store.commit(Change::DropDevice { org, device: device.id }.into());
+        state.remove_device(&device);
+        drop(state);
+        cell.void_verdicts();
+        self.tell(&Removed::Device(org, device.id));
+        Ok(ticket)
+    }
+
+    /// One device, by its wire name.
+    pub fn device(&self, org: OrgId, name: DeviceName<'_>) -> Option<Arc<Device>> {
+        self.cell(org)?.state.read().device(name).cloned()
+    }
+
+    /// One device, by its permanent id.
+    pub fn device_by_id(&self, org: OrgId, id: DeviceId) -> Option<Arc<Device>> {
+        self.cell(org)?.state.read().by_id.get(&id).cloned()
+    }
+
+    /// How many devices an organisation has.
+    pub fn device_count(&self, org: OrgId) -> usize {
+        self.cell(org).map_or(0, |it| it.state.read().by_id.len())
+    }
+
+    /// Devices that were registered through a gateway, by type and name.
+    pub fn children(&self, org: OrgId, gateway: DeviceId) -> Vec<Arc<Device>> {
+        let Some(cell) = self.cell(org) else { return Vec::new() };
+        let state = cell.state.read();
+        let children = state.children.get(&gateway).into_iter().flatten();
+        let mut list: Vec<_> = children.filter_map(|it| state.by_id.get(it).cloned()).collect();
+        drop(state);
+        list.sort_by(|a, b| name_key(a.wire_name()).cmp(&name_key(b.wire_name())));
+        list
+    }
+
+    /// Devices of an organisation by type and name, at most `count_max`, those only that `matches` says yes to. The
+    /// lock is given back every few thousand devices, so a long list is not of one moment.
+    pub fn devices(
+        &self,
+        org: OrgId,
+        query: DeviceQuery<'_>,
+        count_max: usize,
+        matches: &dyn Fn(&Device) -> bool,
+    ) -> Vec<Arc<Device>> {
+        let Some(cell) = self.cell(org) else { return Vec::new() };
+        if let Some(gateway) = query.gateway {
+            let after = query.after.map(name_key);
+            let mut list = self.children(org, gateway);
+            list.retain(|it| {
+                query.picks(it) && after.is_none_or(|after| name_key(it.wire_name()) > after) && matches(it)
+            });
+            list.truncate(count_max);
+            return list;
+        }
+        let mut found: Vec<Arc<Device>> = Vec::new();
+        let mut last: Option<Arc<Device>> = None;
+        while found.len() < count_max {
+            let after = last.as_ref().map(|it| it.wire_name()).or(query.after);
+            let chunk = cell.state.read().devices_after(query, after);
+            let Some(end) = chunk.last() else { break };
+            last = Some(Arc::clone(end));
+            found.extend(chunk.into_iter().filter(|it| query.picks(it) && matches(it)));
+        }
+        found.truncate(count_max);
+        found
+    }
+}
+
+impl DeviceQuery<'_> {
+    fn picks(&self, device: &Device) -> bool {
+        self.device_type.is_none_or(|it| it == device.device_type)
+            && self.name.is_none_or(|it| it == device.name)
+    }
+}
+
+impl OrgState {
+    /// The next devices behind `after`, a few thousand at most; empty when there are no more.
+    fn devices_after(&self, query: DeviceQuery<'_>, after: Option<DeviceName<'_>>) -> Vec<Arc<Device>> {
+        let from_type = query.device_type.or(after.map(|it| it.device_type)).unwrap_or("");
+        let types = self.types.range::<str, _>((Bound::Included(from_type), Bound::Unbounded));
+        let types = types.take_while(|(name, _)| query.device_type.is_none_or(|it| it == &***name));
+        let mut chunk = Vec::new();
+        for (type_name, entry) in types {
+            let room = SCAN_COUNT_MAX - chunk.len();
+            let start = match after {
+                Some(after) if after.device_type == &**type_name => Bound::Excluded(after.name),
+                Some(after) if after.device_type > &**type_name => continue,
+                _ => Bound::Unbounded,
+            };
+            chunk.extend(named(&entry.devices, start, query.name).take(room));
+            if chunk.len() >= SCAN_COUNT_MAX {
+                break;
+            }
+        }
+        chunk
+    }
+
+    pub(crate) fn device_or_refuse(&self, name: DeviceName<'_>) -> Result<&Arc<Device>, Refusal> {
+        self.device(name)
+            .ok_or_else(|| Refusal::new(Code::NotFound, format!("The device {name} is not registered.")))
+    }
+
+    /// Whether a device of this name may be added.
+    pub(crate) fn check_new(&self, name: DeviceName<'_>) -> Result<(), Refusal> {
+        check_name(Code::NameInvalid, "device", name.name)?;
+        self.type_of_new(name.device_type)?;
+        if self.device(name).is_some() {
+            return Err(Refusal::new(Code::Exists, format!("The device {name} is registered.")));
+        }
+        let device_count_max = self.org.device_count_max;
+        if device_count_max != 0 && self.by_id.len() as u64 >= device_count_max {
+            let hint = format!(
+                "The organisation has {device_count_max} devices, as many as it may. Remove some or raise its limit."
+            );
+            return Err(Refusal::new(Code::OrgFull, hint));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn type_of_new(&self, name: &str) -> Result<&Arc<domain::DeviceType>, Refusal> {
+        self.types.get(name).map(|it| &it.device_type).ok_or_else(|| {
+            Refusal::new(Code::TypeUnknown, format!("There is no device type {name}. Create it first."))
+        })
+    }
+
+    fn check_gateway(&self, gateway: Option<DeviceId>) -> Result<(), Refusal> {
+        let Some(gateway) = gateway else { return Ok(()) };
+        match self.by_id.get(&gateway) {
+            None => Err(Refusal::new(Code::NotFound, "The gateway named is not registered.")),
+            Some(it) if it.class != Class::Gateway => {
+                Err(Refusal::new(Code::ClassMismatch, format!("{} is not a gateway.", it.wire_name())))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+/// The devices behind `start`, or the one of this name if it is behind `start`.
+fn named<'a>(
+    devices: &'a BTreeMap<Box<str>, Arc<Device>>,
+    start: Bound<&'a str>,
+    name: Option<&'a str>,
+) -> impl Iterator<Item = Arc<Device>> + 'a {
+    let (start, end) = match (name, start) {
+        (None, start) => (start, Bound::Unbounded),
+        (Some(name), Bound::Excluded(after)) if after >= name => {
+            (Bound::Excluded(after), Bound::Included(after))
+        }
+        (Some(name), _) => (Bound::Included(name), Bound::Included(name)),
+    };
+    devices.range::<str, _>((start, end)).map(|(_, device)| Arc::clone(device))
+}
+
+fn name_key(name: DeviceName<'_>) -> (&str, &str) {
+    (name.device_type, name.name)
+}
+
+pub(crate) fn check_name(code: Code, what: &str, name: &str) -> Result<(), Refusal> {
+    let hint = match name {
+        "" => format!("The name of the {what} is empty."),
+        it if it.len() > NAME_BYTES_MAX => {
+            format!("The name of the {what} has {} bytes; at most {NAME_BYTES_MAX} are allowed.", it.len())
+        }
+        it if it.contains(char::is_control) => {
+            format!("The name of the {what} has a control character in it.")
+        }
+        _ => return Ok(()),
+    };
+    Err(Refusal::new(code, hint))
+}
+
+pub(crate) fn check_metadata(metadata: Option<&str>) -> Result<(), Refusal> {
+    match metadata {
+        Some(it) if it.len() > METADATA_BYTES_MAX => {
+            let hint = format!("The metadata has {} bytes; at most {METADATA_BYTES_MAX} are kept.", it.len());
+            Err(Refusal::new(Code::TooLarge, hint))
+        }
+        _ => Ok(()),
+    }
+}

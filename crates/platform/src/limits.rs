@@ -1,0 +1,26 @@
+//! Bounds of the platform, with their units. Those that peers can feel are in `domain::limits`.
+
+/// Length of the name of a device type or device, in bytes. Dialects may ask for less.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Length of an organisation's name, an API key or its comment, in bytes.
+pub const LABEL_BYTES_MAX: usize = 255;
+/// Length of a token, in bytes.
+pub const TOKEN_BYTES_MAX: usize = 1_024;
+/// Length of the metadata of a device or type, in bytes of JSON.
+pub const METADATA_BYTES_MAX: usize = 128 * 1024;
+/// Organisations of an installation.
+pub const ORGS_COUNT_MAX: usize = 100_000;
+/// Device types of an organisation.
+pub const TYPES_COUNT_MAX: usize = 100_000;
+/// API keys of an organisation.
+pub const KEYS_COUNT_MAX: usize = 10_000;
+/// Gateways remembered in the line for a registration slot of one organisation; further ones wait without a place.
+pub const REGISTRATION_LINE_COUNT_MAX: usize = 1_024;
+/// How long a gateway that was called for its turn keeps its place without asking again.
+pub const REGISTRATION_TURN_MS_MAX: u64 = 2_000;
+/// How far ids are reserved ahead of the clock, so that none is used twice even when the clock is set back.
+pub const ID_RESERVATION_MS: u64 = 60_000;
+/// Devices read from the store at a time while it is opened.
+pub const LOAD_PAGE_COUNT: usize = 10_000;
+/// Devices looked at under one hold of the lock while pages are collected.
+pub const SCAN_COUNT_MAX: usize = 4_096;
