@@ -1,1 +1,106 @@
-fn main() {}
+//! The project's own chores, run as `cargo xtask <chore>`.
+//!
+//! `test` is the one that matters: it is what a contributor runs before a change and what CI runs after it. The others
+//! are its parts, for a quicker look, and the long versions of some tests. Nothing here is part of the product.
+
+mod chores;
+mod sdk;
+mod steps;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Tidegate's own chores",
+    after_help = "Examples:\n  \
+        cargo xtask test               everything CI runs; installs what it needs below target/\n  \
+        cargo xtask tidy               the house rules only (seconds)\n  \
+        cargo xtask sdk gateway        the vendors' SDK tests whose name contains `gateway`\n  \
+        cargo xtask clauses            MQTT clauses that no test covers yet\n  \
+        cargo xtask crash --seeds 1000 the store under a thousand crashes\n  \
+        cargo xtask kill --rounds 20   the server killed twenty times under load"
+)]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Everything: format, lints, tests, house rules, the vendors' SDKs. What CI runs.
+    Test {
+        /// Run the SDK tests in this network: the four host names resolve and ports 1883, 8883 and 443 are free.
+        #[arg(long)]
+        here: bool,
+    },
+    /// The house rules: who may name whom, what pure crates may not do, lengths, names.
+    Tidy,
+    /// Prints the normative MQTT clauses that no row of the clause table covers.
+    Clauses,
+    /// The store's crash test with many seeds, in the release profile.
+    Crash {
+        /// How many seeds; each is one crash at another point.
+        #[arg(long, default_value_t = 1000)]
+        seeds: u32,
+    },
+    /// The server killed with `kill -9` in the middle of load, again and again.
+    Kill {
+        /// How many times.
+        #[arg(long, default_value_t = 20)]
+        rounds: u32,
+    },
+    /// Unmodified official SDKs against the server, over TCP and TLS.
+    Sdk {
+        /// Only tests whose name contains this.
+        filter: Option<String>,
+        /// Run in this network: the four host names resolve and ports 1883, 8883 and 443 are free.
+        #[arg(long)]
+        here: bool,
+    },
+    /// The part of `sdk` that runs inside the private network.
+    #[command(hide = true)]
+    SdkInside {
+        filter: Option<String>,
+        #[arg(long)]
+        here: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Does the chore; `false` if it found something wrong and has said so.
+fn run(cli: &Cli) -> Result<bool> {
+    let root = root()?;
+    match &cli.chore {
+        Chore::Test { here } => chores::test(&root, sdk::Network::from_flag(*here)),
+        Chore::Tidy => Ok(tidy::run(&root)? == 0),
+        Chore::Clauses => chores::clauses(&root),
+        Chore::Crash { seeds } => chores::crash(&root, *seeds),
+        Chore::Kill { rounds } => chores::kill(&root, *rounds),
+        Chore::Sdk { filter, here } => chores::sdk(&root, sdk::Network::from_flag(*here), filter.as_deref()),
+        Chore::SdkInside { filter, here } => {
+            sdk::inside(&root, sdk::Network::from_flag(*here), filter.as_deref())
+        }
+    }
+}
+
+/// The workspace root: the folder above this crate.
+fn root() -> Result<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no folder above it")?;
+    Ok(folder.to_owned())
+}

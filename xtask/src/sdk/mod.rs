@@ -1,0 +1,168 @@
+//! The vendors' own SDKs, unmodified, against our server.
+//!
+//! The SDKs insist on names such as `abc123.messaging.iot.test` and on the ports 1883, 8883 and 443. So the server and
+//! the clients run in a network and a mount namespace of their own, with an `/etc/hosts` of their own: the ports are
+//! always free and the machine's files stay as they are. `run` prepares and starts this program again inside the
+//! namespace; `inside` starts the server, makes the organisation and its key, and runs the test scripts of `tests/sdk`.
+
+mod packages;
+mod server;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::chores::cargo;
+use crate::steps::{CannotRun, Steps, answers, call};
+use packages::Packages;
+use server::Server;
+
+/// The names that the SDKs build from organisation and domain. The second pair is what firmware has compiled in.
+const HOST_NAMES: &[&str] = &[
+    "abc123.messaging.iot.test",
+    "abc123.iot.test",
+    "abc123.messaging.internetofthings.ibmcloud.com",
+    "abc123.internetofthings.ibmcloud.com",
+];
+
+/// Longer than the scripts need by a factor of about ten; ends a run that hangs.
+const SCRIPTS_SECONDS_MAX: &str = "300";
+
+/// Where server and clients run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Network {
+    /// In namespaces of their own.
+    Private,
+    /// In this network, whose names and ports somebody has prepared.
+    Here,
+}
+
+impl Network {
+    pub(crate) fn from_flag(here: bool) -> Network {
+        if here { Network::Here } else { Network::Private }
+    }
+}
+
+/// Folders and programs of a run.
+struct Place {
+    /// `tests/sdk` in the workspace.
+    scripts: PathBuf,
+    /// `target/sdk`: packages, the server's data and its log.
+    work: PathBuf,
+    /// The server's binary.
+    binary: PathBuf,
+}
+
+impl Place {
+    fn new(root: &Path) -> Result<Place> {
+        // This program is `<target>/<profile>/xtask`, whatever the target folder is.
+        let own = std::env::current_exe().context("cannot find this program's own file")?;
+        let profile = own.parent().context("this program has no folder")?;
+        let target = profile.parent().context("this program is not in a target folder")?;
+        Ok(Place {
+            scripts: root.join("tests/sdk"),
+            work: target.join("sdk"),
+            binary: profile.join(format!("tidegate{}", std::env::consts::EXE_SUFFIX)),
+        })
+    }
+}
+
+/// Builds the server, installs the packages, and runs the scripts.
+///
+/// # Errors
+///
+/// [`CannotRun`] if this machine cannot run them; otherwise whatever failed.
+pub(crate) fn run(root: &Path, network: Network, filter: Option<&str>) -> Result<()> {
+    let place = Place::new(root)?;
+    call(cargo(root).args(["build", "--quiet", "--workspace", "--bin", "tidegate"]))?;
+    Packages::new(&place).install()?;
+
+    let mut command = match network {
+        Network::Private => private_network()?,
+        Network::Here => Command::new(std::env::current_exe()?),
+    };
+    command.arg("sdk-inside");
+    if network == Network::Here {
+        command.arg("--here");
+    }
+    call(command.args(filter).current_dir(root))
+}
+
+/// This program in new namespaces. Root may simply make them; others need a user namespace around them.
+fn private_network() -> Result<Command> {
+    let own = std::env::current_exe()?;
+    for flags in [&["--mount", "--net"][..], &["--user", "--map-root-user", "--mount", "--net"][..]] {
+        let mut probe = flags.to_vec();
+        probe.push("true");
+        if answers("unshare", &probe) {
+            let mut command = Command::new("unshare");
+            command.args(flags).arg(own);
+            return Ok(command);
+        }
+    }
+    let names = HOST_NAMES.join(" ");
+    Err(CannotRun(format!(
+        "this machine allows no network namespaces (`unshare --mount --net`).\n\
+         In a container: start it with --cap-add SYS_ADMIN and --security-opt seccomp=unconfined, or make\n\
+         {names}\n\
+         resolve to 127.0.0.1, keep ports 1883, 8883 and 443 free, and give --here."
+    ))
+    .into())
+}
+
+/// The second half of [`run`], in the network where the server will listen.
+///
+/// # Errors
+///
+/// The server does not start or stop as it should. Failing scripts are `Ok(false)`.
+pub(crate) fn inside(root: &Path, network: Network, filter: Option<&str>) -> Result<bool> {
+    let place = Place::new(root)?;
+    if network == Network::Private {
+        furnish(&place)?;
+    }
+    let server = Server::start(&place)?;
+    let packages = Packages::new(&place);
+    let mut steps = Steps::default();
+    for (name, mut command) in [("Python", packages.python(filter)), ("Node", packages.node(filter)?)] {
+        command.envs(server.environment());
+        steps.run(&format!("{name} SDKs"), || call(&mut within_seconds(SCRIPTS_SECONDS_MAX, &command)));
+    }
+    steps.run("clean shutdown", || server.stop());
+    let passed = steps.finish();
+    if !passed {
+        println!("The server's log: {}", place.work.join("server.log").display());
+    }
+    Ok(passed)
+}
+
+/// Brings the loopback up and lays our own host names over `/etc/hosts`, for this namespace only.
+fn furnish(place: &Place) -> Result<()> {
+    std::fs::create_dir_all(&place.work)?;
+    let hosts = place.work.join("hosts");
+    std::fs::write(&hosts, format!("127.0.0.1 localhost {}\n", HOST_NAMES.join(" ")))?;
+    call(Command::new("mount").arg("--bind").arg(&hosts).arg("/etc/hosts"))?;
+    call(Command::new("ip").args(["link", "set", "lo", "up"]))
+}
+
+/// The command under `timeout`, which ends it and everything that it has started.
+fn within_seconds(seconds: &str, command: &Command) -> Command {
+    let mut bounded = Command::new("timeout");
+    bounded.args(["--kill-after=10", seconds]).arg(command.get_program()).args(command.get_args());
+    bounded.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if let Some(folder) = command.get_current_dir() {
+        bounded.current_dir(folder);
+    }
+    bounded
+}
+
+/// Fails with the command's own words.
+fn output(command: &mut Command) -> Result<String> {
+    let output =
+        command.output().with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    if !output.status.success() {
+        let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        bail!("{:?} {:?}: {}: {words}", command.get_program(), command.get_args(), output.status);
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}

@@ -1,0 +1,146 @@
+//! One Tidegate for the SDK tests: started with empty data, one organisation and one API key, stopped at the end.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::{HOST_NAMES, Place, output};
+
+const ORG: &str = "abc123";
+const API_KEY: &str = "a-abc123-0123456789";
+const API_TOKEN: &str = "token-of-the-sdk-tests";
+/// A word of the line with which the server says that it listens.
+const READY_WORD: &str = "ready";
+const START_SECONDS_MAX: u64 = 30;
+const STOP_SECONDS_MAX: u64 = 20;
+/// Lines of output that may wait to be looked at; more are in the log file only.
+const OUTPUT_LINES_MAX: usize = 1000;
+
+/// The running server.
+pub(super) struct Server {
+    child: Child,
+    /// The server's lines; closed when it has closed its output, which is when it ends.
+    lines: Receiver<String>,
+    data: PathBuf,
+}
+
+impl Server {
+    /// Starts it on empty data and waits until it listens; then makes the organisation and the key.
+    pub(super) fn start(place: &Place) -> Result<Server> {
+        let data = place.work.join("data");
+        if data.exists() {
+            std::fs::remove_dir_all(&data).with_context(|| format!("cannot empty {}", data.display()))?;
+        }
+        std::fs::create_dir_all(&data)?;
+        let config = place.work.join("tidegate.toml");
+        std::fs::write(&config, configuration())?;
+
+        let mut child = Command::new(&place.binary)
+            .args(["serve", "--data"])
+            .arg(&data)
+            .arg("--config")
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(place.work.join("server.log"))?)
+            .spawn()
+            .with_context(|| format!("cannot start {}", place.binary.display()))?;
+        let output_file = std::fs::File::create(place.work.join("server.out"))?;
+        let lines = follow(child.stdout.take().context("the server has no output")?, output_file);
+        let server = Server { child, lines, data };
+        server.wait_until_ready()?;
+        server.admin(place, &["org", "add", ORG])?;
+        server.admin(place, &["key", "add", "--org", ORG, "--key", API_KEY, "--token", API_TOKEN])?;
+        Ok(server)
+    }
+
+    fn wait_until_ready(&self) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(START_SECONDS_MAX);
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) if line.contains(READY_WORD) => return Ok(()),
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => bail!("the server was not ready in {START_SECONDS_MAX} s"),
+                Err(RecvTimeoutError::Disconnected) => bail!("the server ended before it was ready"),
+            }
+        }
+    }
+
+    fn admin(&self, place: &Place, arguments: &[&str]) -> Result<()> {
+        let mut command = Command::new(&place.binary);
+        command.args(arguments).arg("--data").arg(&self.data).arg("--json");
+        output(&mut command).map(|_| ())
+    }
+
+    /// What the test scripts have to know.
+    pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
+        let authority = self.data.join("tls/ca.pem").to_string_lossy().into_owned();
+        vec![
+            ("TIDEGATE_ORG", ORG.to_owned()),
+            ("TIDEGATE_DOMAIN", "iot.test".to_owned()),
+            ("TIDEGATE_API_KEY", API_KEY.to_owned()),
+            ("TIDEGATE_API_TOKEN", API_TOKEN.to_owned()),
+            ("TIDEGATE_CA", authority.clone()),
+            ("REQUESTS_CA_BUNDLE", authority.clone()),
+            ("NODE_EXTRA_CA_CERTS", authority),
+        ]
+    }
+
+    /// Asks it to stop, and wants it to do so in time and without complaint.
+    pub(super) fn stop(mut self) -> Result<()> {
+        let id = self.child.id().to_string();
+        output(Command::new("kill").args(["-TERM", &id]))?;
+        let status = self.wait_until_ended()?;
+        if !status.success() {
+            bail!("the server ended with {status}");
+        }
+        Ok(())
+    }
+
+    fn wait_until_ended(&mut self) -> Result<ExitStatus> {
+        let deadline = Instant::now() + Duration::from_secs(STOP_SECONDS_MAX);
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(self.child.wait()?),
+                Err(RecvTimeoutError::Timeout) => bail!("the server did not stop in {STOP_SECONDS_MAX} s"),
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // After `stop` there is nothing left to kill; after a failure nothing must stay behind.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Copies the server's output to a file and hands its lines on.
+fn follow(from: impl std::io::Read + Send + 'static, mut to: std::fs::File) -> Receiver<String> {
+    let (sender, receiver) = sync_channel(OUTPUT_LINES_MAX);
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            writeln!(to, "{line}").ok();
+            // A full channel means that nobody waits for a line; the file has it.
+            sender.try_send(line).ok();
+        }
+    });
+    receiver
+}
+
+fn configuration() -> String {
+    let names: Vec<String> = HOST_NAMES.iter().map(|it| format!("{it:?}")).collect();
+    format!(
+        "[server]\ndomain = \"iot.test\"\n\n\
+         [listen]\nmqtt = \"127.0.0.1:1883\"\nmqtts = \"127.0.0.1:8883\"\n\
+         http = \"127.0.0.1:8080\"\nhttps = \"127.0.0.1:443\"\n\n\
+         [tls]\nnames = [{}]\n",
+        names.join(", ")
+    )
+}
