@@ -1,0 +1,128 @@
+//! The way from a command to the API: the socket of the running server, or the data folder itself.
+//!
+//! The server that owns a data folder listens on `admin.sock` inside it; whoever may write there may do anything. When
+//! nobody listens there, the folder is opened in this process and the same router answers, so that a command means the
+//! same with and without a running server. Only the live tail needs one.
+
+mod folder;
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use axum::Router;
+use axum::body::Body;
+use http_body_util::BodyExt;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::UnixStream;
+use tower::ServiceExt;
+
+pub(crate) use folder::Folder;
+
+/// The name of the socket inside the data folder.
+pub(crate) const SOCKET_NAME: &str = "admin.sock";
+
+/// Bytes of an answer that is read at once.
+const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// A way to the API.
+pub(crate) enum Api {
+    /// A server runs and listens here.
+    Socket(PathBuf),
+    /// No server runs: the folder is ours until the command ends.
+    Folder(Folder),
+}
+
+impl Api {
+    /// Finds the server of a data folder, or opens the folder.
+    pub(crate) async fn open(data: &Path) -> Result<Api> {
+        let socket = data.join(SOCKET_NAME);
+        match UnixStream::connect(&socket).await {
+            Ok(_) => Ok(Api::Socket(socket)),
+            Err(it) if matches!(it.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
+                Ok(Api::Folder(Folder::open(data)?))
+            }
+            Err(it) => Err(it).with_context(|| {
+                format!(
+                    "cannot talk to the server through {}: run this as the server's user",
+                    socket.display()
+                )
+            }),
+        }
+    }
+
+    /// One request and its answer; a refusal of the API is an error with its message.
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
+        let answer = self.send(method, path, body).await?;
+        let status = answer.status();
+        let bytes = http_body_util::Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
+        let bytes = bytes.map_err(anyhow::Error::from_boxed).context("the answer broke off")?.to_bytes();
+        if bytes.is_empty() && status.is_success() {
+            return Ok(Value::Null);
+        }
+        let value = serde_json::from_slice(&bytes);
+        match value {
+            Ok(value) if status.is_success() => Ok(value),
+            Ok(value) => bail!(refusal(status, &value)),
+            Err(_) => bail!("{status}: {}", String::from_utf8_lossy(&bytes).trim()),
+        }
+    }
+
+    /// Begins an answer that does not end by itself. Only a running server gives one.
+    pub(crate) async fn stream(&self, path: &str) -> Result<Body> {
+        if let Api::Folder(folder) = self {
+            bail!(
+                "no server runs on {}, so nothing can arrive: start one with `tidegate serve --data {0}`",
+                folder.path().display()
+            );
+        }
+        let answer = self.send(Method::GET, path, None).await?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer.into_body());
+        }
+        let bytes = axum::body::to_bytes(answer.into_body(), ANSWER_BYTES_MAX).await?;
+        bail!(refusal(status, &serde_json::from_slice(&bytes).unwrap_or_default()))
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Response<Body>> {
+        let request = Request::builder().method(method).uri(path).header("host", "tidegate");
+        let request = match body {
+            Some(body) => request
+                .header("content-type", "application/json")
+                .body(Body::from(serde_json::to_vec(body)?))?,
+            None => request.body(Body::empty())?,
+        };
+        match self {
+            Api::Socket(socket) => send_to(socket, request).await,
+            Api::Folder(folder) => answer_of(folder.router(), request).await,
+        }
+    }
+}
+
+async fn answer_of(router: Router, request: Request<Body>) -> Result<Response<Body>> {
+    match router.oneshot(request).await {
+        Ok(answer) => Ok(answer),
+        Err(never) => match never {},
+    }
+}
+
+/// One connection for one request: commands are few.
+async fn send_to(socket: &Path, request: Request<Body>) -> Result<Response<Body>> {
+    let stream =
+        UnixStream::connect(socket).await.with_context(|| format!("connecting to {}", socket.display()))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let answer = sender.send_request(request).await.context("the server closed the connection")?;
+    Ok(answer.map(Body::new))
+}
+
+/// The API's own words for a refusal.
+fn refusal(status: StatusCode, answer: &Value) -> String {
+    match answer.get("message").or_else(|| answer.pointer("/error/message")).and_then(Value::as_str) {
+        Some(message) => message.to_owned(),
+        None => format!("{status}: {answer}"),
+    }
+}
