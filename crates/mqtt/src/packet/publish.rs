@@ -1,0 +1,161 @@
+//! PUBLISH (section 3.3): a message, in either direction. The one packet whose cost is felt.
+
+use super::Kind;
+use crate::codec::{Reader, Violation, put_u16, put_variable, variable_bytes};
+use crate::limits::{FIELD_BYTES_MAX, HEADER_BYTES_MAX};
+use crate::property::{Properties, PropertyId};
+use crate::{QoS, Version, topic};
+
+/// A message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Publish<'a> {
+    /// It may have been sent before; never at QoS 0.
+    pub dup: bool,
+    /// Quality of this hop.
+    pub qos: QoS,
+    /// From a client: keep it as the topic's last value. From a server: it is such a value.
+    pub retain: bool,
+    /// A topic name; empty only in 5.0 with a topic alias.
+    pub topic: &'a str,
+    /// 0 at QoS 0, never 0 otherwise.
+    pub packet_id: u16,
+    /// 5.0 only.
+    pub properties: Properties<'a>,
+    /// Any bytes.
+    pub payload: &'a [u8],
+}
+
+const DUP: u8 = 1 << 3;
+const QOS_SHIFT: u8 = 1;
+const RETAIN: u8 = 1 << 0;
+
+impl<'a> Publish<'a> {
+    pub(crate) fn decode(
+        flags: u8,
+        body: &mut Reader<'a>,
+        version: Version,
+    ) -> Result<Publish<'a>, Violation> {
+        const QOS_3: Violation = Violation::malformed("MQTT-3.3.1-4", "PUBLISH has QoS 3");
+        const DUP_QOS_0: Violation = Violation::malformed("MQTT-3.3.1-2", "PUBLISH has DUP at QoS 0");
+        const NO_TOPIC: Violation =
+            Violation::protocol("5.0 § 3.3.2.1", "PUBLISH has neither a topic name nor a topic alias");
+        let (dup, retain) = (flags & DUP != 0, flags & RETAIN != 0);
+        let qos = QoS::from_bits(flags >> QOS_SHIFT & 0b11).ok_or(QOS_3)?;
+        if dup && qos == QoS::AtMostOnce {
+            return Err(DUP_QOS_0);
+        }
+        let topic = body.text()?;
+        let packet_id = if qos == QoS::AtMostOnce { 0 } else { body.packet_id()? };
+        let properties = match version {
+            Version::V5 => body.properties(Kind::Publish)?,
+            _ => Properties::EMPTY,
+        };
+        match version {
+            Version::V5 if topic.is_empty() => {
+                properties.topic_alias().ok_or(NO_TOPIC)?;
+            }
+            _ => topic::check_name(topic).map_err(Violation::of_name)?,
+        }
+        Ok(Publish { dup, qos, retain, topic, packet_id, properties, payload: body.rest() })
+    }
+
+    /// What a client may not send: the numbers of subscriptions are the server's to tell.
+    pub(crate) fn check_from_client(&self) -> Result<(), Violation> {
+        match self.properties.subscription_identifiers().next() {
+            Some(_) => {
+                Err(Violation::protocol("5.0 § 3.3.4", "a client's PUBLISH has a subscription identifier"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// The parts of a PUBLISH to write. The same parts can be written into many buffers; only what differs between
+/// receivers changes in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublishParts<'a> {
+    /// See [`Publish::dup`].
+    pub dup: bool,
+    /// See [`Publish::qos`].
+    pub qos: QoS,
+    /// See [`Publish::retain`].
+    pub retain: bool,
+    /// The topic name in two parts that are written one after the other; leave one empty where one is enough.
+    pub topic: [&'a str; 2],
+    /// Not written at QoS 0.
+    pub packet_id: u16,
+    /// The number of the receiver's subscription, 0 for none. Not written before 5.0.
+    pub identifier: u32,
+    /// Properties as the bytes of [`Properties::as_bytes`]. Not written before 5.0.
+    pub headers: &'a [u8],
+    /// Any bytes.
+    pub payload: &'a [u8],
+}
+
+impl<'a> From<&Publish<'a>> for PublishParts<'a> {
+    fn from(publish: &Publish<'a>) -> PublishParts<'a> {
+        PublishParts {
+            dup: publish.dup,
+            qos: publish.qos,
+            retain: publish.retain,
+            topic: [publish.topic, ""],
+            packet_id: publish.packet_id,
+            identifier: 0,
+            headers: publish.properties.as_bytes(),
+            payload: publish.payload,
+        }
+    }
+}
+
+impl PublishParts<'_> {
+    fn topic_bytes(&self) -> usize {
+        self.topic[0].len() + self.topic[1].len()
+    }
+
+    fn properties_bytes(&self) -> usize {
+        let identifier_bytes =
+            if self.identifier == 0 { 0 } else { 1 + variable_bytes(self.identifier as usize) };
+        self.headers.len() + identifier_bytes
+    }
+
+    fn remaining_bytes(&self, version: Version) -> usize {
+        let packet_id_bytes = if self.qos == QoS::AtMostOnce { 0 } else { 2 };
+        let properties_bytes = match version {
+            Version::V5 => variable_bytes(self.properties_bytes()) + self.properties_bytes(),
+            _ => 0,
+        };
+        2 + self.topic_bytes() + packet_id_bytes + properties_bytes + self.payload.len()
+    }
+}
+
+/// Bytes that [`encode_publish`] will append, header included: what a receiver's maximum packet size is held against.
+pub fn publish_bytes(version: Version, parts: &PublishParts<'_>) -> usize {
+    let remaining = parts.remaining_bytes(version);
+    1 + variable_bytes(remaining) + remaining
+}
+
+/// Appends one PUBLISH, every byte written once. The topic's parts together have at most 65,535 bytes.
+pub fn encode_publish(out: &mut Vec<u8>, version: Version, parts: &PublishParts<'_>) {
+    debug_assert!(parts.topic_bytes() <= FIELD_BYTES_MAX, "a topic too long to be said");
+    let remaining = parts.remaining_bytes(version);
+    out.reserve(HEADER_BYTES_MAX + remaining);
+    let dup = if parts.dup { DUP } else { 0 };
+    let retain = if parts.retain { RETAIN } else { 0 };
+    out.push((Kind::Publish as u8) << 4 | dup | (parts.qos as u8) << QOS_SHIFT | retain);
+    put_variable(out, remaining);
+    put_u16(out, parts.topic_bytes() as u16);
+    out.extend_from_slice(parts.topic[0].as_bytes());
+    out.extend_from_slice(parts.topic[1].as_bytes());
+    if parts.qos != QoS::AtMostOnce {
+        put_u16(out, parts.packet_id);
+    }
+    if version == Version::V5 {
+        put_variable(out, parts.properties_bytes());
+        if parts.identifier != 0 {
+            out.push(PropertyId::SubscriptionIdentifier as u8);
+            put_variable(out, parts.identifier as usize);
+        }
+        out.extend_from_slice(parts.headers);
+    }
+    out.extend_from_slice(parts.payload);
+}
