@@ -6,3 +6,6 @@ pub const CLIENT_ID_BYTES_MAX: usize = 256;
 pub const NAME_CHARS_MAX: usize = 36;
 /// Seconds of a scalable application's keep-alive (spec watson 1.7).
 pub const SCALABLE_KEEP_ALIVE_S_MAX: u16 = 3600;
+/// Bytes of a point's key. A message that would make a longer one is kept whole, as one JSON point: otherwise a long
+/// name around many short members would multiply a message's size.
+pub const POINT_KEY_BYTES_MAX: usize = 1024;

@@ -1,10 +1,20 @@
-//! IBM Watson IoT Platform.
+//! IBM Watson IoT Platform: the customs of its gateways, devices and applications.
+//!
+//! One file for each question: who is this (`client`), what may it publish and subscribe to (`topic`), what does an
+//! event say (`payload`), how is a refusal answered (`refusal`), what does the server say itself (`notice`), and the
+//! shapes of the HTTP registration service (`http`). The README beside this file describes the wire as it is served.
 
 use domain::{Peer, Points, Presence, Refusal, Rejection};
 use mqtt::packet::Connect;
 use mqtt::{QoS, Version};
 
 use crate::{Announcement, Answer, Dialect, Grant, Recognition, Request, Uplink, View};
+
+pub mod client;
+mod notice;
+mod payload;
+mod refusal;
+mod topic;
 
 /// The dialect as the manual describes it.
 pub static SEED: Watson = Watson { notify_style: NotifyStyle::Seed };
@@ -16,7 +26,7 @@ pub struct Watson {
     pub notify_style: NotifyStyle,
 }
 
-/// How a gateway's notifications spell `Request` and `RC` (spec D2).
+/// How a gateway's notifications spell `Request` and `RC` (spec watson D2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotifyStyle {
     /// As the manual prints it: `"publish"`, `"276"`.
@@ -29,32 +39,44 @@ impl Dialect for Watson {
     fn name(&self) -> &'static str {
         "watson"
     }
-    fn recognise<'a>(&self, _connect: &Connect<'a>) -> Recognition<'a> {
-        Recognition::Unknown
+
+    fn recognise<'a>(&self, connect: &Connect<'a>) -> Recognition<'a> {
+        client::recognise(connect)
     }
-    fn view(&self, _peer: &Peer) -> View {
-        View::Whole
+
+    fn view(&self, peer: &Peer) -> View {
+        topic::view(peer)
     }
-    fn uplink<'a>(&self, _peer: &'a Peer, _topic: &'a str) -> Result<Uplink<'a>, Refusal> {
-        Err(Refusal::new(domain::Code::NotServed, ""))
+
+    fn uplink<'a>(&self, peer: &'a Peer, topic: &'a str) -> Result<Uplink<'a>, Refusal> {
+        topic::uplink(peer, topic)
     }
-    fn points(&self, _event: &str, _format: &str, _payload: &[u8], _points: &mut Points) {}
-    fn grant(&self, _peer: &Peer, _filter: &str) -> Result<Grant, Refusal> {
-        Err(Refusal::new(domain::Code::NotServed, ""))
+
+    fn points(&self, event: &str, format: &str, payload: &[u8], points: &mut Points) {
+        payload::points(event, format, payload, points);
     }
-    fn answer(&self, _: &Peer, _: Version, _: Request, _: QoS, _: &Refusal) -> Answer {
-        Answer { close: None, reason: 0x87, notify: false }
+
+    fn grant(&self, peer: &Peer, filter: &str) -> Result<Grant, Refusal> {
+        topic::grant(peer, filter)
     }
-    fn connack(&self, _version: Version, _refusal: &Refusal) -> Option<u8> {
-        Some(5)
+
+    fn answer(&self, peer: &Peer, version: Version, request: Request, qos: QoS, refusal: &Refusal) -> Answer {
+        refusal::answer(self.notify_style, peer, version, request, qos, refusal)
     }
-    fn presence(&self, _peer: &Peer, _presence: &Presence<'_>) -> Option<Announcement> {
-        None
+
+    fn connack(&self, version: Version, refusal: &Refusal) -> Option<u8> {
+        refusal::connack(version, refusal)
     }
-    fn rejection(&self, _peer: &Peer, _rejection: &Rejection<'_>) -> Option<Announcement> {
-        None
+
+    fn presence(&self, peer: &Peer, presence: &Presence<'_>) -> Option<Announcement> {
+        notice::presence(peer, presence)
     }
+
+    fn rejection(&self, peer: &Peer, rejection: &Rejection<'_>) -> Option<Announcement> {
+        notice::rejection(self.notify_style, peer, rejection)
+    }
+
     fn will(&self, peer: &Peer, topic: &str) -> Result<(), Refusal> {
-        self.uplink(peer, topic).map(|_| ())
+        topic::uplink(peer, topic).map(|_| ())
     }
 }
