@@ -1,0 +1,379 @@
+//! One client's side of the protocol, as a function of its inputs.
+//!
+//! The owner (a connection) has answered CONNECT and decodes every packet that follows. It feeds them in, together with
+//! what the store and the router answer, and carries out the effects in order. The session never reads a clock:
+//! `now_ms` is the owner's monotonic clock in milliseconds, any origin. It never acknowledges what was not reported
+//! stored, keeps no message, and knows neither rights nor topics; the will stays with the owner, who learns from
+//! [`Close`] whether it is to be published.
+//!
+//! An idle session owns nothing on the heap.
+
+mod inbound;
+mod outbound;
+
+use crate::codec::Violation;
+use crate::packet::{Disconnect, Packet, Publish, PublishParts, SubAck, Subscribe, UnsubAck, Unsubscribe};
+use crate::property::Properties;
+use crate::{QoS, Reason, Version};
+use inbound::Inbound;
+use outbound::Outbound;
+
+/// What was agreed by CONNECT and CONNACK, and what an earlier connection left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// The version that the client speaks.
+    pub version: Version,
+    /// Seconds of keep alive in force (5.0: the server's, if it named one); 0 for none.
+    pub keep_alive_s: u16,
+    /// For a session that outlives its connection: what is stored of it, nothing at all if it is new. `None` for a
+    /// session that ends with its connection.
+    pub durable: Option<Restored>,
+    /// QoS 1 and 2 messages that may be under way to the client: the lower of our bound and its receive maximum.
+    pub inflight_count_max: u16,
+    /// QoS 1 and 2 messages that the client may have under way to us: the receive maximum that we announced. Held
+    /// against 5.0 clients only; older ones were never told.
+    pub receive_count_max: u16,
+}
+
+/// What is stored of a durable session beside its queue and its subscriptions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Packet ids of QoS 2 messages that were received and not released ([`Keep::Receive`]), in any order.
+    pub received: Vec<u16>,
+    /// The last place that was ever sent ([`Keep::Sent`]), 0 for none.
+    pub sent_place: u64,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// The client sent a packet.
+    Packet(Packet<'a>),
+    /// What a receipt stands for is on disk.
+    Stored(Receipt),
+    /// A PUBLISH at QoS 1 or 2 was refused; `reason` goes out in 5.0, a plain acknowledgement before it.
+    Refused {
+        /// Of the PUBLISH.
+        packet_id: u16,
+        /// Of the PUBLISH.
+        qos: QoS,
+        /// Why; below 0x80 it counts as taken.
+        reason: Reason,
+    },
+    /// The filters of a SUBSCRIBE were decided.
+    Granted {
+        /// Of the SUBSCRIBE.
+        packet_id: u16,
+        /// One per filter, by [`Session::grant_code`].
+        codes: &'a [u8],
+    },
+    /// The filters of an UNSUBSCRIBE were removed.
+    Removed {
+        /// Of the UNSUBSCRIBE.
+        packet_id: u16,
+        /// One per filter: reason codes of 5.0, not sent before it.
+        codes: &'a [u8],
+    },
+    /// A message for the client. Feed at most [`Session::room`] of them at QoS 1 and 2.
+    Deliver(Delivery<'a>),
+    /// Time passed; feed when [`Session::deadline_ms`] is reached.
+    Tick,
+}
+
+/// A message to deliver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery<'a> {
+    /// The topic name as the client is to see it.
+    pub topic: &'a str,
+    /// Properties that travel with the message, as bytes of 5.0; not sent before it.
+    pub headers: &'a [u8],
+    /// Any bytes.
+    pub payload: &'a [u8],
+    /// The lower of the message's quality and the subscription's.
+    pub qos: QoS,
+    /// A retained message for a new subscription.
+    pub retain: bool,
+    /// The number that the client gave its subscription (5.0), 0 for none.
+    pub identifier: u32,
+    /// Its place in the stored queue, for a durable session at QoS 1 and 2; the packet id is derived from it. Places
+    /// start at 1 and are fed in ascending order: one that was fed on this connection before is ignored.
+    pub place: Option<u64>,
+    /// It may have been sent before (DUP). A durable session knows that itself for places up to its mark.
+    pub again: bool,
+    /// The client has answered PUBREC already: only PUBREL goes out.
+    pub released: bool,
+}
+
+/// A promise the session keeps once the owner reports it stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receipt {
+    /// A PUBLISH was accepted: PUBACK or PUBREC.
+    Publish {
+        /// Of the PUBLISH.
+        packet_id: u16,
+        /// Of the PUBLISH.
+        qos: QoS,
+    },
+    /// A PUBREC was noted: PUBREL.
+    Release {
+        /// Of the message sent.
+        packet_id: u16,
+    },
+    /// A PUBREL was noted: PUBCOMP.
+    Complete {
+        /// Of the message received.
+        packet_id: u16,
+    },
+}
+
+/// What a durable session wants stored. Order matters within one packet id or place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Everything up to this place was sent. Marks only grow, so the last of a batch says it all.
+    Sent {
+        /// In the stored queue.
+        place: u64,
+    },
+    /// The client has the message at this place; only PUBREL is left of it.
+    Release {
+        /// In the stored queue.
+        place: u64,
+    },
+    /// The message at this place is done with.
+    Dequeue {
+        /// In the stored queue.
+        place: u64,
+    },
+    /// A QoS 2 message with this packet id was taken. Comes right behind its [`Effect::Publish`] and belongs into the
+    /// same atomic batch as the message itself.
+    Receive {
+        /// Chosen by the client.
+        packet_id: u16,
+    },
+    /// The packet id is free again.
+    ReceiveDone {
+        /// Chosen by the client.
+        packet_id: u16,
+    },
+}
+
+/// What the owner has to do, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect<'a> {
+    /// Send this packet; never a PUBLISH.
+    Send(Packet<'a>),
+    /// Send this message, with [`encode_publish`](crate::codec::encode_publish).
+    Deliver(PublishParts<'a>),
+    /// Decide about the message, route and store it. At QoS 1 and 2 answer with `Stored(Receipt::Publish)` once it
+    /// is stored, or with `Refused`.
+    Publish(Publish<'a>),
+    /// Decide about the filters; answer with `Granted`.
+    Subscribe(Subscribe<'a>),
+    /// Remove the filters; answer with `Removed`.
+    Unsubscribe(Unsubscribe<'a>),
+    /// Store this.
+    Keep {
+        /// What to store.
+        what: Keep,
+        /// To be fed back as `Stored` when it is on disk.
+        receipt: Option<Receipt>,
+    },
+    /// Close the connection (after sending what was sent before). The last effect of a session.
+    Close(Close),
+}
+
+/// Why a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Close {
+    /// The client said DISCONNECT.
+    Goodbye {
+        /// A 5.0 client gave another reason than a normal disconnection (0x04 asks for nothing else): its will is
+        /// to be published. Otherwise the will is discarded [MQTT-3.14.4-3].
+        send_will: bool,
+    },
+    /// Nothing was heard for one and a half times the keep alive [MQTT-3.1.2-24].
+    KeepAliveExpired,
+    /// The client broke the protocol; the session has already sent DISCONNECT where 5.0 allows it.
+    Protocol(Violation),
+}
+
+/// One client's side of the protocol.
+#[derive(Debug)]
+pub struct Session {
+    version: Version,
+    is_open: bool,
+    /// Milliseconds of silence that are allowed, 0 for any.
+    silence_ms_max: u32,
+    heard_at_ms: u64,
+    inbound: Inbound,
+    outbound: Outbound,
+}
+
+impl Session {
+    /// A session whose CONNECT has been accepted just now.
+    pub fn open(now_ms: u64, hello: &Opening) -> Session {
+        let restored = hello.durable.as_ref();
+        Session {
+            version: hello.version,
+            is_open: true,
+            silence_ms_max: u32::from(hello.keep_alive_s) * 1_500,
+            heard_at_ms: now_ms,
+            inbound: Inbound::new(hello.version, restored.map(|it| &*it.received), hello.receive_count_max),
+            outbound: Outbound::new(
+                hello.version,
+                restored.map(|it| it.sent_place),
+                hello.inflight_count_max,
+            ),
+        }
+    }
+
+    /// Advances the session by one input. A session that has closed ignores every input.
+    pub fn step<'a>(&mut self, now_ms: u64, input: Input<'a>, effects: &mut Vec<Effect<'a>>) {
+        if !self.is_open {
+            return;
+        }
+        match input {
+            Input::Packet(packet) => {
+                self.heard_at_ms = now_ms;
+                if let Err(violation) = self.on_packet(packet, effects) {
+                    self.close(Close::Protocol(violation), Some(violation.reason), effects);
+                }
+            }
+            Input::Stored(Receipt::Publish { packet_id, qos }) => {
+                self.inbound.on_stored(packet_id, qos, effects);
+            }
+            Input::Stored(Receipt::Complete { packet_id }) => self.inbound.on_completed(packet_id, effects),
+            Input::Stored(Receipt::Release { packet_id }) => {
+                self.outbound.on_release_stored(packet_id, effects);
+            }
+            Input::Refused { packet_id, qos, reason } => {
+                self.inbound.on_refused(packet_id, qos, reason, effects);
+            }
+            Input::Granted { packet_id, codes } => {
+                let properties = Properties::EMPTY;
+                effects.push(Effect::Send(Packet::SubAck(SubAck { packet_id, properties, codes })));
+            }
+            Input::Removed { packet_id, codes } => {
+                let properties = Properties::EMPTY;
+                effects.push(Effect::Send(Packet::UnsubAck(UnsubAck { packet_id, properties, codes })));
+            }
+            Input::Deliver(delivery) => self.outbound.deliver(&delivery, effects),
+            Input::Tick if self.deadline_ms().is_some_and(|deadline_ms| now_ms >= deadline_ms) => {
+                self.close(Close::KeepAliveExpired, Some(Reason::KEEP_ALIVE_TIMEOUT), effects);
+            }
+            Input::Tick => {}
+        }
+    }
+
+    fn on_packet<'a>(&mut self, packet: Packet<'a>, effects: &mut Vec<Effect<'a>>) -> Result<(), Violation> {
+        match packet {
+            Packet::Publish(publish) => return self.on_publish(publish, effects),
+            Packet::PubAck(ack) => self.outbound.on_acknowledged(&ack, effects),
+            Packet::PubRec(ack) => self.outbound.on_received(&ack, effects),
+            Packet::PubRel(ack) => self.inbound.on_release(&ack, effects),
+            Packet::PubComp(ack) => self.outbound.on_completed(&ack, effects),
+            Packet::Subscribe(subscribe) => effects.push(Effect::Subscribe(subscribe)),
+            Packet::Unsubscribe(unsubscribe) => effects.push(Effect::Unsubscribe(unsubscribe)),
+            Packet::PingReq => {
+                // A client that has to ping has had nothing else to say for a while.
+                self.inbound.rest();
+                self.outbound.rest();
+                effects.push(Effect::Send(Packet::PingResp));
+            }
+            Packet::Disconnect(disconnect) => {
+                let send_will = disconnect.reason != Reason::SUCCESS;
+                self.close(Close::Goodbye { send_will }, None, effects);
+            }
+            Packet::Connect(_) => return Err(SECOND_CONNECT),
+            Packet::Auth(_) => return Err(AUTH_WITHOUT_METHOD),
+            Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
+                return Err(ONLY_FROM_SERVERS);
+            }
+        }
+        Ok(())
+    }
+
+    fn on_publish<'a>(
+        &mut self,
+        publish: Publish<'a>,
+        effects: &mut Vec<Effect<'a>>,
+    ) -> Result<(), Violation> {
+        if !publish.properties.is_empty() && publish.properties.topic_alias().is_some() {
+            return Err(TOPIC_ALIAS);
+        }
+        self.inbound.on_publish(publish, effects)
+    }
+
+    /// The last effects: DISCONNECT with the reason, if there is one and the version can say it, and the close.
+    fn close(&mut self, close: Close, reason: Option<Reason>, effects: &mut Vec<Effect<'_>>) {
+        if let (Version::V5, Some(reason)) = (self.version, reason) {
+            effects.push(Effect::Send(Packet::Disconnect(Disconnect::with(reason))));
+        }
+        effects.push(Effect::Close(close));
+        self.is_open = false;
+    }
+
+    /// How many more QoS 1 and 2 messages fit into the window now. It grows with the client's PUBACK and PUBCOMP (in
+    /// 5.0 a refusing PUBREC, too), so ask again after each packet.
+    pub fn room(&self) -> usize {
+        if self.is_open { self.outbound.room() } else { 0 }
+    }
+
+    /// The highest place that may be delivered now; one beyond it would use a packet id that is still in use, and is
+    /// ignored. `u64::MAX` unless an old message has been left unanswered.
+    pub fn place_max(&self) -> u64 {
+        self.outbound.place_max()
+    }
+
+    /// Publishes and releases of the client that wait for the owner's report. Pause reading when there are too many.
+    pub fn unacknowledged(&self) -> usize {
+        self.inbound.owed_count()
+    }
+
+    /// Whether nothing is under way: nothing sent to the client is unanswered, and it waits for no answer of ours to
+    /// its messages.
+    pub fn is_idle(&self) -> bool {
+        self.inbound.owed_count() == 0 && self.outbound.is_empty()
+    }
+
+    /// When to feed a tick, on the owner's clock; `None` without keep alive and after closing.
+    pub fn deadline_ms(&self) -> Option<u64> {
+        let deadline_ms = self.heard_at_ms.saturating_add(u64::from(self.silence_ms_max));
+        (self.is_open && self.silence_ms_max > 0).then_some(deadline_ms)
+    }
+
+    /// The code in a SUBACK for a filter that was granted or refused, in the wire numbers of the version. MQTT 3.1 has
+    /// no failure code: such a client is told QoS 0 and receives nothing.
+    pub fn grant_code(&self, granted: Result<QoS, Reason>) -> u8 {
+        match (granted, self.version) {
+            (Ok(qos), _) => qos as u8,
+            (Err(_), Version::V31) => QoS::AtMostOnce as u8,
+            (Err(_), Version::V311) => SubAck::FAILURE,
+            (Err(reason), Version::V5) => reason.0,
+        }
+    }
+}
+
+const SECOND_CONNECT: Violation = Violation::protocol("MQTT-3.1.0-2", "a client sent a second CONNECT");
+
+const AUTH_WITHOUT_METHOD: Violation =
+    Violation::protocol("5.0 § 4.12", "a client sent AUTH without having agreed on a method in CONNECT");
+
+const ONLY_FROM_SERVERS: Violation =
+    Violation::protocol("§ 2.2.1", "a client sent a packet that only a server may send");
+
+const TOPIC_ALIAS: Violation = Violation::new(
+    Reason::TOPIC_ALIAS_INVALID,
+    "5.0 § 3.3.2.3.4",
+    "a client used a topic alias beyond the maximum announced",
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_session_is_small() {
+        assert!(size_of::<Session>() < 200, "{} bytes", size_of::<Session>());
+    }
+}

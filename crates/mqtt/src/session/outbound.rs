@@ -1,0 +1,215 @@
+//! Messages to the client: the window of what was sent and not yet finished.
+//!
+//! A durable session's messages have a place in its stored queue, and the packet id follows from the place, so that a
+//! message keeps its id over any crash without the id being stored. A session that is not durable counts places of its
+//! own. Slots stand in the order of their places, which is the order of sending [MQTT-4.6.0-6]; acknowledgements nearly
+//! always come in that order too, so looking from the front finds them at once. It never keeps a message: what has to
+//! be sent again comes from the stored queue again.
+
+use std::collections::VecDeque;
+
+use super::{Delivery, Effect, Keep, Receipt};
+use crate::packet::{Ack, Packet, PublishParts};
+use crate::{QoS, Reason, Version};
+
+/// How many packet ids there are: 1 to 65,535 (section 2.3.1).
+const PACKET_ID_COUNT: u64 = 65_535;
+
+/// What was sent and not yet finished.
+#[derive(Debug)]
+pub(super) struct Outbound {
+    window: VecDeque<Slot>,
+    /// The place of the last message sent on this connection, 0 before the first.
+    last_place: u64,
+    /// The last place that was ever sent, over all connections of a durable session.
+    sent_place: u64,
+    window_count_max: u16,
+    is_durable: bool,
+    version: Version,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    place: u64,
+    packet_id: u16,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// QoS 1 was sent; PUBACK is next.
+    Acknowledge,
+    /// QoS 2 was sent; PUBREC is next.
+    Receive,
+    /// PUBREC came and is being stored; we owe PUBREL.
+    Storing,
+    /// PUBREL was sent; PUBCOMP is next.
+    Complete,
+}
+
+impl Outbound {
+    /// `sent_place`: the mark that an earlier connection of a durable session left behind.
+    pub(super) fn new(version: Version, sent_place: Option<u64>, window_count_max: u16) -> Self {
+        Outbound {
+            window: VecDeque::new(),
+            last_place: 0,
+            sent_place: sent_place.unwrap_or(0),
+            window_count_max,
+            is_durable: sent_place.is_some(),
+            version,
+        }
+    }
+
+    /// How many more messages above QoS 0 may be sent now.
+    pub(super) fn room(&self) -> usize {
+        let free = usize::from(self.window_count_max).saturating_sub(self.window.len());
+        let span = self.place_max().saturating_sub(self.last_place);
+        usize::try_from(span).map_or(free, |span| free.min(span))
+    }
+
+    /// The highest place that may be sent now. From the oldest unfinished one on each packet id is used once.
+    pub(super) fn place_max(&self) -> u64 {
+        match self.window.front() {
+            Some(oldest) if self.is_durable => oldest.place.saturating_add(PACKET_ID_COUNT - 1),
+            _ => u64::MAX,
+        }
+    }
+
+    /// Whether nothing is unfinished.
+    pub(super) fn is_empty(&self) -> bool {
+        self.window.is_empty()
+    }
+
+    /// Gives back the memory of a busier time.
+    pub(super) fn rest(&mut self) {
+        if self.window.is_empty() {
+            self.window = VecDeque::new();
+        }
+    }
+
+    /// A message for the client.
+    pub(super) fn deliver<'a>(&mut self, delivery: &Delivery<'a>, effects: &mut Vec<Effect<'a>>) {
+        if delivery.qos == QoS::AtMostOnce {
+            effects.push(Effect::Deliver(parts_of(delivery, 0, false)));
+            return;
+        }
+        let Some(place) = self.next_place(delivery.place) else { return };
+        let packet_id = packet_id_of(place);
+        let phase = match delivery.qos {
+            _ if delivery.released => Phase::Complete,
+            QoS::AtMostOnce | QoS::AtLeastOnce => Phase::Acknowledge,
+            QoS::ExactlyOnce => Phase::Receive,
+        };
+        self.window.push_back(Slot { place, packet_id, phase });
+        self.last_place = place;
+        let is_new = place > self.sent_place;
+        if is_new && self.is_durable {
+            self.sent_place = place;
+            effects.push(Effect::Keep { what: Keep::Sent { place }, receipt: None });
+        }
+        effects.push(match phase {
+            Phase::Complete => Effect::Send(Packet::PubRel(Ack::success(packet_id))),
+            _ => Effect::Deliver(parts_of(delivery, packet_id, delivery.again || !is_new)),
+        });
+    }
+
+    /// The place of the next message, or nothing if it must not be sent: a place that was sent on this connection
+    /// already, or one whose packet id is still in use.
+    fn next_place(&self, stored: Option<u64>) -> Option<u64> {
+        if self.is_durable {
+            return stored.filter(|place| *place > self.last_place && *place <= self.place_max());
+        }
+        let oldest = self.window.front().map_or(u64::MAX, |slot| slot.place);
+        (self.last_place + 1..).take(self.window.len() + 1).find(|place| {
+            // Only a client that leaves an old message unanswered makes us look at the others.
+            place.saturating_sub(oldest) < PACKET_ID_COUNT || self.find(packet_id_of(*place)).is_none()
+        })
+    }
+
+    /// PUBACK. One that we do not wait for is ignored: it may answer an earlier connection.
+    pub(super) fn on_acknowledged(&mut self, acknowledgement: &Ack<'_>, effects: &mut Vec<Effect<'_>>) {
+        self.finish(acknowledgement.packet_id, Phase::Acknowledge, effects);
+    }
+
+    /// PUBREC. PUBREL goes out once it is stored that the message arrived, so that it is not sent again after a crash.
+    pub(super) fn on_received(&mut self, received: &Ack<'_>, effects: &mut Vec<Effect<'_>>) {
+        let packet_id = received.packet_id;
+        let slot = self.find(packet_id).and_then(|at| self.window.get_mut(at));
+        match slot {
+            Some(slot) if slot.phase == Phase::Receive => {
+                if received.reason.is_error() {
+                    self.finish(packet_id, Phase::Receive, effects); // the client wants no more of it
+                    return;
+                }
+                slot.phase = Phase::Storing;
+                if self.is_durable {
+                    let what = Keep::Release { place: slot.place };
+                    effects.push(Effect::Keep { what, receipt: Some(Receipt::Release { packet_id }) });
+                } else {
+                    self.on_release_stored(packet_id, effects);
+                }
+            }
+            Some(slot) if slot.phase == Phase::Storing => {}
+            Some(slot) if slot.phase == Phase::Complete => {
+                effects.push(Effect::Send(Packet::PubRel(Ack::success(packet_id))));
+            }
+            // Unknown to us: let the client finish.
+            Some(_) | None if received.reason.is_error() => {}
+            Some(_) | None => {
+                let reason = match self.version {
+                    Version::V5 => Reason::PACKET_IDENTIFIER_NOT_FOUND,
+                    Version::V31 | Version::V311 => Reason::SUCCESS,
+                };
+                effects.push(Effect::Send(Packet::PubRel(Ack::with(packet_id, reason))));
+            }
+        }
+    }
+
+    /// It is stored that PUBREC came.
+    pub(super) fn on_release_stored(&mut self, packet_id: u16, effects: &mut Vec<Effect<'_>>) {
+        let slot = self.find(packet_id).and_then(|at| self.window.get_mut(at));
+        if let Some(slot) = slot.filter(|slot| slot.phase == Phase::Storing) {
+            slot.phase = Phase::Complete;
+            effects.push(Effect::Send(Packet::PubRel(Ack::success(packet_id))));
+        }
+    }
+
+    /// PUBCOMP. One that we do not wait for is ignored.
+    pub(super) fn on_completed(&mut self, completed: &Ack<'_>, effects: &mut Vec<Effect<'_>>) {
+        self.finish(completed.packet_id, Phase::Complete, effects);
+    }
+
+    /// Takes a message out of the window if it is in that phase.
+    fn finish(&mut self, packet_id: u16, phase: Phase, effects: &mut Vec<Effect<'_>>) {
+        let Some(at) = self.find(packet_id) else { return };
+        let Some(slot) = self.window.get(at).copied().filter(|slot| slot.phase == phase) else { return };
+        self.window.remove(at);
+        if self.is_durable {
+            effects.push(Effect::Keep { what: Keep::Dequeue { place: slot.place }, receipt: None });
+        }
+    }
+
+    fn find(&self, packet_id: u16) -> Option<usize> {
+        self.window.iter().position(|slot| slot.packet_id == packet_id)
+    }
+}
+
+fn parts_of<'a>(delivery: &Delivery<'a>, packet_id: u16, dup: bool) -> PublishParts<'a> {
+    PublishParts {
+        dup,
+        qos: delivery.qos,
+        retain: delivery.retain,
+        topic: [delivery.topic, ""],
+        packet_id,
+        identifier: delivery.identifier,
+        headers: delivery.headers,
+        payload: delivery.payload,
+    }
+}
+
+/// The packet id of a place in a stored queue; places start at 1.
+fn packet_id_of(place: u64) -> u16 {
+    let id = 1 + place.wrapping_sub(1) % PACKET_ID_COUNT;
+    // The remainder is below 65,535, so nothing is cut off.
+    id as u16
+}
