@@ -70,7 +70,7 @@ impl Packages {
         }
         call(
             Command::new("npm")
-                .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
+                .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"])
                 .current_dir(&self.node_home),
         )?;
         stamp.set()
