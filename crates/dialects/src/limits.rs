@@ -9,3 +9,11 @@ pub const SCALABLE_KEEP_ALIVE_S_MAX: u16 = 3600;
 /// Bytes of a point's key. A message that would make a longer one is kept whole, as one JSON point: otherwise a long
 /// name around many short members would multiply a message's size.
 pub const POINT_KEY_BYTES_MAX: usize = 1024;
+/// Rows of a page of a list when the query names no number (spec watson 5.2).
+pub const PAGE_ROWS_DEFAULT: usize = 25;
+/// Rows of a page of a list, at most.
+pub const PAGE_ROWS_MAX: usize = 100;
+/// Properties that a list can be sorted by at a time; further ones change nothing.
+pub const SORT_KEYS_COUNT_MAX: usize = 8;
+/// Bytes of a bulk request's body (spec watson 5.6).
+pub const BULK_BODY_BYTES_MAX: usize = 512 * 1024;

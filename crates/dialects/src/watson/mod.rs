@@ -11,6 +11,7 @@ use mqtt::{QoS, Version};
 use crate::{Announcement, Answer, Dialect, Grant, Recognition, Request, Uplink, View};
 
 pub mod client;
+pub mod http;
 mod notice;
 mod payload;
 mod refusal;
