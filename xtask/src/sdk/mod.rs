@@ -68,15 +68,15 @@ impl Place {
     }
 }
 
-/// Builds the server, installs the packages, and runs the scripts.
+/// Installs the packages, builds the server and runs the scripts.
 ///
 /// # Errors
 ///
 /// [`CannotRun`] if this machine cannot run them; otherwise whatever failed.
 pub(crate) fn run(root: &Path, network: Network, filter: Option<&str>) -> Result<()> {
     let place = Place::new(root)?;
-    call(cargo(root).args(["build", "--quiet", "--workspace", "--bin", "tidegate"]))?;
     Packages::new(&place).install()?;
+    call(cargo(root).args(["build", "--quiet", "--workspace", "--bin", "tidegate"]))?;
 
     let mut command = match network {
         Network::Private => private_network()?,
