@@ -7,13 +7,28 @@
 //! The store does not know what a gateway is, nor what MQTT is. It never wakes a task or sends a message by itself:
 //! it calls the [`Waiter`] and the [`Inbox`] that came with the changes, from its committer thread.
 
+mod coding;
+mod committer;
+#[cfg(test)]
+mod contract;
+mod disk;
+pub mod embedded;
+mod engine;
+pub mod limits;
+pub mod memory;
+mod plan;
+mod queues;
+mod rows;
+pub mod schema;
+mod values;
+
 use std::ops::Range;
 use std::sync::Arc;
 
 use domain::event::LastEvent;
 use domain::{
-    ApiKey, Device, DeviceId, DeviceType, Event, Message, Millis, Org, OrgId, QoS, Queued, Reading, SessionId,
-    SessionRecord, Subscription, Value,
+    ApiKey, Device, DeviceId, DeviceType, Event, Message, Millis, Org, OrgId, QoS, Queued, Reading,
+    SessionId, SessionRecord, Subscription, Value,
 };
 
 /// A place in the order of commits. Tickets grow; [`Ticket::NONE`] is always stored.
@@ -83,7 +98,7 @@ pub enum Change {
     /// Creates or replaces an organisation.
     PutOrg(Org),
     /// Creates or replaces a device type.
-    PutType(DeviceType),
+    PutType(Arc<DeviceType>),
     /// Forgets a device type.
     DropType {
         /// Its organisation.
@@ -273,6 +288,8 @@ pub struct Stats {
     pub changes: u64,
     /// Queued messages dropped because a session's queue was full.
     pub dropped: u64,
+    /// Changes left out because a text in their key is longer than [`limits::KEY_TEXT_BYTES_MAX`].
+    pub oversized: u64,
     /// Bytes handed in and not yet stored.
     pub waiting_bytes: u64,
 }
@@ -309,8 +326,12 @@ pub trait Store: Send + Sync {
     fn types(&self, org: OrgId) -> Result<Vec<DeviceType>, StoreFault>;
 
     /// Devices of an organisation by ascending id, after `after`, at most `count_max`.
-    fn devices(&self, org: OrgId, after: Option<DeviceId>, count_max: usize)
-    -> Result<Vec<Device>, StoreFault>;
+    fn devices(
+        &self,
+        org: OrgId,
+        after: Option<DeviceId>,
+        count_max: usize,
+    ) -> Result<Vec<Device>, StoreFault>;
 
     /// All API keys of an organisation.
     fn keys(&self, org: OrgId) -> Result<Vec<ApiKey>, StoreFault>;

@@ -1,0 +1,69 @@
+//! What every engine promises: one list of cases, run for each engine by [`suite`].
+//!
+//! A case gets an [`Opener`], opens a store, uses it through the trait only, and may open the same data again.
+
+#![allow(clippy::unwrap_used, reason = "a failed case is a failed test")]
+
+mod cases;
+mod queue_cases;
+mod samples;
+
+pub(crate) use cases::*;
+pub(crate) use queue_cases::*;
+
+use crate::{Change, Changes, Store, Ticket};
+
+/// Opens the same data again and again. The store opened before has been dropped by then.
+pub(crate) trait Opener {
+    /// Opens what is stored.
+    fn open(&mut self) -> Box<dyn Store>;
+}
+
+/// Stores changes and waits for it.
+pub(crate) fn put(store: &dyn Store, list: Vec<Change>) -> Ticket {
+    let ticket = store.commit(Changes { list, waiter: None });
+    store.wait(ticket).unwrap();
+    ticket
+}
+
+/// Makes a test of every case; `$opener` makes a fresh [`Opener`].
+macro_rules! suite {
+    ($opener:expr) => {
+        $crate::contract::suite!(
+            $opener,
+            tickets_grow_and_waiters_are_told_in_order,
+            registry_words_come_back_and_go,
+            organisations_do_not_see_each_other,
+            devices_come_in_pages,
+            a_forgotten_device_has_no_past,
+            a_long_history_is_forgotten_too,
+            the_last_event_of_each_name_is_kept,
+            readings_come_by_time,
+            points_of_one_key_come_by_time,
+            sessions_come_back_with_their_subscriptions,
+            a_forgotten_session_leaves_nothing,
+            changes_for_no_session_are_ignored,
+            retained_messages_come_back_by_topic,
+            what_does_not_fit_a_key_is_counted,
+            changes_are_stored_in_order_and_as_one,
+            everything_is_there_after_opening_again,
+            readings_of_one_millisecond_stay_apart_over_openings,
+            a_closed_store_stores_nothing_more,
+            queued_messages_get_places_in_order,
+            a_released_message_keeps_its_place,
+            a_queue_is_read_in_portions,
+            a_full_queue_drops_its_oldest,
+            places_are_never_given_twice,
+            sent_marks_only_grow,
+        );
+    };
+    ($opener:expr, $($case:ident,)*) => {
+        $(
+            #[test]
+            fn $case() {
+                $crate::contract::$case(&mut $opener);
+            }
+        )*
+    };
+}
+pub(crate) use suite;

@@ -1,0 +1,165 @@
+//! Words to store.
+
+use std::sync::Arc;
+
+use domain::{
+    ApiKey, Class, Device, DeviceId, DeviceInfo, DeviceType, Event, Location, Message, Org, OrgId, Points,
+    QoS, Registrar, Secret, SessionId, SessionRecord, Subscription, Value,
+};
+use parking_lot::Mutex;
+
+use crate::{Change, Inbox};
+
+pub(crate) const SPACE: &str = "watson";
+
+pub(crate) fn org_id(name: &str) -> OrgId {
+    OrgId::parse(name).unwrap()
+}
+
+pub(crate) fn org(id: OrgId) -> Org {
+    Org {
+        id,
+        name: format!("Plant {id}"),
+        created_ms: 1_700_000_000_000,
+        enabled: true,
+        device_count_max: 10,
+        device_per_gateway_count_max: 0,
+    }
+}
+
+pub(crate) fn device_type(org: OrgId, name: &str) -> DeviceType {
+    DeviceType {
+        org,
+        name: name.to_owned(),
+        class: Class::Gateway,
+        description: Some("ä gateway".to_owned()),
+        info: info(),
+        metadata: Some(r#"{"a":1}"#.to_owned()),
+        created_ms: 5,
+        updated_ms: 6,
+    }
+}
+
+fn info() -> DeviceInfo {
+    DeviceInfo {
+        model: Some("M".to_owned()),
+        descriptive_location: Some(String::new()),
+        ..DeviceInfo::default()
+    }
+}
+
+pub(crate) fn device(org: OrgId, id: u64) -> Device {
+    Device {
+        id: DeviceId(id),
+        org,
+        device_type: "pump".to_owned(),
+        name: format!("p{id}"),
+        class: Class::Device,
+        info: info(),
+        metadata: None,
+        location: id.is_multiple_of(2).then_some(Location {
+            latitude: 47.25,
+            longitude: -8.5,
+            elevation: Some(400.0),
+            accuracy: None,
+            measured_ms: 1,
+            updated_ms: 2,
+        }),
+        secret: Secret([id as u8; 32]),
+        enabled: id != 3,
+        registered_ms: 7,
+        registrar: match id % 3 {
+            0 => Registrar::Operator,
+            1 => Registrar::Gateway("g:abc123:gw:g1".to_owned()),
+            _ => Registrar::ApiKey("a-abc123-x".to_owned()),
+        },
+        gateway: (id > 5).then_some(DeviceId(1)),
+    }
+}
+
+pub(crate) fn key(org: OrgId, name: &str) -> ApiKey {
+    ApiKey {
+        org,
+        key: name.to_owned(),
+        secret: Secret([9; 32]),
+        comment: "for the dashboard".to_owned(),
+        created_ms: 3,
+    }
+}
+
+pub(crate) fn session(org: OrgId, id: u64) -> SessionRecord {
+    SessionRecord {
+        id: SessionId(id),
+        org,
+        dialect: SPACE.to_owned(),
+        key: format!("g:{org}:gw:{id}"),
+        created_ms: 11,
+    }
+}
+
+pub(crate) fn subscription(filter: &str) -> Subscription {
+    Subscription {
+        filter: filter.to_owned(),
+        route: Some(format!("iot-2/{filter}")),
+        share: None,
+        qos: QoS::AtLeastOnce,
+        options: 2,
+        identifier: 77,
+    }
+}
+
+/// An event with one point, `n`, that is `at_ms`.
+pub(crate) fn event(org: OrgId, device: u64, name: &str, at_ms: u64) -> Event {
+    let mut points = Points::new();
+    points.push("n", Value::I64(at_ms as i64));
+    points.push("text", Value::Text(name));
+    Event {
+        org,
+        device: DeviceId(device),
+        name: name.into(),
+        format: "json".into(),
+        at_ms,
+        message: Message::shared("iot-2/evt", b"", format!(r#"{{"n":{at_ms}}}"#).as_bytes()),
+        points,
+    }
+}
+
+pub(crate) fn enqueue(org: OrgId, session: u64, payload: &str, inbox: &Arc<Heard>) -> Change {
+    Change::Enqueue {
+        org,
+        session: SessionId(session),
+        qos: QoS::ExactlyOnce,
+        retain: true,
+        identifier: 4,
+        deadline_ms: 99,
+        message: Message::shared("t/o/p", b"\x01\x02", payload.as_bytes()),
+        inbox: inbox.clone(),
+    }
+}
+
+/// An inbox that writes down what it hears: the place and payload of what was queued, the place of what was dropped.
+#[derive(Default)]
+pub(crate) struct Heard(pub(crate) Mutex<Vec<(u64, Option<String>)>>);
+
+impl Heard {
+    /// The places heard of as queued.
+    pub(crate) fn places(&self) -> Vec<u64> {
+        self.0.lock().iter().filter(|(_, payload)| payload.is_some()).map(|(seq, _)| *seq).collect()
+    }
+
+    /// The places heard of as dropped.
+    pub(crate) fn drops(&self) -> Vec<u64> {
+        self.0.lock().iter().filter(|(_, payload)| payload.is_none()).map(|(seq, _)| *seq).collect()
+    }
+}
+
+impl Inbox for Heard {
+    fn queued(&self, queued: domain::Queued) {
+        let payload = queued.message.unwrap().payload().to_vec();
+        self.0.lock().push((queued.seq, Some(String::from_utf8(payload).unwrap())));
+    }
+
+    fn dropped(&self, seq: u64) {
+        self.0.lock().push((seq, None));
+    }
+}

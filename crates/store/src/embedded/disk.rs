@@ -1,0 +1,106 @@
+//! Tables as fjall keyspaces.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use fjall::config::{BlockSizePolicy, FilterPolicy};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use parking_lot::RwLock;
+
+use crate::StoreFault;
+use crate::disk::{Disk, Each};
+use crate::limits::{CACHE_BYTES_MAX, JOURNAL_BYTES_MAX, MEMTABLE_BYTES_MAX};
+use crate::rows::Rows;
+use crate::schema::{Keys, Table};
+
+/// Rows in fjall.
+pub(crate) struct FjallDisk {
+    /// `None` once it is closed.
+    open: RwLock<Option<Open>>,
+}
+
+struct Open {
+    database: Database,
+    /// By [`Table::index`].
+    keyspaces: Vec<Keyspace>,
+}
+
+impl FjallDisk {
+    /// Opens fjall's folder, or makes it.
+    pub(crate) fn open(path: &Path) -> fjall::Result<FjallDisk> {
+        let database = Database::builder(path)
+            .manual_journal_persist(true)
+            .max_journaling_size(JOURNAL_BYTES_MAX)
+            .cache_size(CACHE_BYTES_MAX)
+            .open()?;
+        let keyspaces = Table::ALL
+            .iter()
+            .map(|table| database.keyspace(table.name(), || options(*table)))
+            .collect::<fjall::Result<_>>()?;
+        Ok(FjallDisk { open: RwLock::new(Some(Open { database, keyspaces })) })
+    }
+
+    fn read<T>(
+        &self,
+        table: Table,
+        read: impl FnOnce(&Keyspace) -> Result<T, StoreFault>,
+    ) -> Result<T, StoreFault> {
+        let open = self.open.read();
+        let keyspace = open.as_ref().and_then(|it| it.keyspaces.get(table.index()));
+        read(keyspace.ok_or_else(|| StoreFault::Read("it is closed".to_owned()))?)
+    }
+}
+
+/// How a table is kept. Queue and readings are only ever read by range, so filters for single keys would be wasted.
+fn options(table: Table) -> KeyspaceCreateOptions {
+    let options =
+        KeyspaceCreateOptions::default().manual_journal_persist(true).max_memtable_size(MEMTABLE_BYTES_MAX);
+    match table {
+        Table::Queue => options.filter_policy(FilterPolicy::disabled()),
+        Table::Readings => options
+            .filter_policy(FilterPolicy::disabled())
+            .data_block_size_policy(BlockSizePolicy::all(16 * 1024)),
+        _ => options,
+    }
+}
+
+fn read_fault(fault: fjall::Error) -> StoreFault {
+    StoreFault::Read(fault.to_string())
+}
+
+impl Disk for FjallDisk {
+    fn apply(&self, rows: &Rows) -> Result<(), String> {
+        let open = self.open.read();
+        let Open { database, keyspaces } = open.as_ref().ok_or("it is closed")?;
+        let mut batch = database.batch().durability(Some(PersistMode::SyncData));
+        for row in rows.iter() {
+            let keyspace = &keyspaces[row.table.index()];
+            match row.value {
+                Some(value) => batch.insert(keyspace, row.key, value),
+                None => batch.remove(keyspace, row.key),
+            }
+        }
+        batch.commit().map_err(|it| it.to_string())
+    }
+
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreFault> {
+        self.read(table, |it| Ok(it.get(key).map_err(read_fault)?.map(|it| it.to_vec())))
+    }
+
+    fn scan(&self, table: Table, keys: &Keys, each: Each<'_>) -> Result<(), StoreFault> {
+        self.read(table, |it| {
+            for row in it.range::<&[u8], _>(keys.bounds()) {
+                let (key, value) = row.into_inner().map_err(read_fault)?;
+                if each(&key, &value)? == ControlFlow::Break(()) {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn close(&self) -> Result<(), String> {
+        let Some(open) = self.open.write().take() else { return Ok(()) };
+        open.database.persist(PersistMode::SyncAll).map_err(|it| it.to_string())
+    }
+}

@@ -1,0 +1,116 @@
+//! The store on fjall, a log-structured merge tree in one folder: what a Tidegate without a database server uses.
+//!
+//! Each table is a keyspace. A group of rows is one batch: it is appended to fjall's journal, the journal is synced,
+//! and only then the rows can be read. The folder holds:
+//!
+//! * `format`: the number of the layout ([`FORMAT`]), in decimal, written once when the folder is made;
+//! * `rows/`: fjall's own files. They are made in `rows.new/` and moved in place when they are complete, so that a
+//!   power cut during the very first start leaves nothing half made.
+//!
+//! Never opened by two processes: fjall holds a lock in `rows/`.
+
+mod disk;
+mod journal;
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::engine::{self, Engine};
+use crate::limits::QueueBounds;
+use crate::schema::FORMAT;
+use crate::{Store, StoreFault};
+
+use disk::FjallDisk;
+
+/// Opens the data in a folder, which is made when it is missing.
+pub fn open(path: &Path) -> Result<impl Store + 'static, StoreFault> {
+    start(path, QueueBounds::default())
+}
+
+pub(crate) fn start(path: &Path, bounds: QueueBounds) -> Result<Engine<FjallDisk>, StoreFault> {
+    prepare(path).map_err(|it| cannot_open(path, &it))?;
+    let found = read_format(path)?;
+    if found != FORMAT {
+        return Err(StoreFault::Format { path: path.display().to_string(), found, expected: FORMAT });
+    }
+    let rows = path.join(ROWS);
+    if !rows.exists() {
+        make_rows(path, &rows)?;
+    }
+    engine::start(open_rows(path, &rows)?, bounds)
+}
+
+const FORMAT_FILE: &str = "format";
+const ROWS: &str = "rows";
+const ROWS_NEW: &str = "rows.new";
+
+fn cannot_open(path: &Path, cause: &dyn std::fmt::Display) -> StoreFault {
+    StoreFault::Open { path: path.display().to_string(), cause: cause.to_string() }
+}
+
+/// Makes the folder and its format file.
+fn prepare(path: &Path) -> io::Result<()> {
+    let format = path.join(FORMAT_FILE);
+    if format.exists() {
+        return Ok(());
+    }
+    if path.join(ROWS).exists() {
+        return Err(io::Error::other(format!(
+            "the file `{FORMAT_FILE}` is missing; restore it from a backup"
+        )));
+    }
+    fs::create_dir_all(path)?;
+    let unfinished = path.join("format.new");
+    let mut file = File::create(&unfinished)?;
+    writeln!(file, "{FORMAT}")?;
+    file.sync_all()?;
+    fs::rename(&unfinished, &format)?;
+    sync_folder(path)?;
+    path.canonicalize()?.parent().map_or(Ok(()), sync_folder)
+}
+
+fn read_format(path: &Path) -> Result<u32, StoreFault> {
+    let text = fs::read_to_string(path.join(FORMAT_FILE)).map_err(|it| cannot_open(path, &it))?;
+    text.trim().parse().map_err(|_| cannot_open(path, &format!("`{FORMAT_FILE}` holds no number")))
+}
+
+/// Makes fjall's files aside and moves them in place.
+fn make_rows(path: &Path, rows: &Path) -> Result<(), StoreFault> {
+    let unfinished = path.join(ROWS_NEW);
+    let fault = |it: io::Error| cannot_open(path, &it);
+    if unfinished.exists() {
+        fs::remove_dir_all(&unfinished).map_err(fault)?;
+    }
+    drop(FjallDisk::open(&unfinished).map_err(|it| cannot_open(path, &explain(&it)))?);
+    fs::rename(&unfinished, rows).map_err(fault)?;
+    sync_folder(path).map_err(fault)
+}
+
+/// Opens fjall's files. A journal whose last batch was torn by a power cut is repaired first when fjall refuses it:
+/// it forgives a torn end, but not one with a hole before its end.
+fn open_rows(path: &Path, rows: &Path) -> Result<FjallDisk, StoreFault> {
+    match FjallDisk::open(rows) {
+        Err(fjall::Error::JournalRecovery(fault)) => {
+            if !journal::cut_torn_end(rows).map_err(|it| cannot_open(path, &it))? {
+                return Err(cannot_open(path, &format!("its journal is damaged ({fault:?})")));
+            }
+            FjallDisk::open(rows).map_err(|it| cannot_open(path, &explain(&it)))
+        }
+        opened => opened.map_err(|it| cannot_open(path, &explain(&it))),
+    }
+}
+
+fn explain(fault: &fjall::Error) -> String {
+    match fault {
+        fjall::Error::Locked => "another process has it open".to_owned(),
+        fjall::Error::Io(it) => it.to_string(),
+        it => it.to_string(),
+    }
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}

@@ -1,0 +1,46 @@
+//! Bounds of the store, with their units.
+
+use domain::limits::{QUEUE_BYTES_MAX, QUEUE_MESSAGE_COUNT_MAX};
+
+/// The longest text that is a part of a key: a topic, a filter, an event's or a device type's name, an API key. The
+/// engines take keys up to 65,535 bytes; MQTT's longest topic would leave no room for what stands before it. A change
+/// with a longer text is left out and counted ([`crate::Stats::oversized`]); the layers above have smaller bounds.
+pub const KEY_TEXT_BYTES_MAX: usize = 65_000;
+/// How far the oldest and the newest place of a queue may be apart. Packet ids are derived from places, so two
+/// messages of one queue must never be 65,535 places apart.
+pub const QUEUE_SPAN_PLACES_MAX: u64 = 60_000;
+/// A group of changes that has reached this size, in bytes of rows, is committed; what still waits is the next group.
+pub const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Rows of a forgotten device that are deleted with one group; its history may be long.
+pub const PURGE_ROWS_PER_GROUP_MAX: usize = 5_000;
+/// Journals of the embedded engine, in bytes on the disk: how much there is to read again at opening, at most.
+pub const JOURNAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Rows of one table of the embedded engine that are kept in memory before they are written to a sorted file.
+pub const MEMTABLE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// Blocks of sorted files that the embedded engine keeps in memory.
+pub const CACHE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
+const _: () = assert!(QUEUE_SPAN_PLACES_MAX < u16::MAX as u64);
+const _: () = assert!(QUEUE_MESSAGE_COUNT_MAX < QUEUE_SPAN_PLACES_MAX);
+const _: () = assert!(KEY_TEXT_BYTES_MAX + 256 < u16::MAX as usize);
+
+/// Bounds of each session's queue. Tests use small ones.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QueueBounds {
+    /// Messages, released ones included.
+    pub(crate) count_max: u64,
+    /// Bytes of their rows.
+    pub(crate) bytes_max: u64,
+    /// Distance of the oldest and the newest place.
+    pub(crate) span_max: u64,
+}
+
+impl Default for QueueBounds {
+    fn default() -> QueueBounds {
+        QueueBounds {
+            count_max: QUEUE_MESSAGE_COUNT_MAX,
+            bytes_max: QUEUE_BYTES_MAX,
+            span_max: QUEUE_SPAN_PLACES_MAX,
+        }
+    }
+}

@@ -1,0 +1,418 @@
+//! What a change means in rows.
+//!
+//! The committer feeds a group of changes in, in order, and takes the rows out. Whatever needs to know the past is
+//! asked of the queues in memory; only forgetting a session reads the disk. Of the events of one device and name only
+//! the group's last one becomes a row: it is encoded when the group ends.
+//!
+//! A forgotten device may have a long history. Its row in the registry goes at once and a purge row hides the rest;
+//! the rest is deleted with the groups that follow, a bounded number of rows with each.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use domain::{DeviceId, Event, Message, OrgId, Queued, SessionId};
+
+use crate::disk::Disk;
+use crate::limits::{GROUP_BYTES_MAX, KEY_TEXT_BYTES_MAX, PURGE_ROWS_PER_GROUP_MAX, QueueBounds};
+use crate::queues::{Key, Queues};
+use crate::rows::Rows;
+use crate::schema::{self, Keys, Table};
+use crate::values::{self, Delivery};
+use crate::{Change, Inbox, StoreFault};
+
+/// What an inbox is told once the group is stored.
+pub(crate) enum Told {
+    Queued(Arc<dyn Inbox>, Queued),
+    Dropped(Arc<dyn Inbox>, u64),
+}
+
+/// Turns changes into rows, group by group.
+pub(crate) struct Plan {
+    bounds: QueueBounds,
+    queues: Queues,
+    purges: Purges,
+    last_events: LastEvents,
+    reading_seq: u64,
+    /// The group's rows.
+    pub(crate) rows: Rows,
+    /// Who is told what when the group is stored, in order.
+    pub(crate) told: Vec<Told>,
+    /// Queued messages dropped with the group.
+    pub(crate) dropped_count: u64,
+    /// Changes left out of the group.
+    pub(crate) oversized_count: u64,
+}
+
+/// Devices that are forgotten and whose rows are still being deleted.
+#[derive(Default)]
+pub(crate) struct Purges {
+    waiting: VecDeque<(OrgId, DeviceId)>,
+    devices: HashSet<DeviceId>,
+    /// How many of those waiting were added with the present group.
+    fresh_count: usize,
+}
+
+impl Purges {
+    /// Adds a device.
+    pub(crate) fn add(&mut self, org: OrgId, device: DeviceId) {
+        if self.devices.insert(device) {
+            self.waiting.push_back((org, device));
+            self.fresh_count += 1;
+        }
+    }
+}
+
+impl Plan {
+    /// Goes on from what opening found. `reading_seq` must be larger than every one stored.
+    pub(crate) fn new(bounds: QueueBounds, queues: Queues, purges: Purges, reading_seq: u64) -> Plan {
+        Plan {
+            bounds,
+            queues,
+            purges,
+            last_events: LastEvents::default(),
+            reading_seq,
+            rows: Rows::default(),
+            told: Vec::new(),
+            dropped_count: 0,
+            oversized_count: 0,
+        }
+    }
+
+    /// Forgets the group that was stored.
+    pub(crate) fn clear(&mut self) {
+        self.rows.clear(GROUP_BYTES_MAX);
+        self.told.clear();
+        self.dropped_count = 0;
+        self.oversized_count = 0;
+    }
+
+    /// Whether there is work to do although nothing was handed in.
+    pub(crate) fn is_purging(&self) -> bool {
+        !self.purges.waiting.is_empty()
+    }
+
+    /// Adds a change to the group.
+    pub(crate) fn add(&mut self, change: Change, disk: &impl Disk) -> Result<(), StoreFault> {
+        if key_text_len(&change) > KEY_TEXT_BYTES_MAX {
+            self.oversized_count += 1;
+            return Ok(());
+        }
+        match change {
+            Change::Event(event) => self.event(event),
+            Change::Enqueue { org, session, qos, retain, identifier, deadline_ms, message, inbox } => {
+                let delivery = Delivery { qos, retain, identifier, deadline_ms };
+                self.enqueue((org, session), delivery, message, inbox);
+            }
+            Change::Sent { org, session, seq } => {
+                if let Some(queue) = self.queues.get((org, session)) {
+                    queue.sent(seq);
+                    self.queues.touch((org, session));
+                }
+            }
+            Change::Release { org, session, seq } => self.release((org, session), seq),
+            Change::Dequeue { org, session, seq } => self.dequeue((org, session), seq),
+            Change::DropSession { org, session } => self.drop_session((org, session), disk)?,
+            Change::DropDevice { org, device } => self.drop_device(org, device),
+            Change::PutSetting { .. }
+            | Change::PutOrg(_)
+            | Change::PutType(_)
+            | Change::DropType { .. }
+            | Change::PutDevice(_)
+            | Change::PutKey(_)
+            | Change::DropKey { .. }
+            | Change::Retain { .. }
+            | Change::Unretain { .. } => self.put_or_delete(change),
+            Change::PutSession(_)
+            | Change::Subscribe { .. }
+            | Change::Unsubscribe { .. }
+            | Change::Receive { .. }
+            | Change::ReceiveDone { .. } => self.session_row(change),
+        }
+        Ok(())
+    }
+
+    /// Completes the group's rows.
+    pub(crate) fn finish(&mut self, disk: &impl Disk) -> Result<(), StoreFault> {
+        for event in self.last_events.drain() {
+            self.rows.put(
+                Table::Last,
+                |to| schema::device_key(to, event.org, event.device, &event.name),
+                |to| values::put_last_event(to, &event),
+            );
+        }
+        self.queues.settle(|(org, session), marks| {
+            self.rows.put(
+                Table::Sessions,
+                |to| schema::session_key(to, org, session, schema::sessions::MARKS, &[]),
+                |to| values::put_marks(to, marks),
+            );
+        });
+        self.purge(disk)
+    }
+
+    fn event(&mut self, event: Event) {
+        if !self.purges.devices.is_empty() && self.purges.devices.contains(&event.device) {
+            return;
+        }
+        if !event.points.is_empty() {
+            self.reading_seq += 1;
+            let seq = self.reading_seq;
+            self.rows.put(
+                Table::Readings,
+                |to| schema::reading_key(to, event.org, event.device, event.at_ms, seq),
+                |to| values::put_points(to, &event.points),
+            );
+        }
+        self.last_events.replace(event);
+    }
+
+    fn enqueue(&mut self, key: Key, delivery: Delivery, message: Arc<Message>, inbox: Arc<dyn Inbox>) {
+        let Some(queue) = self.queues.get(key) else { return };
+        let seq = queue.last_seq() + 1;
+        let size = self.rows.put(
+            Table::Queue,
+            |to| schema::queue_key(to, key.0, key.1, seq),
+            |to| values::put_queued(to, delivery, &message),
+        );
+        queue.push(size);
+        let mut dropped = None;
+        while let Some(oldest) = queue.drop_excess(self.bounds) {
+            self.rows.delete(Table::Queue, |to| schema::queue_key(to, key.0, key.1, oldest));
+            self.dropped_count += 1;
+            dropped = Some(oldest);
+        }
+        if let Some(seq) = dropped {
+            self.told.push(Told::Dropped(inbox.clone(), seq));
+        }
+        let Delivery { qos, retain, identifier, deadline_ms } = delivery;
+        let queued = Queued { seq, qos, retain, identifier, deadline_ms, message: Some(message) };
+        self.told.push(Told::Queued(inbox, queued));
+    }
+
+    fn release(&mut self, key: Key, seq: u64) {
+        let Some(queue) = self.queues.get(key) else { return };
+        if !queue.resize(seq, values::RELEASED_BYTES) {
+            return;
+        }
+        self.rows.put(Table::Queue, |to| schema::queue_key(to, key.0, key.1, seq), values::put_released);
+    }
+
+    fn dequeue(&mut self, key: Key, seq: u64) {
+        let Some(queue) = self.queues.get(key) else { return };
+        if !queue.remove(seq) {
+            return;
+        }
+        self.rows.delete(Table::Queue, |to| schema::queue_key(to, key.0, key.1, seq));
+        self.queues.touch(key);
+    }
+
+    fn drop_session(&mut self, key: Key, disk: &impl Disk) -> Result<(), StoreFault> {
+        let Some(queue) = self.queues.remove(key) else { return Ok(()) };
+        for seq in queue.taken() {
+            self.rows.delete(Table::Queue, |to| schema::queue_key(to, key.0, key.1, seq));
+        }
+        let keys = Keys::prefixed(|to| schema::session_prefix(to, key.0, key.1));
+        self.rows.take_back(Table::Sessions, &keys.from);
+        disk.scan(Table::Sessions, &keys, &mut |key, _| {
+            self.rows.delete_key(Table::Sessions, key);
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+
+    fn drop_device(&mut self, org: OrgId, device: DeviceId) {
+        let id = device.0.to_be_bytes();
+        self.rows.delete(Table::Registry, |to| {
+            schema::registry_key(to, org, schema::registry::DEVICE, &id);
+        });
+        self.rows.put(
+            Table::Registry,
+            |to| schema::registry_key(to, org, schema::registry::PURGE, &id),
+            values::put_nothing,
+        );
+        self.purges.add(org, device);
+    }
+
+    /// Deletes some rows of devices that were forgotten. Not of those forgotten in this very group: some of their
+    /// rows may be among the group's.
+    fn purge(&mut self, disk: &impl Disk) -> Result<(), StoreFault> {
+        let mut room = PURGE_ROWS_PER_GROUP_MAX;
+        while self.purges.waiting.len() > self.purges.fresh_count {
+            let Some(&(org, device)) = self.purges.waiting.front() else { break };
+            for table in [Table::Last, Table::Readings] {
+                let keys = Keys::prefixed(|to| schema::device_key(to, org, device, ""));
+                disk.scan(table, &keys, &mut |key, _| {
+                    self.rows.delete_key(table, key);
+                    room -= 1;
+                    Ok(if room == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+                })?;
+                if room == 0 {
+                    return Ok(());
+                }
+            }
+            let id = device.0.to_be_bytes();
+            self.rows.delete(Table::Registry, |to| {
+                schema::registry_key(to, org, schema::registry::PURGE, &id);
+            });
+            self.purges.waiting.pop_front();
+            self.purges.devices.remove(&device);
+        }
+        self.purges.fresh_count = 0;
+        Ok(())
+    }
+
+    /// A change that is one row and depends on nothing.
+    fn put_or_delete(&mut self, change: Change) {
+        use schema::registry::{DEVICE, KEY, ORG, TYPE};
+        use schema::{registry_key, retained_key};
+        let rows = &mut self.rows;
+        match change {
+            Change::PutSetting { name, value } => {
+                rows.put(Table::Settings, |to| to.extend(name.bytes()), |to| values::put_setting(to, &value));
+            }
+            Change::PutOrg(it) => {
+                rows.put(
+                    Table::Registry,
+                    |to| registry_key(to, it.id, ORG, &[]),
+                    |to| values::put_org(to, &it),
+                );
+            }
+            Change::PutType(it) => {
+                let key = |to: &mut Vec<u8>| registry_key(to, it.org, TYPE, it.name.as_bytes());
+                rows.put(Table::Registry, key, |to| values::put_type(to, &it));
+            }
+            Change::DropType { org, name } => {
+                rows.delete(Table::Registry, |to| registry_key(to, org, TYPE, name.as_bytes()));
+            }
+            Change::PutDevice(it) => {
+                let key = |to: &mut Vec<u8>| registry_key(to, it.org, DEVICE, &it.id.0.to_be_bytes());
+                rows.put(Table::Registry, key, |to| values::put_device(to, &it));
+            }
+            Change::PutKey(it) => {
+                let key = |to: &mut Vec<u8>| registry_key(to, it.org, KEY, it.key.as_bytes());
+                rows.put(Table::Registry, key, |to| values::put_key(to, &it));
+            }
+            Change::DropKey { org, key } => {
+                rows.delete(Table::Registry, |to| registry_key(to, org, KEY, key.as_bytes()));
+            }
+            Change::Retain { org, space, message } => {
+                let key = |to: &mut Vec<u8>| retained_key(to, org, space, message.topic());
+                rows.put(Table::Retained, key, |to| values::put_retained(to, &message));
+            }
+            Change::Unretain { org, space, topic } => {
+                rows.delete(Table::Retained, |to| retained_key(to, org, space, &topic));
+            }
+            _ => {}
+        }
+    }
+
+    /// A change that is one row of a session, and nothing when there is no such session.
+    fn session_row(&mut self, change: Change) {
+        use schema::session_key;
+        use schema::sessions::{RECEIVED, RECORD, SUBSCRIPTION};
+        let table = Table::Sessions;
+        let (rows, queues) = (&mut self.rows, &mut self.queues);
+        match change {
+            Change::PutSession(it) => {
+                queues.add((it.org, it.id));
+                rows.put(
+                    table,
+                    |to| session_key(to, it.org, it.id, RECORD, &[]),
+                    |to| values::put_session(to, &it),
+                );
+            }
+            Change::Subscribe { org, session, subscription } if queues.get((org, session)).is_some() => {
+                let filter = subscription.filter.as_bytes();
+                let key = |to: &mut Vec<u8>| session_key(to, org, session, SUBSCRIPTION, filter);
+                rows.put(table, key, |to| values::put_subscription(to, &subscription));
+            }
+            Change::Unsubscribe { org, session, filter } => {
+                rows.delete(table, |to| session_key(to, org, session, SUBSCRIPTION, filter.as_bytes()));
+            }
+            Change::Receive { org, session, packet_id } if queues.get((org, session)).is_some() => {
+                let key = |to: &mut Vec<u8>| received_key(to, org, session, packet_id);
+                rows.put(table, key, values::put_nothing);
+            }
+            Change::ReceiveDone { org, session, packet_id } => {
+                rows.delete(table, |to| received_key(to, org, session, packet_id));
+            }
+            _ => {}
+        }
+
+        fn received_key(to: &mut Vec<u8>, org: OrgId, session: SessionId, packet_id: u16) {
+            session_key(to, org, session, RECEIVED, &packet_id.to_be_bytes());
+        }
+    }
+}
+
+/// The length of the text that becomes a part of the change's key.
+fn key_text_len(change: &Change) -> usize {
+    match change {
+        Change::PutSetting { name, .. } => name.len(),
+        Change::PutType(it) => it.name.len(),
+        Change::DropType { name, .. } => name.len(),
+        Change::PutKey(it) => it.key.len(),
+        Change::DropKey { key, .. } => key.len(),
+        Change::Event(it) => it.name.len(),
+        Change::Subscribe { subscription, .. } => subscription.filter.len(),
+        Change::Unsubscribe { filter, .. } => filter.len(),
+        Change::Retain { message, .. } => message.topic().len(),
+        Change::Unretain { topic, .. } => topic.len(),
+        _ => 0,
+    }
+}
+
+/// The last event of each device and name in a group.
+#[derive(Default)]
+struct LastEvents {
+    /// Hash of device and name → the newest entry of `entries` with that hash.
+    index: HashMap<u64, u32, BuildHasherDefault<Hashed>>,
+    entries: Vec<(Event, u32)>,
+    hashing: RandomState,
+}
+
+const NONE: u32 = u32::MAX;
+
+impl LastEvents {
+    /// Puts the event in the place of an earlier one of its device and name.
+    fn replace(&mut self, event: Event) {
+        let hash = self.hashing.hash_one((event.device, &*event.name));
+        let head = self.index.entry(hash).or_insert(NONE);
+        let mut at = *head;
+        while let Some((earlier, next)) = self.entries.get_mut(at as usize) {
+            if earlier.device == event.device && earlier.name == event.name {
+                *earlier = event;
+                return;
+            }
+            at = *next;
+        }
+        let entry = self.entries.len() as u32;
+        self.entries.push((event, std::mem::replace(head, entry)));
+    }
+
+    fn drain(&mut self) -> impl Iterator<Item = Event> {
+        self.index.clear();
+        self.entries.drain(..).map(|(event, _)| event)
+    }
+}
+
+/// The hasher of keys that are hashes.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

@@ -1,0 +1,233 @@
+//! Where everything lies: tables, keys byte by byte, and where to find the values' layouts.
+//!
+//! A change here is a change of [`FORMAT`]. Rows are sorted by key. Numbers are big-endian. `org` is the organisation
+//! id, six ASCII bytes, and stands first in every key that belongs to one; `device` and `session` are their 8-byte
+//! ids. A text ends a key, so it needs no terminator. Each value starts with the byte [`VERSION`]; the layouts of the
+//! values are in `values.rs`, next to the code that writes and reads them.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | settings | name | the content |
+//! | registry | org, `01` | organisation |
+//! | | org, `02`, name | device type |
+//! | | org, `03`, device | device |
+//! | | org, `04`, key | API key |
+//! | | org, `05`, device | nothing: the device is forgotten, its readings are being deleted |
+//! | sessions | org, session, `01` | record |
+//! | | org, session, `02` | marks: what was sent, the last place given |
+//! | | org, session, `03`, filter | subscription |
+//! | | org, session, `04`, packet id (2) | nothing: received, not yet released |
+//! | queue | org, session, place (8) | message, or what is left of it after PUBREC |
+//! | retained | org, length of space (1), space, topic | message |
+//! | last | org, device, event name | last event |
+//! | readings | org, device, `at_ms` (8), seq (8) | points, as `domain::Points::as_bytes` gives them |
+//!
+//! Settings whose name starts with `store.` are the store's own: `store.openings` counts how often the data were
+//! opened. It is the upper part of every reading's seq, which thereby grows across restarts without a stored counter.
+
+use std::ops::Bound;
+
+use domain::{DeviceId, OrgId, SessionId};
+
+use crate::coding::Put;
+
+/// The number of this layout.
+pub const FORMAT: u32 = 1;
+/// The first byte of every value.
+pub(crate) const VERSION: u8 = 1;
+/// The setting that counts openings.
+pub(crate) const OPENINGS: &str = "store.openings";
+
+/// A table of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Table {
+    /// Settings of the installation.
+    Settings,
+    /// Organisations, device types, devices, API keys.
+    Registry,
+    /// Sessions, without their queues.
+    Sessions,
+    /// Queued messages.
+    Queue,
+    /// Retained messages.
+    Retained,
+    /// Last events.
+    Last,
+    /// Readings.
+    Readings,
+}
+
+impl Table {
+    /// All of them, in the order of their numbers.
+    pub(crate) const ALL: [Table; 7] = [
+        Table::Settings,
+        Table::Registry,
+        Table::Sessions,
+        Table::Queue,
+        Table::Retained,
+        Table::Last,
+        Table::Readings,
+    ];
+
+    /// Its name, in files and messages.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Table::Settings => "settings",
+            Table::Registry => "registry",
+            Table::Sessions => "sessions",
+            Table::Queue => "queue",
+            Table::Retained => "retained",
+            Table::Last => "last",
+            Table::Readings => "readings",
+        }
+    }
+
+    /// Its place in [`Table::ALL`].
+    pub(crate) fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Kinds of rows in the registry.
+pub(crate) mod registry {
+    pub(crate) const ORG: u8 = 1;
+    pub(crate) const TYPE: u8 = 2;
+    pub(crate) const DEVICE: u8 = 3;
+    pub(crate) const KEY: u8 = 4;
+    pub(crate) const PURGE: u8 = 5;
+}
+
+/// Kinds of rows of a session.
+pub(crate) mod sessions {
+    pub(crate) const RECORD: u8 = 1;
+    pub(crate) const MARKS: u8 = 2;
+    pub(crate) const SUBSCRIPTION: u8 = 3;
+    pub(crate) const RECEIVED: u8 = 4;
+}
+
+/// Appends the start of a registry key.
+pub(crate) fn registry_key(to: &mut Vec<u8>, org: OrgId, kind: u8, name: &[u8]) {
+    to.put(org.as_bytes());
+    to.put_u8(kind);
+    to.put(name);
+}
+
+/// Appends what all keys of a session start with.
+pub(crate) fn session_prefix(to: &mut Vec<u8>, org: OrgId, session: SessionId) {
+    to.put(org.as_bytes());
+    to.put_u64(session.0);
+}
+
+/// Appends a key of the sessions table.
+pub(crate) fn session_key(to: &mut Vec<u8>, org: OrgId, session: SessionId, kind: u8, name: &[u8]) {
+    session_prefix(to, org, session);
+    to.put_u8(kind);
+    to.put(name);
+}
+
+/// Appends the key of a queued message.
+pub(crate) fn queue_key(to: &mut Vec<u8>, org: OrgId, session: SessionId, seq: u64) {
+    session_prefix(to, org, session);
+    to.put_u64(seq);
+}
+
+/// Appends the key of a retained message; with an empty topic, what all keys of the topic space start with.
+pub(crate) fn retained_key(to: &mut Vec<u8>, org: OrgId, space: &str, topic: &str) {
+    to.put(org.as_bytes());
+    to.put_u8(space.len() as u8);
+    to.put(space.as_bytes());
+    to.put(topic.as_bytes());
+}
+
+/// Appends the key of a last event; with an empty name, what all keys of the device start with.
+pub(crate) fn device_key(to: &mut Vec<u8>, org: OrgId, device: DeviceId, name: &str) {
+    to.put(org.as_bytes());
+    to.put_u64(device.0);
+    to.put(name.as_bytes());
+}
+
+/// Appends the key of a reading.
+pub(crate) fn reading_key(to: &mut Vec<u8>, org: OrgId, device: DeviceId, at_ms: u64, seq: u64) {
+    to.put(org.as_bytes());
+    to.put_u64(device.0);
+    to.put_u64(at_ms);
+    to.put_u64(seq);
+}
+
+/// A range of keys.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    /// The first key that may be meant.
+    pub(crate) from: Vec<u8>,
+    /// The first key after it that is not meant; `None` = to the end of the table.
+    pub(crate) to: Option<Vec<u8>>,
+}
+
+impl Keys {
+    /// All keys that start with what `prefix` appends.
+    pub(crate) fn prefixed(prefix: impl FnOnce(&mut Vec<u8>)) -> Keys {
+        let mut from = Vec::with_capacity(32);
+        prefix(&mut from);
+        let to = successor(&from);
+        Keys { from, to }
+    }
+
+    /// All keys of a table.
+    pub(crate) fn all() -> Keys {
+        Keys { from: Vec::new(), to: None }
+    }
+
+    /// The same range without what lies before `from`.
+    pub(crate) fn starting_at(mut self, from: impl FnOnce(&mut Vec<u8>)) -> Keys {
+        self.from.clear();
+        from(&mut self.from);
+        self
+    }
+
+    /// The same range without what lies at or after `to`.
+    pub(crate) fn ending_before(mut self, to: impl FnOnce(&mut Vec<u8>)) -> Keys {
+        let mut end = Vec::with_capacity(self.from.len());
+        to(&mut end);
+        self.to = Some(end);
+        self
+    }
+
+    /// Whether no key can be in the range.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.to.as_ref().is_some_and(|to| *to <= self.from)
+    }
+
+    /// As bounds for a sorted map.
+    pub(crate) fn bounds(&self) -> (Bound<&[u8]>, Bound<&[u8]>) {
+        let to = self.to.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        (Bound::Included(&self.from), to)
+    }
+}
+
+/// The first key after all keys that start with `prefix`.
+fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|it| *it != 0xFF)?;
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_successor_of_a_prefix_lies_after_all_its_keys() {
+        assert_eq!(successor(&[1, 2]), Some(vec![1, 3]));
+        assert_eq!(successor(&[1, 0xFF]), Some(vec![2]));
+        assert_eq!(successor(&[0xFF]), None);
+        assert_eq!(successor(&[]), None);
+    }
+
+    #[test]
+    fn the_table_of_a_number_is_at_that_place() {
+        for (index, table) in Table::ALL.into_iter().enumerate() {
+            assert_eq!(table.index(), index);
+        }
+    }
+}

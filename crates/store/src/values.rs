@@ -1,0 +1,367 @@
+//! The values of rows: each domain word's stored layout, as the function that writes it and the one that reads it.
+//!
+//! Layouts are read off the code: fields stand in the order in which they are put. Every value starts with
+//! [`VERSION`]; a reader of a later version keeps the readers of the earlier ones. A damaged value reads as `None`,
+//! never as a panic.
+
+use std::sync::Arc;
+
+use domain::event::LastEvent;
+use domain::{
+    ApiKey, Class, Device, DeviceId, DeviceInfo, DeviceType, Event, Location, Message, Millis, Org, OrgId,
+    Points, QoS, Queued, Registrar, Secret, SessionId, SessionRecord, Subscription,
+};
+
+use crate::coding::{Put, Take};
+use crate::schema::VERSION;
+
+/// Starts to read a value of our version.
+fn open(value: &[u8]) -> Option<Take<'_>> {
+    let mut take = Take::new(value);
+    (take.u8()? == VERSION).then_some(take)
+}
+
+/// A setting: its content.
+pub(crate) fn put_setting(to: &mut Vec<u8>, content: &[u8]) {
+    to.put_u8(VERSION);
+    to.put(content);
+}
+
+pub(crate) fn take_setting(value: &[u8]) -> Option<Vec<u8>> {
+    Some(open(value)?.rest().to_vec())
+}
+
+/// A row whose key says it all.
+pub(crate) fn put_nothing(to: &mut Vec<u8>) {
+    to.put_u8(VERSION);
+}
+
+pub(crate) fn put_org(to: &mut Vec<u8>, org: &Org) {
+    to.put_u8(VERSION);
+    to.put_sized(org.name.as_bytes());
+    to.put_u64(org.created_ms);
+    to.put_u8(u8::from(org.enabled));
+    to.put_u64(org.device_count_max);
+    to.put_u64(org.device_per_gateway_count_max);
+}
+
+pub(crate) fn take_org(id: OrgId, value: &[u8]) -> Option<Org> {
+    let mut from = open(value)?;
+    let org = Org {
+        id,
+        name: from.string()?,
+        created_ms: from.u64()?,
+        enabled: from.flag()?,
+        device_count_max: from.u64()?,
+        device_per_gateway_count_max: from.u64()?,
+    };
+    from.end(org)
+}
+
+fn put_class(to: &mut Vec<u8>, class: Class) {
+    to.put_u8(match class {
+        Class::Device => 0,
+        Class::Gateway => 1,
+    });
+}
+
+fn take_class(from: &mut Take<'_>) -> Option<Class> {
+    Some(if from.flag()? { Class::Gateway } else { Class::Device })
+}
+
+fn put_info(to: &mut Vec<u8>, info: &DeviceInfo) {
+    for it in [
+        &info.serial_number,
+        &info.manufacturer,
+        &info.model,
+        &info.device_class,
+        &info.description,
+        &info.firmware_version,
+        &info.hardware_version,
+        &info.descriptive_location,
+    ] {
+        to.put_text_option(it.as_deref());
+    }
+}
+
+fn take_info(from: &mut Take<'_>) -> Option<DeviceInfo> {
+    Some(DeviceInfo {
+        serial_number: from.option(Take::string)?,
+        manufacturer: from.option(Take::string)?,
+        model: from.option(Take::string)?,
+        device_class: from.option(Take::string)?,
+        description: from.option(Take::string)?,
+        firmware_version: from.option(Take::string)?,
+        hardware_version: from.option(Take::string)?,
+        descriptive_location: from.option(Take::string)?,
+    })
+}
+
+pub(crate) fn put_type(to: &mut Vec<u8>, it: &DeviceType) {
+    to.put_u8(VERSION);
+    put_class(to, it.class);
+    to.put_text_option(it.description.as_deref());
+    put_info(to, &it.info);
+    to.put_text_option(it.metadata.as_deref());
+    to.put_u64(it.created_ms);
+    to.put_u64(it.updated_ms);
+}
+
+pub(crate) fn take_type(org: OrgId, name: &str, value: &[u8]) -> Option<DeviceType> {
+    let mut from = open(value)?;
+    let it = DeviceType {
+        org,
+        name: name.to_owned(),
+        class: take_class(&mut from)?,
+        description: from.option(Take::string)?,
+        info: take_info(&mut from)?,
+        metadata: from.option(Take::string)?,
+        created_ms: from.u64()?,
+        updated_ms: from.u64()?,
+    };
+    from.end(it)
+}
+
+fn put_location(to: &mut Vec<u8>, it: &Location) {
+    to.put_f64(it.latitude);
+    to.put_f64(it.longitude);
+    to.put_option(it.elevation.as_ref(), |to, it| to.put_f64(*it));
+    to.put_option(it.accuracy.as_ref(), |to, it| to.put_f64(*it));
+    to.put_u64(it.measured_ms);
+    to.put_u64(it.updated_ms);
+}
+
+fn take_location(from: &mut Take<'_>) -> Option<Location> {
+    Some(Location {
+        latitude: from.f64()?,
+        longitude: from.f64()?,
+        elevation: from.option(Take::f64)?,
+        accuracy: from.option(Take::f64)?,
+        measured_ms: from.u64()?,
+        updated_ms: from.u64()?,
+    })
+}
+
+fn put_registrar(to: &mut Vec<u8>, it: &Registrar) {
+    let (kind, name) = match it {
+        Registrar::ApiKey(key) => (0, key.as_str()),
+        Registrar::Gateway(identity) => (1, identity.as_str()),
+        Registrar::Operator => (2, ""),
+    };
+    to.put_u8(kind);
+    to.put_sized(name.as_bytes());
+}
+
+fn take_registrar(from: &mut Take<'_>) -> Option<Registrar> {
+    let (kind, name) = (from.u8()?, from.string()?);
+    match kind {
+        0 => Some(Registrar::ApiKey(name)),
+        1 => Some(Registrar::Gateway(name)),
+        2 => Some(Registrar::Operator),
+        _ => None,
+    }
+}
+
+fn take_secret(from: &mut Take<'_>) -> Option<Secret> {
+    from.bytes(32)?.try_into().ok().map(Secret)
+}
+
+pub(crate) fn put_device(to: &mut Vec<u8>, it: &Device) {
+    to.put_u8(VERSION);
+    to.put_sized(it.device_type.as_bytes());
+    to.put_sized(it.name.as_bytes());
+    put_class(to, it.class);
+    put_info(to, &it.info);
+    to.put_text_option(it.metadata.as_deref());
+    to.put_option(it.location.as_ref(), put_location);
+    to.put(&it.secret.0);
+    to.put_u8(u8::from(it.enabled));
+    to.put_u64(it.registered_ms);
+    put_registrar(to, &it.registrar);
+    to.put_option(it.gateway.as_ref(), |to, it| to.put_u64(it.0));
+}
+
+pub(crate) fn take_device(org: OrgId, id: DeviceId, value: &[u8]) -> Option<Device> {
+    let mut from = open(value)?;
+    let it = Device {
+        id,
+        org,
+        device_type: from.string()?,
+        name: from.string()?,
+        class: take_class(&mut from)?,
+        info: take_info(&mut from)?,
+        metadata: from.option(Take::string)?,
+        location: from.option(take_location)?,
+        secret: take_secret(&mut from)?,
+        enabled: from.flag()?,
+        registered_ms: from.u64()?,
+        registrar: take_registrar(&mut from)?,
+        gateway: from.option(|from| from.u64().map(DeviceId))?,
+    };
+    from.end(it)
+}
+
+pub(crate) fn put_key(to: &mut Vec<u8>, it: &ApiKey) {
+    to.put_u8(VERSION);
+    to.put(&it.secret.0);
+    to.put_sized(it.comment.as_bytes());
+    to.put_u64(it.created_ms);
+}
+
+pub(crate) fn take_key(org: OrgId, key: &str, value: &[u8]) -> Option<ApiKey> {
+    let mut from = open(value)?;
+    let it = ApiKey {
+        org,
+        key: key.to_owned(),
+        secret: take_secret(&mut from)?,
+        comment: from.string()?,
+        created_ms: from.u64()?,
+    };
+    from.end(it)
+}
+
+pub(crate) fn put_session(to: &mut Vec<u8>, it: &SessionRecord) {
+    to.put_u8(VERSION);
+    to.put_sized(it.dialect.as_bytes());
+    to.put_sized(it.key.as_bytes());
+    to.put_u64(it.created_ms);
+}
+
+pub(crate) fn take_session(org: OrgId, id: SessionId, value: &[u8]) -> Option<SessionRecord> {
+    let mut from = open(value)?;
+    let it = SessionRecord { id, org, dialect: from.string()?, key: from.string()?, created_ms: from.u64()? };
+    from.end(it)
+}
+
+/// A session's marks: up to where its queue was sent, and the last place that was given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks {
+    pub(crate) sent_seq: u64,
+    pub(crate) last_seq: u64,
+}
+
+pub(crate) fn put_marks(to: &mut Vec<u8>, it: Marks) {
+    to.put_u8(VERSION);
+    to.put_u64(it.sent_seq);
+    to.put_u64(it.last_seq);
+}
+
+pub(crate) fn take_marks(value: &[u8]) -> Option<Marks> {
+    let mut from = open(value)?;
+    let it = Marks { sent_seq: from.u64()?, last_seq: from.u64()? };
+    from.end(it)
+}
+
+pub(crate) fn put_subscription(to: &mut Vec<u8>, it: &Subscription) {
+    to.put_u8(VERSION);
+    to.put_text_option(it.route.as_deref());
+    to.put_text_option(it.share.as_deref());
+    to.put_u8(it.qos as u8);
+    to.put_u8(it.options);
+    to.put_u32(it.identifier);
+}
+
+pub(crate) fn take_subscription(filter: &str, value: &[u8]) -> Option<Subscription> {
+    let mut from = open(value)?;
+    let it = Subscription {
+        filter: filter.to_owned(),
+        route: from.option(Take::string)?,
+        share: from.option(Take::string)?,
+        qos: QoS::from_u8(from.u8()?)?,
+        options: from.u8()?,
+        identifier: from.u32()?,
+    };
+    from.end(it)
+}
+
+const WAITING: u8 = 0;
+const RELEASED: u8 = 1;
+
+/// Bytes of [`put_released`].
+pub(crate) const RELEASED_BYTES: u32 = 2;
+
+/// How a queued message is delivered: what stands before the message in its row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Delivery {
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    pub(crate) identifier: u32,
+    pub(crate) deadline_ms: Millis,
+}
+
+pub(crate) fn put_queued(to: &mut Vec<u8>, it: Delivery, message: &Message) {
+    to.put_u8(VERSION);
+    to.put_u8(WAITING);
+    to.put_u8(it.qos as u8);
+    to.put_u8(u8::from(it.retain));
+    to.put_u32(it.identifier);
+    to.put_u64(it.deadline_ms);
+    to.put_sized(message.topic().as_bytes());
+    to.put_sized(message.headers());
+    to.put(message.payload());
+}
+
+/// What is left of a queued message after PUBREC. Only QoS 2 has that state.
+pub(crate) fn put_released(to: &mut Vec<u8>) {
+    to.put_u8(VERSION);
+    to.put_u8(RELEASED);
+}
+
+pub(crate) fn take_queued(seq: u64, value: &[u8]) -> Option<Queued> {
+    let mut from = open(value)?;
+    if from.u8()? == RELEASED {
+        return from.end(Queued {
+            seq,
+            qos: QoS::ExactlyOnce,
+            retain: false,
+            identifier: 0,
+            deadline_ms: 0,
+            message: None,
+        });
+    }
+    Some(Queued {
+        seq,
+        qos: QoS::from_u8(from.u8()?)?,
+        retain: from.flag()?,
+        identifier: from.u32()?,
+        deadline_ms: from.u64()?,
+        message: Some(Arc::new(Message::new(from.text()?, from.sized()?, from.rest()))),
+    })
+}
+
+pub(crate) fn put_retained(to: &mut Vec<u8>, it: &Message) {
+    to.put_u8(VERSION);
+    to.put_sized(it.headers());
+    to.put(it.payload());
+}
+
+pub(crate) fn take_retained(topic: &str, value: &[u8]) -> Option<Message> {
+    let mut from = open(value)?;
+    Some(Message::new(topic, from.sized()?, from.rest()))
+}
+
+pub(crate) fn put_last_event(to: &mut Vec<u8>, it: &Event) {
+    to.put_u8(VERSION);
+    to.put_u64(it.at_ms);
+    to.put_sized(it.format.as_bytes());
+    to.put(it.message.payload());
+}
+
+pub(crate) fn take_last_event(name: &str, value: &[u8]) -> Option<LastEvent> {
+    let mut from = open(value)?;
+    Some(LastEvent {
+        name: name.to_owned(),
+        at_ms: from.u64()?,
+        format: from.string()?,
+        payload: from.rest().to_vec(),
+    })
+}
+
+pub(crate) fn put_points(to: &mut Vec<u8>, it: &Points) {
+    to.put_u8(VERSION);
+    to.put(it.as_bytes());
+}
+
+pub(crate) fn take_points(value: &[u8]) -> Option<Points> {
+    Points::from_bytes(open(value)?.rest())
+}
