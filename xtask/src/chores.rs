@@ -41,7 +41,10 @@ pub(crate) fn sdk(root: &Path, network: Network, filter: Option<&str>) -> Result
 pub(crate) fn clauses(root: &Path) -> Result<bool> {
     let mut steps = Steps::default();
     steps.run("MQTT clauses", || {
-        call(cargo(root).args(["test", "--quiet", "-p", "mqtt", "--test", "clauses", "--", "--nocapture"]))
+        // Its failure names every statement that has no row, and every row that does not hold.
+        call(cargo(root).args(["test", "--quiet", "-p", "mqtt", "--test", "clauses"]))?;
+        println!("no statement of MQTT 3.1.1 is without a row");
+        Ok(())
     });
     Ok(steps.finish())
 }

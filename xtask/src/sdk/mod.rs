@@ -26,6 +26,10 @@ const HOST_NAMES: &[&str] = &[
     "abc123.internetofthings.ibmcloud.com",
 ];
 
+/// The server is not behind a proxy, whatever the machine is.
+const PROXY_VARIABLES: &[&str] =
+    &["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+
 /// Longer than the scripts need by a factor of about ten; ends a run that hangs.
 const SCRIPTS_SECONDS_MAX: &str = "300";
 
@@ -126,6 +130,7 @@ pub(crate) fn inside(root: &Path, network: Network, filter: Option<&str>) -> Res
     let mut steps = Steps::default();
     for (name, mut command) in [("Python", packages.python(filter)), ("Node", packages.node(filter)?)] {
         command.envs(server.environment());
+        PROXY_VARIABLES.iter().for_each(|it| _ = command.env_remove(it));
         steps.run(&format!("{name} SDKs"), || call(&mut within_seconds(SCRIPTS_SECONDS_MAX, &command)));
     }
     steps.run("clean shutdown", || server.stop());
@@ -149,7 +154,12 @@ fn furnish(place: &Place) -> Result<()> {
 fn within_seconds(seconds: &str, command: &Command) -> Command {
     let mut bounded = Command::new("timeout");
     bounded.args(["--kill-after=10", seconds]).arg(command.get_program()).args(command.get_args());
-    bounded.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => bounded.env(name, value),
+            None => bounded.env_remove(name),
+        };
+    }
     if let Some(folder) = command.get_current_dir() {
         bounded.current_dir(folder);
     }
