@@ -67,7 +67,7 @@ impl Platform {
             created_ms: now_ms,
             updated_ms: now_ms,
         });
-        let ticket = self.store.commit(Change::PutType((*device_type).clone()).into());
+        let ticket = self.store.commit(Change::PutType(Arc::clone(&device_type)).into());
         state.back_off.forget_type(&device_type.name);
         state.put_type(Arc::clone(&device_type));
         Ok((device_type, ticket))
@@ -92,7 +92,7 @@ impl Platform {
         device_type.metadata = change.metadata.or(device_type.metadata);
         device_type.updated_ms = now_ms;
         let device_type = Arc::new(device_type);
-        let ticket = self.store.commit(Change::PutType((*device_type).clone()).into());
+        let ticket = self.store.commit(Change::PutType(Arc::clone(&device_type)).into());
         state.put_type(Arc::clone(&device_type));
         Ok((device_type, ticket))
     }

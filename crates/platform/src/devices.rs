@@ -49,7 +49,7 @@ pub struct DeviceChange {
 }
 
 /// Which devices to list, in the order of type and name.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct DeviceQuery<'a> {
     /// Only those of this type.
     pub device_type: Option<&'a str>,
@@ -57,6 +57,8 @@ pub struct DeviceQuery<'a> {
     pub name: Option<&'a str>,
     /// Only those registered through this gateway.
     pub gateway: Option<DeviceId>,
+    /// Only those that this says yes to.
+    pub matches: Option<&'a dyn Fn(&Device) -> bool>,
     /// Only those behind this one.
     pub after: Option<DeviceName<'a>>,
 }
@@ -204,11 +206,6 @@ impl Platform {
         self.cell(org)?.state.read().by_id.get(&id).cloned()
     }
 
-    /// How many devices an organisation has.
-    pub fn device_count(&self, org: OrgId) -> usize {
-        self.cell(org).map_or(0, |it| it.state.read().by_id.len())
-    }
-
     /// Devices that were registered through a gateway, by type and name.
     pub fn children(&self, org: OrgId, gateway: DeviceId) -> Vec<Arc<Device>> {
         let Some(cell) = self.cell(org) else { return Vec::new() };
@@ -220,36 +217,52 @@ impl Platform {
         list
     }
 
-    /// Devices of an organisation by type and name, at most `count_max`, those only that `matches` says yes to. The
-    /// lock is given back every few thousand devices, so a long list is not of one moment.
-    pub fn devices(
-        &self,
-        org: OrgId,
-        query: DeviceQuery<'_>,
-        count_max: usize,
-        matches: &dyn Fn(&Device) -> bool,
-    ) -> Vec<Arc<Device>> {
-        let Some(cell) = self.cell(org) else { return Vec::new() };
-        if let Some(gateway) = query.gateway {
-            let after = query.after.map(name_key);
-            let mut list = self.children(org, gateway);
-            list.retain(|it| {
-                query.picks(it) && after.is_none_or(|after| name_key(it.wire_name()) > after) && matches(it)
-            });
-            list.truncate(count_max);
-            return list;
+    /// Devices of an organisation by type and name, at most `count_max`. The lock is given back every few thousand
+    /// devices, so a long list is not of one moment.
+    pub fn devices(&self, org: OrgId, query: DeviceQuery<'_>, count_max: usize) -> Vec<Arc<Device>> {
+        let mut found = Vec::new();
+        self.scan(org, query, &mut |chunk| {
+            let room = count_max - found.len();
+            found.extend(chunk.iter().filter(|it| query.picks(it)).take(room).cloned());
+            found.len() < count_max
+        });
+        found
+    }
+
+    /// How many devices a query finds behind its `after`.
+    pub fn count(&self, org: OrgId, query: DeviceQuery<'_>) -> usize {
+        let Some(cell) = self.cell(org) else { return 0 };
+        if let DeviceQuery { device_type, name: None, gateway: None, matches: None, after: None } = query {
+            let state = cell.state.read();
+            return match device_type {
+                None => state.by_id.len(),
+                Some(name) => state.types.get(name).map_or(0, |it| it.devices.len()),
+            };
         }
-        let mut found: Vec<Arc<Device>> = Vec::new();
+        let mut count = 0;
+        self.scan(org, query, &mut |chunk| {
+            count += chunk.iter().filter(|it| query.picks(it)).count();
+            true
+        });
+        count
+    }
+
+    /// Shows `each` all devices that a query might find, a chunk at a time, until it says no.
+    fn scan(&self, org: OrgId, query: DeviceQuery<'_>, each: &mut dyn FnMut(&[Arc<Device>]) -> bool) {
+        let Some(cell) = self.cell(org) else { return };
+        if let Some(gateway) = query.gateway {
+            each(&self.children(org, gateway));
+            return;
+        }
         let mut last: Option<Arc<Device>> = None;
-        while found.len() < count_max {
+        loop {
             let after = last.as_ref().map(|it| it.wire_name()).or(query.after);
             let chunk = cell.state.read().devices_after(query, after);
-            let Some(end) = chunk.last() else { break };
-            last = Some(Arc::clone(end));
-            found.extend(chunk.into_iter().filter(|it| query.picks(it) && matches(it)));
+            if chunk.is_empty() || !each(&chunk) {
+                return;
+            }
+            last = chunk.into_iter().next_back();
         }
-        found.truncate(count_max);
-        found
     }
 }
 
@@ -257,6 +270,8 @@ impl DeviceQuery<'_> {
     fn picks(&self, device: &Device) -> bool {
         self.device_type.is_none_or(|it| it == device.device_type)
             && self.name.is_none_or(|it| it == device.name)
+            && self.after.is_none_or(|it| name_key(device.wire_name()) > name_key(it))
+            && self.matches.is_none_or(|matches| matches(device))
     }
 }
 
@@ -363,5 +378,91 @@ pub(crate) fn check_metadata(metadata: Option<&str>) -> Result<(), Refusal> {
             Err(Refusal::new(Code::TooLarge, hint))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+    use super::*;
+    use crate::testing::House;
+
+    fn list(house: &House, query: DeviceQuery<'_>, count_max: usize) -> Vec<String> {
+        let found = house.platform.devices(house.org, query, count_max);
+        found.iter().map(|it| it.wire_name().to_string()).collect()
+    }
+
+    #[test]
+    fn devices_are_listed_page_by_page_in_order() {
+        let house = House::new();
+        for name in ["b", "a", "c"] {
+            house.device("sensor", name);
+            house.device("gateway", name);
+        }
+        let all = ["gateway/a", "gateway/b", "gateway/c", "sensor/a", "sensor/b", "sensor/c"];
+        assert_eq!(list(&house, DeviceQuery::default(), 10), all);
+        for size in 1..=6 {
+            let mut pages = Vec::new();
+            loop {
+                let last: Option<String> = pages.last().cloned();
+                let last = last.as_deref().and_then(|it| it.split_once('/'));
+                let after = last.map(|(device_type, name)| DeviceName { device_type, name });
+                let page = list(&house, DeviceQuery { after, ..DeviceQuery::default() }, size);
+                assert!(page.len() <= size);
+                if page.is_empty() {
+                    break;
+                }
+                pages.extend(page);
+            }
+            assert_eq!(pages, all, "pages of {size}");
+        }
+    }
+
+    #[test]
+    fn a_query_narrows_the_list() {
+        let house = House::new();
+        let gateway = house.gateway("g");
+        for name in ["a", "b", "c"] {
+            house.platform.speak_for(&gateway, DeviceName { device_type: "sensor", name }, true, 1);
+        }
+        let own = DeviceName { device_type: "gateway", name: "g" };
+        let id = house.platform.device(house.org, own).unwrap().id;
+        let after = Some(DeviceName { device_type: "sensor", name: "a" });
+        let any = DeviceQuery::default();
+        let sensors = DeviceQuery { device_type: Some("sensor"), ..any };
+        let through = DeviceQuery { gateway: Some(id), ..any };
+        assert_eq!(list(&house, sensors, 2), ["sensor/a", "sensor/b"]);
+        assert_eq!(list(&house, DeviceQuery { after, ..sensors }, 9), ["sensor/b", "sensor/c"]);
+        assert_eq!(list(&house, through, 9), ["sensor/a", "sensor/b", "sensor/c"]);
+        assert_eq!(list(&house, DeviceQuery { after, ..through }, 1), ["sensor/b"]);
+        assert_eq!(list(&house, DeviceQuery { name: Some("b"), ..any }, 9), ["sensor/b"]);
+        assert_eq!(list(&house, DeviceQuery { name: Some("b"), after, ..any }, 9), ["sensor/b"]);
+        assert!(list(&house, DeviceQuery { name: Some("a"), after, ..any }, 9).is_empty());
+        assert!(list(&house, DeviceQuery { device_type: Some("none"), ..any }, 9).is_empty());
+        let late = DeviceQuery { matches: Some(&|it| it.name.as_str() > "b"), ..any };
+        assert_eq!(list(&house, late, 9), ["gateway/g", "sensor/c"]);
+        for (query, count) in [(any, 4), (sensors, 3), (through, 3), (late, 2)] {
+            assert_eq!(house.platform.count(house.org, query), count);
+        }
+    }
+
+    #[test]
+    fn a_change_replaces_what_it_names_and_leaves_the_rest() {
+        let house = House::new();
+        house.device("sensor", "a");
+        let name = DeviceName { device_type: "sensor", name: "a" };
+        let set = |text: &str| Some(text.to_owned());
+        let first = DeviceInfo { model: set("m"), description: set("d"), ..DeviceInfo::default() };
+        let change = DeviceChange { info: first, metadata: set("1"), ..DeviceChange::default() };
+        house.platform.update_device(house.org, name, change).unwrap();
+        let second = DeviceInfo { model: set("n"), ..DeviceInfo::default() };
+        let change = DeviceChange { info: second, ..DeviceChange::default() };
+        let (device, _) = house.platform.update_device(house.org, name, change).unwrap();
+        assert_eq!(
+            (device.info.model.as_deref(), device.info.description.as_deref()),
+            (Some("n"), Some("d"))
+        );
+        assert_eq!((device.metadata.as_deref(), device.enabled), (Some("1"), true));
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use domain::limits::REGISTRATION_BACK_OFF_MS;
+use domain::limits::{REGISTRATION_BACK_OFF_MS, REGISTRATIONS_PENDING_COUNT_MAX};
 use domain::{
     ApiKey, Code, Device, DeviceId, DeviceName, DeviceType, Millis, Org, OrgId, Refusal, SessionId,
 };
@@ -29,6 +29,7 @@ pub struct Platform {
     pub(crate) credentials: Credentials,
     pub(crate) ids: Ids,
     pub(crate) registration_back_off_ms: Millis,
+    pub(crate) registrations_pending_count_max: usize,
     pub(crate) orgs: RwLock<BTreeMap<OrgId, Arc<OrgCell>>>,
     listener: RwLock<Option<RemovalListener>>,
 }
@@ -85,6 +86,7 @@ impl Platform {
             ids: Ids::open(Arc::clone(&store), now_ms)?,
             store,
             registration_back_off_ms: REGISTRATION_BACK_OFF_MS,
+            registrations_pending_count_max: REGISTRATIONS_PENDING_COUNT_MAX,
             orgs: RwLock::new(orgs),
             listener: RwLock::new(None),
         })
@@ -93,6 +95,12 @@ impl Platform {
     /// The same, with another time for which a failed registration is not tried again (spec watson D6); 0 = none.
     pub fn with_registration_back_off_ms(mut self, back_off_ms: Millis) -> Platform {
         self.registration_back_off_ms = back_off_ms;
+        self
+    }
+
+    /// The same, with another number of registrations that may wait for the store (spec watson D5); at least 1.
+    pub fn with_registrations_pending_count_max(mut self, count_max: usize) -> Platform {
+        self.registrations_pending_count_max = count_max.max(1);
         self
     }
 
@@ -234,4 +242,144 @@ fn installation_key(
     let ticket = store.commit(Change::PutSetting { name: INSTALLATION_KEY, value: key.to_vec() }.into());
     store.wait(ticket)?;
     Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+    use domain::{Class, DeviceInfo, Location};
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::testing::{House, entropy};
+    use crate::{DeviceChange, DeviceQuery, NewDevice, NewKey, NewType, OrgChange};
+
+    fn sensor(name: &str) -> DeviceName<'_> {
+        DeviceName { device_type: "sensor", name }
+    }
+
+    #[test]
+    fn everything_is_there_after_a_restart() {
+        let house = House::new();
+        let peer = house.gateway("g1");
+        house.platform.speak_for(&peer, sensor("s1"), true, 1);
+        let location = Location {
+            latitude: 1.0,
+            longitude: 2.0,
+            elevation: None,
+            accuracy: None,
+            measured_ms: 5,
+            updated_ms: 6,
+        };
+        house.platform.set_location(house.org, sensor("s1"), location).unwrap();
+        let token = house.device("sensor", "s2");
+        let (key, key_token, _) = house.platform.create_key(house.org, NewKey::default(), 1).unwrap();
+        let last = house.platform.next_session_id(10);
+        house.flush();
+
+        let store: Arc<dyn Store> = Arc::clone(&house.store) as Arc<dyn Store>;
+        let again = Platform::open(store, entropy(), 1).unwrap();
+        assert_eq!(again.orgs(), house.platform.orgs());
+        assert_eq!(again.types(house.org), house.platform.types(house.org));
+        assert_eq!(again.keys(house.org), house.platform.keys(house.org));
+        let all = |it: &Platform| it.devices(house.org, DeviceQuery::default(), 10);
+        assert_eq!(all(&again), all(&house.platform));
+        let gateway = again.device(house.org, DeviceName { device_type: "gateway", name: "g1" }).unwrap();
+        assert_eq!(again.children(house.org, gateway.id).len(), 1);
+        let device = domain::Identity::Device { class: Class::Device, name: sensor("s2") };
+        let app = domain::Identity::Application { app: "a", key: &key.key };
+        for (identity, token) in [(device, &token), (app, &key_token)] {
+            let claim = domain::Claim { org: "abc123", identity, token: token.as_bytes() };
+            again.admit(&claim, "c").unwrap();
+        }
+        assert!(again.next_session_id(1) > last, "the clock went back");
+    }
+
+    #[test]
+    fn ids_grow_whatever_the_clock_does() {
+        let house = House::new();
+        let ids: Vec<_> = [5, 5, 4, 100_000_000, 0].map(|it| house.platform.next_session_id(it).0).into();
+        assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
+        assert_eq!(ids[3], 100_000_000 << 20);
+    }
+
+    #[test]
+    fn removals_are_told_and_void_earlier_verdicts() {
+        let house = House::new();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let ears = Arc::clone(&heard);
+        house.platform.set_removal_listener(Box::new(move |it| ears.lock().push(it.clone())));
+        let generation = house.platform.generation(house.org);
+        house.device("sensor", "s1");
+        house.device("sensor", "s2");
+        assert_eq!(house.platform.generation(house.org), generation, "a new device voids nothing");
+        let (key, _, _) = house.platform.create_key(house.org, NewKey::default(), 1).unwrap();
+        let id = |name| house.platform.device(house.org, sensor(name)).unwrap().id;
+        let (s1, s2) = (id("s1"), id("s2"));
+
+        let off = || DeviceChange { enabled: Some(false), ..DeviceChange::default() };
+        house.platform.update_device(house.org, sensor("s1"), off()).unwrap();
+        house.platform.update_device(house.org, sensor("s1"), off()).unwrap();
+        house.platform.drop_device(house.org, sensor("s2")).unwrap();
+        house.platform.drop_key(house.org, &key.key).unwrap();
+        let change = OrgChange { enabled: Some(false), ..OrgChange::default() };
+        house.platform.update_org(house.org, change).unwrap();
+        let expected = [
+            Removed::Device(house.org, s1),
+            Removed::Device(house.org, s2),
+            Removed::Key(house.org, key.key),
+            Removed::Org(house.org),
+        ];
+        assert_eq!(*heard.lock(), expected);
+        assert_eq!(house.platform.generation(house.org), generation + 3);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let house = House::new();
+        house.device("sensor", "s1");
+        let new_type = |name: &str| NewType {
+            name: name.to_owned(),
+            class: Class::Device,
+            description: None,
+            info: DeviceInfo::default(),
+            metadata: None,
+        };
+        let elsewhere = OrgId::parse("nowhe1").unwrap();
+        let platform = &house.platform;
+        let code = |it: Result<(), Refusal>| it.unwrap_err().code;
+        let register = |draft| code(platform.register(house.org, draft, 1).map(drop));
+        assert_eq!(code(platform.create_org(Some(house.org), "x", 1).map(drop)), Code::Exists);
+        assert_eq!(code(platform.create_org(None, &"x".repeat(256), 1).map(drop)), Code::TooLarge);
+        assert_eq!(code(platform.create_type(house.org, new_type("sensor"), 1).map(drop)), Code::Exists);
+        assert_eq!(code(platform.create_type(house.org, new_type(""), 1).map(drop)), Code::TypeInvalid);
+        assert_eq!(code(platform.create_type(elsewhere, new_type("t"), 1).map(drop)), Code::NotFound);
+        assert_eq!(code(platform.drop_type(house.org, "sensor").map(drop)), Code::InUse);
+        assert_eq!(code(platform.drop_type(house.org, "none").map(drop)), Code::NotFound);
+        assert_eq!(register(House::draft("sensor", "s1")), Code::Exists);
+        assert_eq!(register(House::draft("none", "s1")), Code::TypeUnknown);
+        assert_eq!(register(House::draft("sensor", "a\0b")), Code::NameInvalid);
+        let no_token = NewDevice { token: Some(String::new()), ..House::draft("sensor", "s2") };
+        assert_eq!(register(no_token), Code::Malformed);
+        let s1 = platform.device(house.org, sensor("s1")).unwrap().id;
+        let behind = |gateway| NewDevice { gateway: Some(gateway), ..House::draft("sensor", "s2") };
+        assert_eq!(register(behind(s1)), Code::ClassMismatch);
+        assert_eq!(register(behind(DeviceId(1))), Code::NotFound);
+        let foreign = NewKey { key: Some("a-other1-key".to_owned()), ..NewKey::default() };
+        assert_eq!(code(platform.create_key(house.org, foreign, 1).map(drop)), Code::Malformed);
+        assert_eq!(code(platform.drop_key(house.org, "a-abc123-x").map(drop)), Code::NotFound);
+    }
+
+    #[test]
+    fn what_was_removed_stays_removed() {
+        let house = House::new();
+        house.device("sensor", "s1");
+        house.platform.drop_device(house.org, sensor("s1")).unwrap();
+        house.platform.drop_type(house.org, "sensor").unwrap();
+        house.flush();
+        let store: Arc<dyn Store> = Arc::clone(&house.store) as Arc<dyn Store>;
+        let again = Platform::open(store, entropy(), 1).unwrap();
+        assert_eq!((again.types(house.org).len(), again.count(house.org, DeviceQuery::default())), (1, 0));
+    }
 }
