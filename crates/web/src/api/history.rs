@@ -1,0 +1,96 @@
+//! What a device sent: its last events and its points.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use dialects::time::iso8601;
+use domain::{DeviceName, Millis, Reading};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::devices::device_of;
+use super::fault::Fault;
+use super::org_of;
+use super::request::{At, Params, time};
+use super::shape::{EventShape, value};
+use crate::Shared;
+use crate::limits::{API_PAGE_COUNT, API_PAGE_COUNT_MAX};
+use crate::stored::ask;
+
+/// Which points: of one key, or all that were sent together when no key is named. `from` counts in, `to` does not.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Span {
+    key: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    limit: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct PointShape {
+    at: String,
+    at_ms: Millis,
+    value: Box<RawValue>,
+}
+
+#[derive(Serialize)]
+struct ReadingShape {
+    at: String,
+    at_ms: Millis,
+    points: Vec<KeyedShape>,
+}
+
+#[derive(Serialize)]
+struct KeyedShape {
+    key: String,
+    value: Box<RawValue>,
+}
+
+pub(super) async fn events(
+    State(shared): State<Shared>,
+    At((org, device_type, name)): At<(String, String, String)>,
+) -> Result<impl IntoResponse, Fault> {
+    let org = org_of(&shared, &org)?;
+    let name = DeviceName { device_type: &device_type, name: &name };
+    let device = device_of(&shared, org, name)?.id;
+    let events = ask(&shared.platform, move |it| it.last_events(org, device)).await?;
+    let events: Vec<_> = events.into_iter().map(EventShape::from).collect();
+    Ok(Json(json!({ "events": events })))
+}
+
+pub(super) async fn points(
+    State(shared): State<Shared>,
+    At((org, device_type, name)): At<(String, String, String)>,
+    Params(span): Params<Span>,
+) -> Result<Response, Fault> {
+    let org = org_of(&shared, &org)?;
+    let name = DeviceName { device_type: &device_type, name: &name };
+    let device = device_of(&shared, org, name)?.id;
+    let from_ms = span.from.as_deref().map(time).transpose()?.unwrap_or(0);
+    let to_ms = span.to.as_deref().map(time).transpose()?.unwrap_or(Millis::MAX);
+    let count_max = span.limit.unwrap_or(API_PAGE_COUNT).clamp(1, API_PAGE_COUNT_MAX);
+    let Some(key) = span.key else {
+        let question = move |it: &dyn store::Store| it.readings(org, device, from_ms..to_ms, count_max);
+        let readings = ask(&shared.platform, question).await?;
+        let readings: Vec<_> = readings.iter().map(ReadingShape::from).collect();
+        return Ok(Json(json!({ "readings": readings })).into_response());
+    };
+    let points = ask(&shared.platform, move |store| {
+        let mut points = Vec::new();
+        store.points(org, device, &key, from_ms..to_ms, count_max, &mut |at_ms, it| {
+            points.push(PointShape { at: iso8601(at_ms), at_ms, value: value(it) });
+        })?;
+        Ok(points)
+    });
+    Ok(Json(json!({ "points": points.await? })).into_response())
+}
+
+impl From<&Reading> for ReadingShape {
+    fn from(reading: &Reading) -> ReadingShape {
+        let points =
+            reading.points.iter().map(|(key, it)| KeyedShape { key: key.to_owned(), value: value(it) });
+        ReadingShape { at: iso8601(reading.at_ms), at_ms: reading.at_ms, points: points.collect() }
+    }
+}

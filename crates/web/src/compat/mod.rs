@@ -1,0 +1,1 @@
+//! The HTTP interfaces of the platforms that devices and applications were built for.
