@@ -28,7 +28,7 @@ pub(crate) const FILE_NAME: &str = "tidegate.toml";
 /// All settings. The fields are explained in `default.toml`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Config {
+pub struct Config {
     pub(crate) server: Server,
     pub(crate) listen: Listen,
     pub(crate) tls: Tls,
@@ -141,6 +141,11 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Settings from the text of a file; the error names file, line and the nearest key.
+    pub fn from_toml(text: &str, name: &str) -> anyhow::Result<Config> {
+        Ok(Config::parse(text, name)?)
+    }
+
     /// Reads the file at `path`.
     pub(crate) fn load(path: &Path) -> Result<Config, ConfigFault> {
         let name = path.display().to_string();

@@ -1,0 +1,30 @@
+//! The one place that reads a clock. Everything below the binary is told the time.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use domain::Millis;
+
+/// Wall-clock and monotonic time in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    started: Instant,
+}
+
+impl Clock {
+    /// A clock whose monotonic time starts at 0 now.
+    #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
+    pub(crate) fn start() -> Clock {
+        Clock { started: Instant::now() }
+    }
+
+    /// Milliseconds since the clock was started; never goes back.
+    pub(crate) fn monotonic_ms(self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+
+    /// Milliseconds since the Unix epoch, as the machine believes.
+    #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
+    pub(crate) fn wall_ms(self) -> Millis {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_millis() as Millis)
+    }
+}

@@ -1,0 +1,157 @@
+//! Reading a durable session's stored queue, page by page, and delivering from it or from the mailbox.
+//!
+//! When the connection begins, and whenever the mailbox overflowed, the queue in the store is read from the last place
+//! that was handed out; once it has been read to its end, messages come through the mailbox again.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use dialects::View;
+use domain::{Message, Queued};
+use mqtt::session::{Delivery, Input};
+use store::{Change, StoreFault};
+use tokio::task::JoinHandle;
+
+use super::Connection;
+use super::batch::Batch;
+use crate::hub::subscriber::Waiting;
+use crate::limits;
+use crate::words::wire_qos;
+
+/// Where a connection is in its stored queue.
+#[derive(Default)]
+pub(super) struct Backlog {
+    /// The mailbox has left messages to the store.
+    pub(super) wanted: bool,
+    /// Everything up to this place has been handed to the session, or is in `page`.
+    read_to: u64,
+    /// Everything up to this place may have been sent on an earlier connection.
+    sent_before: u64,
+    page: VecDeque<Queued>,
+    reading: Option<JoinHandle<Result<Vec<Queued>, StoreFault>>>,
+}
+
+impl Backlog {
+    /// The backlog of a session that had sent everything up to this place before.
+    pub(super) fn after(sent_before: u64) -> Backlog {
+        Backlog { sent_before, ..Backlog::default() }
+    }
+}
+
+/// Whether a message may have been sent before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sending {
+    First,
+    Again,
+}
+
+impl Connection {
+    /// Moves the backlog on as far as it goes without waiting.
+    pub(super) fn poll_backlog(&mut self, cx: &mut Context<'_>) {
+        while self.backlog.wanted && self.closing.is_none() {
+            self.deliver_page();
+            if !self.backlog.page.is_empty() || self.session.room() == 0 {
+                return;
+            }
+            let Some(session) = self.seat.session() else { return };
+            if self.backlog.reading.is_none() {
+                let (store, org) = (self.worker.hub.store.clone(), self.peer.org());
+                let after = self.backlog.read_to;
+                self.backlog.reading = Some(tokio::task::spawn_blocking(move || {
+                    let (count, bytes) = (limits::QUEUE_PAGE_COUNT_MAX, limits::QUEUE_PAGE_BYTES_MAX);
+                    store.queue(org, session, after, count, bytes)
+                }));
+            }
+            let Some(reading) = &mut self.backlog.reading else { return };
+            let Poll::Ready(outcome) = Pin::new(reading).poll(cx) else { return };
+            self.backlog.reading = None;
+            match outcome {
+                Ok(Ok(page)) => self.take_page(page),
+                Ok(Err(fault)) => self.fail(&fault.to_string()),
+                Err(error) => self.fail(&error.to_string()),
+            }
+        }
+    }
+
+    fn take_page(&mut self, page: Vec<Queued>) {
+        match page.last() {
+            Some(last) => self.backlog.read_to = last.seq,
+            None if self.seat.caught_up(self.backlog.read_to) => self.backlog.wanted = false,
+            None => {}
+        }
+        self.backlog.page = page.into();
+    }
+
+    fn deliver_page(&mut self) {
+        let mut batch = self.begin();
+        while self.session.room() > 0 {
+            let Some(queued) = self.backlog.page.pop_front() else { break };
+            self.deliver_queued(&queued, &mut batch);
+        }
+        self.finish(batch);
+    }
+
+    fn deliver_queued(&mut self, queued: &Queued, batch: &mut Batch) {
+        let sending =
+            if queued.seq <= self.backlog.sent_before { Sending::Again } else { Sending::First };
+        let expired = queued.deadline_ms != 0 && queued.deadline_ms <= self.wall_ms;
+        if let (true, Sending::First, Some(session)) = (expired, sending, self.seat.session()) {
+            let org = self.peer.org();
+            batch.changes.push(Change::Dequeue { org, session, seq: queued.seq });
+            self.worker.hub.counters.expired.add(1);
+            return;
+        }
+        let (topic, headers, payload) = match &queued.message {
+            Some(message) => (as_seen(self.view, message.topic()), message.headers(), message.payload()),
+            None => (Cow::Borrowed(""), &[][..], &[][..]),
+        };
+        let delivery = Delivery {
+            topic: &topic,
+            headers,
+            payload,
+            qos: wire_qos(queued.qos),
+            retain: queued.retain,
+            identifier: queued.identifier,
+            place: Some(queued.seq),
+            again: sending == Sending::Again,
+            released: queued.message.is_none(),
+        };
+        self.step(Input::Deliver(delivery), batch);
+    }
+
+    /// Delivers a message from the mailbox.
+    pub(super) fn deliver(&mut self, waiting: &Waiting, batch: &mut Batch) {
+        let message: &Message = &waiting.message;
+        let topic = as_seen(self.view, message.topic());
+        let delivery = Delivery {
+            topic: &topic,
+            headers: message.headers(),
+            payload: message.payload(),
+            qos: wire_qos(waiting.qos),
+            retain: waiting.retain,
+            identifier: waiting.identifier,
+            place: (waiting.place != 0).then_some(waiting.place),
+            again: false,
+            released: false,
+        };
+        self.backlog.read_to = self.backlog.read_to.max(waiting.place);
+        self.step(Input::Deliver(delivery), batch);
+    }
+
+    /// The store failed us: nothing of this connection can be relied on.
+    fn fail(&mut self, cause: &str) {
+        tracing::error!(peer = self.peer.client_id(), cause, "Reading a stored queue failed");
+        self.close(domain::Closing::ServerFailed, mqtt::reason::Reason::UNSPECIFIED);
+    }
+}
+
+/// A canonical topic as the client sees it.
+fn as_seen(view: View, topic: &str) -> Cow<'_, str> {
+    match view.parts(topic) {
+        ("", whole) | (whole, "") => Cow::Borrowed(whole),
+        (first, rest) => Cow::Owned([first, rest].concat()),
+    }
+}

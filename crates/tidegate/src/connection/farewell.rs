@@ -1,0 +1,104 @@
+//! The end of a connection: what was read is finished, the will is published, the seat is given up.
+
+use std::future::poll_fn;
+use std::time::Duration;
+
+use domain::Closing;
+use domain::notice::PresenceChange;
+use mqtt::Version;
+use mqtt::reason::Reason;
+use store::{Change, Changes};
+use tokio::io::AsyncWriteExt;
+
+use super::Connection;
+use super::publish::Inbound;
+use crate::limits;
+
+impl Connection {
+    /// Ends the connection for good.
+    pub(super) async fn leave(mut self, closing: Closing) {
+        if let (Version::V5, Some(reason)) = (self.version, goodbye_reason(closing)) {
+            self.send_disconnect(reason);
+        }
+        let limit = Duration::from_millis(limits::FAREWELL_MS_MAX);
+        if closing != Closing::Lost && tokio::time::timeout(limit, self.last_words()).await.is_err() {
+            tracing::debug!(peer = self.peer.client_id(), "The client did not take the last bytes");
+        }
+        self.finish_parked().await;
+        if closing != Closing::Normal || self.will.is_some() {
+            self.publish_will();
+        }
+        tracing::debug!(peer = self.peer.client_id(), ?closing, "Disconnected");
+        self.drop_stored_session();
+        let tally = self.tally;
+        self.announce(PresenceChange::Disconnected {
+            closing,
+            read_bytes: tally.read_bytes,
+            read_count: tally.read_count,
+            write_bytes: tally.write_bytes,
+            write_count: tally.write_count,
+        });
+    }
+
+    async fn last_words(&mut self) {
+        let written = poll_fn(|cx| self.poll_write(cx)).await;
+        if written.is_ok() && self.transport.shutdown().await.is_err() {
+            tracing::trace!("The client was gone before the goodbye");
+        }
+    }
+
+    /// Messages whose PUBLISH was read are processed even when the client is gone (spec watson E6).
+    async fn finish_parked(&mut self) {
+        while !self.parked.is_empty() && self.worker.hub.store.health().is_ok() {
+            poll_fn(|cx| {
+                let mail = self.seat.collect(cx.waker(), None, 0, &mut Vec::new());
+                let ready = self.parked.until <= self.worker.hub.store.stored() || mail.kicked.is_some();
+                if ready { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+            })
+            .await;
+            self.closing = None;
+            self.wall_ms = self.worker.hub.clock.wall_ms();
+            let mut batch = self.begin();
+            self.retry_parked(&mut batch);
+            self.finish(batch);
+        }
+    }
+
+    fn publish_will(&mut self) {
+        let Some(will) = self.will.take() else { return };
+        self.closing = None;
+        self.wall_ms = self.worker.hub.clock.wall_ms();
+        let inbound = Inbound {
+            topic: &will.topic,
+            headers: &will.headers,
+            payload: &will.payload,
+            qos: will.qos,
+            packet_id: 0,
+        };
+        let mut batch = self.begin();
+        if self.publish(&inbound, &mut batch).is_some() {
+            tracing::info!(peer = self.peer.client_id(), "A will waited for a registration slot: dropped");
+        }
+        self.finish(batch);
+    }
+
+    /// A stored session that its client asked to end with the connection.
+    fn drop_stored_session(&mut self) {
+        if let (Some(session), true) = (self.seat.session(), self.ends_with_connection) {
+            let org = self.peer.org();
+            self.worker.hub.store.commit(Changes::from(Change::DropSession { org, session }));
+            self.seat.set_session(None);
+        }
+    }
+}
+
+/// What a 5.0 client is told when it is asked to leave; `None` where it has been told already, or has left by itself.
+fn goodbye_reason(closing: Closing) -> Option<Reason> {
+    match closing {
+        Closing::TakenOver => Some(Reason::SESSION_TAKEN_OVER),
+        Closing::ShuttingDown => Some(Reason::SERVER_SHUTTING_DOWN),
+        Closing::Removed => Some(Reason::ADMINISTRATIVE_ACTION),
+        Closing::TooSlow | Closing::Capacity => Some(Reason::QUOTA_EXCEEDED),
+        _ => None,
+    }
+}

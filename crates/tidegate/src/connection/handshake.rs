@@ -1,0 +1,438 @@
+//! From the first byte to CONNACK: whose client is this, may it come in, and which session does it get.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use dialects::{Claimed, Dialect, Recognition, SessionRule};
+use domain::notice::PresenceChange;
+use domain::{Claim, Class, Code, DeviceId, Identity, OrgId, Peer, Presence, Refusal, SessionRecord};
+use mqtt::Version;
+use mqtt::codec::{self, FirstFault, Frame};
+use mqtt::packet::{ConnAck, Connect, Packet};
+use mqtt::property::{Properties, PropertyId, PropertyWriter, Value};
+use mqtt::session::{Opening, Restored, Session};
+use store::{Change, Changes, SessionState, StoreFault};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::seat::Seat;
+use super::{Connection, Origin, Tally, Will};
+use crate::hub::Hub;
+use crate::hub::space::Space;
+use crate::hub::subscriber::Attached;
+use crate::limits;
+use crate::stored::stored;
+use crate::transport::Transport;
+use crate::words::domain_qos;
+use crate::worker::Worker;
+
+/// Bytes read at a time before there is a session.
+const FIRST_READ_BYTES: usize = 2_048;
+
+/// Reads the first packet and lets the client in, or answers why not. `None`: the connection is over.
+pub(super) async fn admit(worker: Rc<Worker>, transport: Transport, origin: Origin) -> Option<Connection> {
+    let mut door = Door { hub: worker.hub.clone(), transport, origin };
+    let limit = Duration::from_millis(worker.hub.limits.login_ms_max);
+    let (first, rest) = tokio::time::timeout(limit, door.first_packet()).await.ok()??;
+    let connect = match codec::decode_first(&first) {
+        Ok(connect) => connect,
+        Err(fault) => {
+            door.turn_away(&fault).await;
+            return None;
+        }
+    };
+    let now_ms = worker.hub.clock.wall_ms();
+    let (dialect, claimed) = match door.recognise(&connect) {
+        Ok(found) => found,
+        Err((dialect, refusal)) => {
+            door.refuse(&connect, dialect, None, &refusal).await;
+            return None;
+        }
+    };
+    let admitted = worker.hub.platform.admit(&claimed.claim, connect.client_id).and_then(|peer| {
+        match &connect.will {
+            Some(will) => dialect.will(&peer, will.topic).map(|()| peer),
+            None => Ok(peer),
+        }
+    });
+    let peer = match admitted {
+        Ok(peer) => peer,
+        Err(refusal) => {
+            door.refuse(&connect, Some(dialect), Some(&claimed.claim), &refusal).await;
+            return None;
+        }
+    };
+    let space = worker.hub.space(peer.org(), dialect.name());
+    match door.sit_down(&connect, &claimed, &space, now_ms).await {
+        Ok(seated) => door.welcome(worker, &connect, dialect, claimed, peer, space, seated, rest).await,
+        Err(fault) => {
+            let refusal = Refusal::new(Code::StoreFailed, fault.to_string());
+            door.refuse(&connect, Some(dialect), None, &refusal).await;
+            None
+        }
+    }
+}
+
+/// A connection that is not admitted yet.
+struct Door {
+    hub: Arc<Hub>,
+    transport: Transport,
+    origin: Origin,
+}
+
+/// A session, ready to go on.
+struct Seated {
+    seat: Seat,
+    present: bool,
+    restored: Option<SessionState>,
+    ends_with_connection: bool,
+}
+
+impl Door {
+    /// The first packet, whole, and what came behind it.
+    async fn first_packet(&mut self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let mut bytes = Vec::new();
+        loop {
+            let bytes_max = self.hub.limits.packet_bytes_before_login_max;
+            match codec::frame_first(&bytes) {
+                Ok(Frame::Whole { len }) if len <= bytes_max => {
+                    let rest = bytes.split_off(len);
+                    return Some((bytes, rest));
+                }
+                Ok(Frame::Incomplete { needed }) if bytes.len() + needed <= bytes_max => {}
+                Ok(_) => {
+                    let hint = format!("the first packet has more than {bytes_max} bytes");
+                    self.record(None, "", &Refusal::new(Code::TooLarge, hint));
+                    return None;
+                }
+                Err(fault) => {
+                    self.turn_away(&fault).await;
+                    return None;
+                }
+            }
+            bytes.reserve(FIRST_READ_BYTES);
+            if self.transport.read_buf(&mut bytes).await.ok()? == 0 {
+                return None;
+            }
+        }
+    }
+
+    /// The first packet is not a CONNECT that can be gone on with.
+    async fn turn_away(&mut self, fault: &FirstFault) {
+        let hint = format!("{fault}: an MQTT client has to begin with a valid CONNECT");
+        self.record(None, "", &Refusal::new(Code::Malformed, hint));
+        if let Some((version, connack)) = fault.connack() {
+            self.answer(version, connack).await;
+        }
+    }
+
+    /// Asks the dialects whose client this is.
+    fn recognise<'a>(
+        &self,
+        connect: &Connect<'a>,
+    ) -> Result<(&'static dyn Dialect, Claimed<'a>), (Option<&'static dyn Dialect>, Refusal)> {
+        for dialect in dialects::all() {
+            match dialect.recognise(connect) {
+                Recognition::Unknown => {}
+                Recognition::Claimed(claimed) => return Ok((*dialect, claimed)),
+                Recognition::Refused(refusal) => return Err((Some(*dialect), refusal)),
+            }
+        }
+        let hint = "the client id is of no known form: a Watson gateway uses g:org:type:id";
+        Err((None, Refusal::new(Code::ClientIdUnrecognised, hint)))
+    }
+
+    /// Refuses a CONNECT: recorded, announced to whoever monitors the organisation, answered, closed.
+    async fn refuse(
+        &mut self,
+        connect: &Connect<'_>,
+        dialect: Option<&'static dyn Dialect>,
+        claim: Option<&Claim<'_>>,
+        refusal: &Refusal,
+    ) {
+        self.record(claim.map(|it| it.org), connect.client_id, refusal);
+        if let (Some(dialect), Some(claim)) = (dialect, claim) {
+            self.announce_refusal(connect, dialect, claim, refusal);
+        }
+        let code = match dialect.or(dialects::all().first().copied()) {
+            Some(dialect) => dialect.connack(connect.version, refusal),
+            None => Some(ConnAck::NOT_AUTHORIZED),
+        };
+        if let Some(code) = code {
+            self.answer(connect.version, ConnAck::refusal(code)).await;
+        }
+    }
+
+    fn announce_refusal(
+        &self,
+        connect: &Connect<'_>,
+        dialect: &'static dyn Dialect,
+        claim: &Claim<'_>,
+        refusal: &Refusal,
+    ) {
+        let Some(org) = OrgId::parse(claim.org).filter(|it| self.hub.platform.org(*it).is_some()) else {
+            return;
+        };
+        let Some(peer) = self.peer_that_claims(org, claim, connect.client_id) else { return };
+        let now_ms = self.hub.clock.wall_ms();
+        let presence = presence(
+            PresenceChange::Failed { refusal: refusal.clone() },
+            self.origin,
+            connect.version,
+            &peer,
+            now_ms,
+        );
+        let client_addr = self.origin.remote.ip().to_string();
+        let presence = Presence { client_addr: &client_addr, at_ms: now_ms, ..presence };
+        if let Some(announcement) = dialect.presence(&peer, &presence) {
+            self.hub.announce(&self.hub.space(org, dialect.name()), &announcement);
+        }
+    }
+
+    /// The peer as it would be, for the announcement that it was refused; `None` for devices nobody registered.
+    fn peer_that_claims(&self, org: OrgId, claim: &Claim<'_>, client_id: &str) -> Option<Peer> {
+        let client_id = client_id.to_owned();
+        match claim.identity {
+            Identity::Device { class, name } => {
+                let id: DeviceId = self.hub.platform.device(org, name)?.id;
+                let (device_type, name) = (name.device_type.to_owned(), name.name.to_owned());
+                Some(Peer::Device { org, id, class, device_type, name, client_id })
+            }
+            Identity::Application { app, key } => {
+                Some(Peer::Application { org, app: app.to_owned(), key: key.to_owned(), client_id })
+            }
+        }
+    }
+
+    fn record(&self, org: Option<&str>, client_id: &str, refusal: &Refusal) {
+        let address = self.origin.remote.to_string();
+        let peer = if client_id.is_empty() { address.as_str() } else { client_id };
+        self.hub.refusals.record(self.hub.clock.wall_ms(), org, peer, "connect", None, refusal);
+    }
+
+    /// Sends a CONNACK and closes.
+    async fn answer(&mut self, version: Version, connack: ConnAck<'_>) {
+        let mut bytes = Vec::new();
+        codec::encode(&Packet::ConnAck(connack), version, &mut bytes);
+        let sent = async {
+            self.transport.write_all(&bytes).await?;
+            self.transport.shutdown().await
+        };
+        let limit = Duration::from_millis(limits::FAREWELL_MS_MAX);
+        if !matches!(tokio::time::timeout(limit, sent).await, Ok(Ok(()))) {
+            tracing::trace!("The client was gone before the refusal");
+        }
+    }
+
+    /// Takes the session's seat and makes the session what CONNECT asks for: new, or what it was.
+    async fn sit_down(
+        &self,
+        connect: &Connect<'_>,
+        claimed: &Claimed<'_>,
+        space: &Arc<Space>,
+        now_ms: u64,
+    ) -> Result<Seated, StoreFault> {
+        let expiry_s = connect.properties.session_expiry_s().unwrap_or(0);
+        let (key, durable) = match claimed.session {
+            SessionRule::Fresh => (format!("{}#{}", connect.client_id, self.hub.next_serial()), false),
+            SessionRule::Takeover if connect.version == Version::V5 => {
+                (connect.client_id.to_owned(), expiry_s > 0)
+            }
+            SessionRule::Takeover => (connect.client_id.to_owned(), !connect.clean_start),
+        };
+        let seat = Seat::take(space, &key).await;
+        let store = &self.hub.store;
+        if let (true, Some(session)) = (connect.clean_start, seat.session()) {
+            space.unsubscribe_all(seat.subscriber());
+            seat.set_session(None);
+            stored(store, Changes::from(Change::DropSession { org: space.org, session })).await?;
+        }
+        let present = seat.session().is_some();
+        if durable && !present {
+            let record = SessionRecord {
+                id: self.hub.platform.next_session_id(now_ms),
+                org: space.org,
+                dialect: space.name.to_owned(),
+                key,
+                created_ms: now_ms,
+            };
+            let id = record.id;
+            stored(store, Changes::from(Change::PutSession(record))).await?;
+            seat.set_session(Some(id));
+        }
+        let restored = match seat.session() {
+            None => None,
+            Some(session) => {
+                // Everything the last connection handed over has to be visible before it is read back.
+                stored(store, Changes::new()).await?;
+                let (store, org) = (store.clone(), space.org);
+                let state = tokio::task::spawn_blocking(move || store.session_state(org, session)).await;
+                Some(state.map_err(|it| StoreFault::Read(it.to_string()))??)
+            }
+        };
+        Ok(Seated { seat, present, restored, ends_with_connection: !durable })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "everything that was found out at the door goes in")]
+    async fn welcome(
+        self,
+        worker: Rc<Worker>,
+        connect: &Connect<'_>,
+        dialect: &'static dyn Dialect,
+        claimed: Claimed<'_>,
+        peer: Peer,
+        space: Arc<Space>,
+        seated: Seated,
+        rest: Vec<u8>,
+    ) -> Option<Connection> {
+        let hub = &worker.hub;
+        let (now_ms, wall_ms) = (hub.clock.monotonic_ms(), hub.clock.wall_ms());
+        let view = dialect.view(&peer);
+        let keep_alive_s = capped_keep_alive_s(connect.keep_alive_s, claimed.keep_alive_s_max);
+        let receive_count_max = limits::RECEIVE_COUNT_MAX;
+        let session = Session::open(
+            now_ms,
+            &Opening {
+                version: connect.version,
+                keep_alive_s,
+                inflight_count_max: inflight_count_max(hub, &peer)
+                    .min(connect.properties.receive_maximum().unwrap_or(u16::MAX)),
+                receive_count_max,
+                durable: seated
+                    .restored
+                    .as_ref()
+                    .map(|it| Restored { received: it.received.clone(), sent_place: it.sent_seq }),
+            },
+        );
+        let (device, key) = match &peer {
+            Peer::Device { id, .. } => (Some(*id), None),
+            Peer::Application { key, .. } => (None, Some(key.as_str().into())),
+        };
+        let (version, waker) = (connect.version, Waker::noop().clone());
+        let bytes_max = hub.limits.outbox_bytes_max;
+        seated.seat.attach(Attached { version, view, device, key, bytes_max, waker });
+        let mut connection = Connection {
+            transport: self.transport,
+            origin: self.origin,
+            dialect,
+            version: connect.version,
+            view,
+            share: claimed.share,
+            space,
+            seat: seated.seat,
+            session,
+            ends_with_connection: seated.ends_with_connection,
+            will: connect.will.as_ref().map(|will| Will {
+                topic: will.topic.to_owned(),
+                headers: Vec::new(),
+                payload: will.payload.to_vec(),
+                qos: domain_qos(will.qos),
+            }),
+            connected_ms: wall_ms,
+            now_ms,
+            wall_ms,
+            partial: Vec::new(),
+            writing: Vec::new(),
+            written: 0,
+            stalled_since_ms: None,
+            topics: Default::default(),
+            pending: Default::default(),
+            parked: Default::default(),
+            backlog: super::Backlog::after(seated.restored.map_or(0, |it| it.sent_seq)),
+            throttle: store::Ticket::NONE,
+            timer: None,
+            timer_at_ms: 0,
+            closing: hub.is_closing().then_some(domain::Closing::ShuttingDown),
+            tally: Tally::default(),
+            peer,
+            worker: worker.clone(),
+        };
+        connection.send_connack(connect, seated.present, keep_alive_s);
+        connection.announce(PresenceChange::Connected);
+        connection.take_bytes(&rest);
+        Some(connection)
+    }
+}
+
+impl Connection {
+    fn send_connack(&mut self, connect: &Connect<'_>, session_present: bool, keep_alive_s: u16) {
+        let mut properties = Vec::new();
+        if self.version == Version::V5 {
+            let packet_bytes_max =
+                self.worker.hub.limits.payload_bytes_max + limits::PACKET_OVERHEAD_BYTES_MAX;
+            let mut writer = PropertyWriter::new(&mut properties)
+                .push(PropertyId::ReceiveMaximum, Value::Two(limits::RECEIVE_COUNT_MAX))
+                .push(PropertyId::MaximumPacketSize, Value::Four(packet_bytes_max as u32))
+                .push(PropertyId::SharedSubscriptionAvailable, Value::Byte(0));
+            if keep_alive_s != connect.keep_alive_s {
+                writer = writer.push(PropertyId::ServerKeepAlive, Value::Two(keep_alive_s));
+            }
+            drop(writer);
+        }
+        let connack = ConnAck {
+            session_present: session_present && self.version != Version::V31,
+            code: ConnAck::ACCEPTED,
+            properties: Properties::stored(&properties),
+        };
+        codec::encode(&Packet::ConnAck(connack), self.version, &mut self.writing);
+    }
+
+    /// Tells whoever monitors the organisation that this client came or went.
+    pub(super) fn announce(&self, change: PresenceChange) {
+        let client_addr = self.origin.remote.ip().to_string();
+        let base = presence(change, self.origin, self.version, &self.peer, self.connected_ms);
+        let presence = Presence {
+            client_addr: &client_addr,
+            at_ms: self.worker.hub.clock.wall_ms(),
+            ..base
+        };
+        if let Some(announcement) = self.dialect.presence(&self.peer, &presence) {
+            self.worker.hub.announce(&self.space, &announcement);
+        }
+    }
+}
+
+/// A presence with everything but the time and the address.
+fn presence<'a>(
+    change: PresenceChange,
+    origin: Origin,
+    version: Version,
+    peer: &'a Peer,
+    connected_ms: u64,
+) -> Presence<'a> {
+    Presence {
+        change,
+        at_ms: connected_ms,
+        client_addr: "",
+        client_id: peer.client_id(),
+        port: origin.port,
+        secure: origin.secure,
+        protocol: match version {
+            Version::V31 => "mqtt3",
+            Version::V311 => "mqtt4",
+            Version::V5 => "mqtt5",
+        },
+        user: match peer {
+            Peer::Application { key, .. } => Some(key),
+            Peer::Device { .. } => None,
+        },
+        connected_ms,
+    }
+}
+
+/// The keep-alive that holds: the client's, unless the dialect caps it (0, none, counts as the cap then).
+fn capped_keep_alive_s(asked_s: u16, max_s: Option<u16>) -> u16 {
+    match max_s {
+        Some(max_s) if asked_s == 0 || asked_s > max_s => max_s,
+        _ => asked_s,
+    }
+}
+
+fn inflight_count_max(hub: &Hub, peer: &Peer) -> u16 {
+    match peer {
+        Peer::Device { class: Class::Device, .. } => hub.limits.inflight_device_count_max,
+        Peer::Device { class: Class::Gateway, .. } => hub.limits.inflight_gateway_count_max,
+        Peer::Application { .. } => hub.limits.inflight_application_count_max,
+    }
+}

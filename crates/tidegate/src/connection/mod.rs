@@ -1,0 +1,281 @@
+//! One client's connection: bytes in, packets through the session, effects carried out, bytes out.
+//!
+//! The task is one poll function. A round collects the mailbox, answers what was stored meanwhile, reads once into the
+//! worker's buffer, works through every packet in it, hands one batch of changes to the store, wakes the receivers and
+//! writes once. Between rounds the connection owns no buffer; nothing in a round waits.
+
+pub(crate) mod batch;
+mod backlog;
+mod farewell;
+mod handshake;
+mod packets;
+mod parked;
+mod publish;
+mod seat;
+mod subscribe;
+mod topics;
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use dialects::{Dialect, View};
+use domain::{Closing, Millis, Peer, QoS};
+use mqtt::Version;
+use mqtt::session::Session;
+use store::Ticket;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+use self::backlog::Backlog;
+use self::batch::Answer;
+use self::parked::Parked;
+use self::seat::Seat;
+use self::topics::Topics;
+use crate::hub::space::Space;
+use crate::limits;
+use crate::transport::Transport;
+use crate::worker::Worker;
+
+/// Where a connection came from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    /// The client's address.
+    pub(crate) remote: SocketAddr,
+    /// The listener's port.
+    pub(crate) port: u16,
+    /// Whether it is encrypted.
+    pub(crate) secure: bool,
+}
+
+/// Serves a client from its first byte to its last.
+pub(crate) async fn run(worker: Rc<Worker>, transport: Transport, origin: Origin) {
+    let Some(mut connection) = handshake::admit(worker, transport, origin).await else { return };
+    let closing = poll_fn(|cx| connection.poll(cx)).await;
+    connection.leave(closing).await;
+}
+
+/// An admitted client.
+pub(crate) struct Connection {
+    worker: Rc<Worker>,
+    transport: Transport,
+    origin: Origin,
+    dialect: &'static dyn Dialect,
+    peer: Peer,
+    version: Version,
+    view: View,
+    /// The share group of all its subscriptions.
+    share: Option<String>,
+    space: Arc<Space>,
+    seat: Seat,
+    session: Session,
+    /// A durable session that ends with this connection (a 5.0 client that asked for expiry 0).
+    ends_with_connection: bool,
+    will: Option<Will>,
+    connected_ms: Millis,
+    /// The clock of the current round.
+    now_ms: u64,
+    wall_ms: Millis,
+    /// The beginning of a packet whose end has not arrived.
+    partial: Vec<u8>,
+    /// Bytes to write; `written` of them are.
+    writing: Vec<u8>,
+    written: usize,
+    /// Since when the client has not taken what is ready for it.
+    stalled_since_ms: Option<u64>,
+    topics: Topics,
+    /// Answers that wait for the store, in order.
+    pending: VecDeque<(Ticket, Answer)>,
+    parked: Parked,
+    backlog: Backlog,
+    /// The last ticket of a time when the store had too much waiting: no reading before it is stored.
+    throttle: Ticket,
+    timer: Option<Pin<Box<Sleep>>>,
+    timer_at_ms: u64,
+    closing: Option<Closing>,
+    tally: Tally,
+}
+
+/// A message to publish when the client is lost.
+struct Will {
+    topic: String,
+    headers: Vec<u8>,
+    payload: Vec<u8>,
+    qos: QoS,
+}
+
+/// What a connection has carried.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    read_bytes: u64,
+    read_count: u64,
+    write_bytes: u64,
+    write_count: u64,
+}
+
+impl Connection {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Closing> {
+        let clock = self.worker.hub.clock;
+        (self.now_ms, self.wall_ms) = (clock.monotonic_ms(), clock.wall_ms());
+        loop {
+            if let Some(closing) = self.collect_mail(cx) {
+                return Poll::Ready(closing);
+            }
+            self.answer_stored();
+            self.poll_backlog(cx);
+            let read = self.closing.is_none() && self.poll_read(cx);
+            let written = self.poll_write(cx);
+            if let Some(closing) = self.closing.filter(|_| !read) {
+                return Poll::Ready(closing);
+            }
+            if let Poll::Ready(Err(())) = written {
+                return Poll::Ready(Closing::Lost);
+            }
+            if !read && !self.answers_ready() && !self.poll_timer(cx) {
+                self.give_back_buffers();
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Takes what others left for this client. `Some` when somebody wants the connection to end.
+    fn collect_mail(&mut self, cx: &Context<'_>) -> Option<Closing> {
+        let worker = self.worker.clone();
+        let mut waiting = std::mem::take(&mut worker.lent.borrow_mut().waiting);
+        let has_room = self.unwritten() < self.worker.hub.limits.outbox_bytes_max;
+        let room = if has_room { self.session.room() } else { 0 };
+        let was_empty = self.writing.is_empty();
+        let bytes = has_room.then_some(&mut self.writing);
+        let mail = self.seat.collect(cx.waker(), bytes, room, &mut waiting);
+        if was_empty {
+            self.written = 0;
+        }
+        if !waiting.is_empty() {
+            let mut batch = self.begin();
+            for it in waiting.drain(..) {
+                self.deliver(&it, &mut batch);
+            }
+            self.finish(batch);
+        }
+        worker.lent.borrow_mut().waiting = waiting;
+        if self.seat.seat_waiting.load(std::sync::atomic::Ordering::Acquire) > 0 {
+            return Some(Closing::TakenOver);
+        }
+        self.backlog.wanted |= mail.spilled;
+        mail.kicked
+    }
+
+    fn answers_ready(&self) -> bool {
+        let stored = self.worker.hub.store.stored();
+        self.pending.front().is_some_and(|(ticket, _)| *ticket <= stored)
+            || (!self.parked.is_empty() && self.parked.until <= stored)
+    }
+
+    /// Whether more input may be taken in now.
+    fn may_read(&self) -> bool {
+        self.unwritten() < self.worker.hub.limits.outbox_bytes_max
+            && self.pending.len() < usize::from(limits::RECEIVE_COUNT_MAX)
+            && !self.parked.is_full()
+            && self.throttle <= self.worker.hub.store.stored()
+    }
+
+    /// Reads once and works through what came. True when something came.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> bool {
+        if !self.may_read() {
+            return false;
+        }
+        let worker = self.worker.clone();
+        let mut scratch = std::mem::take(&mut worker.lent.borrow_mut().read);
+        let mut buffer = ReadBuf::new(&mut scratch);
+        let outcome = Pin::new(&mut self.transport).poll_read(cx, &mut buffer);
+        let bytes = buffer.filled();
+        let came = match outcome {
+            Poll::Pending => false,
+            Poll::Ready(Ok(())) if !bytes.is_empty() => {
+                self.tally.read_bytes += bytes.len() as u64;
+                self.take_bytes(bytes);
+                true
+            }
+            Poll::Ready(_) => {
+                self.closing.get_or_insert(Closing::Lost);
+                false
+            }
+        };
+        worker.lent.borrow_mut().read = scratch;
+        came
+    }
+
+    fn unwritten(&self) -> usize {
+        self.writing.len() - self.written
+    }
+
+    /// Writes as much as the socket takes. `Err` when the client is lost.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ()>> {
+        while self.unwritten() > 0 {
+            let bytes = &self.writing[self.written..];
+            let Poll::Ready(outcome) = Pin::new(&mut self.transport).poll_write(cx, bytes) else {
+                self.stalled_since_ms.get_or_insert(self.now_ms);
+                return Poll::Pending;
+            };
+            match outcome {
+                Ok(count) if count > 0 => {
+                    self.written += count;
+                    self.tally.write_bytes += count as u64;
+                    self.stalled_since_ms = None;
+                }
+                _ => return Poll::Ready(Err(())),
+            }
+        }
+        self.writing.clear();
+        self.written = 0;
+        ready!(Pin::new(&mut self.transport).poll_flush(cx)).map_err(drop).into()
+    }
+
+    /// Sets the timer for whatever is due next. True when something was due and has been dealt with.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
+        let stalled = self.stalled_since_ms.map(|it| it + limits::OUTGOING_FULL_MS_MAX);
+        let Some(due_ms) = [self.session.deadline_ms(), stalled].into_iter().flatten().min() else {
+            return false;
+        };
+        if due_ms <= self.now_ms {
+            self.on_due(stalled.is_some_and(|it| it <= self.now_ms));
+            return true;
+        }
+        // A deadline that moved further away is noticed when the old one fires: no timer is touched per packet.
+        let fires_in_time = self.timer.is_some() && self.timer_at_ms <= due_ms;
+        if !fires_in_time {
+            self.timer = Some(Box::pin(tokio::time::sleep(Duration::from_millis(due_ms - self.now_ms))));
+            self.timer_at_ms = due_ms;
+        }
+        let Some(timer) = &mut self.timer else { return false };
+        if timer.as_mut().poll(cx).is_pending() {
+            return false;
+        }
+        self.timer = None;
+        self.now_ms = self.worker.hub.clock.monotonic_ms();
+        true
+    }
+
+    fn on_due(&mut self, stalled: bool) {
+        if stalled {
+            self.closing.get_or_insert(Closing::TooSlow);
+        } else {
+            self.step_tick();
+        }
+    }
+
+    /// An idle connection owns no buffer.
+    fn give_back_buffers(&mut self) {
+        if self.writing.is_empty() && self.writing.capacity() > 0 {
+            self.worker.give_back(std::mem::take(&mut self.writing));
+        }
+        if let Some(buffer) = self.seat.take_idle_buffer() {
+            self.worker.give_back(buffer);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! From bytes to packets, from packets through the session, and what its effects ask for.
+
+use domain::Closing;
+use mqtt::Version;
+use mqtt::codec::{self, Frame, Violation};
+use mqtt::packet::{Disconnect, Packet};
+use mqtt::property::Properties;
+use mqtt::reason::Reason;
+use mqtt::session::{Close, Effect, Input, Keep, Receipt};
+use store::{Change, Ticket};
+
+use super::Connection;
+use super::batch::{Answer, Batch};
+use crate::limits;
+
+/// A list for effects that borrow from somewhere else next time, in the same allocation.
+fn recycle(mut effects: Vec<Effect<'_>>) -> Vec<Effect<'static>> {
+    effects.clear();
+    effects.into_iter().map(|_| unreachable!("the list was emptied")).collect()
+}
+
+impl Connection {
+    /// Works through everything that was read, and hands what came of it to the store as one batch.
+    pub(super) fn take_bytes(&mut self, mut bytes: &[u8]) {
+        if self.writing.capacity() == 0 {
+            self.writing = self.worker.spare();
+        }
+        let mut batch = self.begin();
+        while !self.partial.is_empty() && !bytes.is_empty() && self.closing.is_none() {
+            match self.frame(&self.partial) {
+                Ok(Frame::Incomplete { needed }) => {
+                    let (now, later) = bytes.split_at(needed.min(bytes.len()));
+                    self.partial.extend_from_slice(now);
+                    bytes = later;
+                }
+                Ok(Frame::Whole { .. }) => self.take_partial(&mut batch),
+                Err(violation) => self.on_violation(&violation),
+            }
+        }
+        if self.partial.is_empty() {
+            self.take_whole_packets(bytes, &mut batch);
+        } else if matches!(self.frame(&self.partial), Ok(Frame::Whole { .. })) {
+            self.take_partial(&mut batch);
+        }
+        self.finish(batch);
+    }
+
+    fn take_partial(&mut self, batch: &mut Batch) {
+        let packet = std::mem::take(&mut self.partial);
+        self.on_packet(&packet, batch);
+    }
+
+    fn take_whole_packets(&mut self, mut bytes: &[u8], batch: &mut Batch) {
+        while !bytes.is_empty() && self.closing.is_none() {
+            match self.frame(bytes) {
+                Ok(Frame::Whole { len }) => {
+                    let (packet, later) = bytes.split_at(len);
+                    self.on_packet(packet, batch);
+                    bytes = later;
+                }
+                Ok(Frame::Incomplete { .. }) => {
+                    self.partial.extend_from_slice(bytes);
+                    return;
+                }
+                Err(violation) => self.on_violation(&violation),
+            }
+        }
+    }
+
+    fn frame(&self, bytes: &[u8]) -> Result<Frame, Violation> {
+        codec::frame(bytes, self.worker.hub.limits.payload_bytes_max + limits::PACKET_OVERHEAD_BYTES_MAX)
+    }
+
+    fn on_packet(&mut self, packet: &[u8], batch: &mut Batch) {
+        match codec::decode_from_client(packet, self.version) {
+            Ok(packet) => self.step(Input::Packet(packet), batch),
+            Err(violation) => self.on_violation(&violation),
+        }
+    }
+
+    /// The client's bytes are not MQTT, or break a rule that is seen without the session.
+    fn on_violation(&mut self, violation: &Violation) {
+        if self.version == Version::V5 {
+            self.send_disconnect(violation.reason);
+        }
+        self.on_protocol_error(violation);
+    }
+
+    fn on_protocol_error(&mut self, violation: &Violation) {
+        tracing::debug!(peer = self.peer.client_id(), %violation, "Protocol error");
+        let too_large = violation.reason == Reason::PACKET_TOO_LARGE;
+        self.closing
+            .get_or_insert(if too_large { Closing::TooLarge } else { Closing::ProtocolError });
+    }
+
+    pub(super) fn send_disconnect(&mut self, reason: Reason) {
+        let packet = Packet::Disconnect(Disconnect { reason, properties: Properties::EMPTY });
+        codec::encode(&packet, self.version, &mut self.writing);
+    }
+
+    /// Feeds the session one input and carries its effects out.
+    pub(super) fn step(&mut self, input: Input<'_>, batch: &mut Batch) {
+        let mut effects: Vec<Effect<'_>> = std::mem::take(&mut self.worker.lent.borrow_mut().effects);
+        self.session.step(self.now_ms, input, &mut effects);
+        for effect in effects.drain(..) {
+            self.carry_out(effect, batch);
+        }
+        self.worker.lent.borrow_mut().effects = recycle(effects);
+        // A refusal is an input of its own, and must come behind all effects of the input that it answers.
+        while let Some((packet_id, qos, reason)) = batch.refused.pop() {
+            self.step(Input::Refused { packet_id, qos, reason }, batch);
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect<'_>, batch: &mut Batch) {
+        match effect {
+            Effect::Send(packet) => codec::encode(&packet, self.version, &mut self.writing),
+            Effect::Deliver(parts) => {
+                self.tally.write_count += 1;
+                codec::encode_publish(&mut self.writing, self.version, &parts);
+            }
+            Effect::Publish(publish) => self.on_publish(&publish, batch),
+            Effect::Subscribe(subscribe) => self.on_subscribe(&subscribe, batch),
+            Effect::Unsubscribe(unsubscribe) => self.on_unsubscribe(&unsubscribe, batch),
+            Effect::Keep { what, receipt } => self.keep(what, receipt, batch),
+            Effect::Close(Close::Goodbye { send_will }) => {
+                if !send_will {
+                    self.will = None;
+                }
+                self.closing.get_or_insert(Closing::Normal);
+            }
+            Effect::Close(Close::KeepAliveExpired) => {
+                self.closing.get_or_insert(Closing::KeepAliveExpired);
+            }
+            Effect::Close(Close::Protocol(violation)) => self.on_protocol_error(&violation),
+        }
+    }
+
+    /// Stores what a durable session wants to remember.
+    fn keep(&mut self, what: Keep, receipt: Option<Receipt>, batch: &mut Batch) {
+        let Some(session) = self.seat.session() else { return };
+        let org = self.peer.org();
+        let change = match what {
+            Keep::Receive { packet_id } if self.parked.keep_receive_with_last(packet_id) => return,
+            Keep::Receive { packet_id } => Change::Receive { org, session, packet_id },
+            Keep::ReceiveDone { packet_id } => Change::ReceiveDone { org, session, packet_id },
+            Keep::Sent { place } => Change::Sent { org, session, seq: place },
+            Keep::Release { place } => Change::Release { org, session, seq: place },
+            Keep::Dequeue { place } => Change::Dequeue { org, session, seq: place },
+        };
+        batch.changes.push(change);
+        batch.answers.extend(receipt.map(Answer::Receipt));
+    }
+
+    pub(super) fn begin(&mut self) -> Batch {
+        std::mem::take(&mut self.worker.lent.borrow_mut().batch)
+    }
+
+    /// Ends a round: one batch to the store, one wake-up for each receiver.
+    pub(super) fn finish(&mut self, mut batch: Batch) {
+        let store = &self.worker.hub.store;
+        let mut ticket = Ticket::NONE;
+        if !batch.changes.is_empty() {
+            let overloaded = store.stats().waiting_bytes > limits::STORE_WAITING_BYTES_MAX;
+            if overloaded || !batch.answers.is_empty() {
+                batch.changes.waiter = Some(self.seat.subscriber().clone());
+            }
+            ticket = store.commit(std::mem::take(&mut batch.changes));
+            if overloaded {
+                self.throttle = ticket;
+            }
+        }
+        self.pending.extend(batch.answers.drain(..).map(|answer| (ticket, answer)));
+        for subscriber in batch.wake.drain(..) {
+            subscriber.wake();
+        }
+        self.worker.lent.borrow_mut().batch = batch;
+    }
+
+    /// Answers what is stored by now, then tries again what waited for a registration slot.
+    pub(super) fn answer_stored(&mut self) {
+        let stored = self.worker.hub.store.stored();
+        if self.pending.front().is_none_or(|(ticket, _)| *ticket > stored) && self.parked.is_empty() {
+            return;
+        }
+        let mut batch = self.begin();
+        while let Some((_, answer)) = self.pending.pop_front_if(|(ticket, _)| *ticket <= stored) {
+            match answer {
+                Answer::Receipt(receipt) => self.step(Input::Stored(receipt), &mut batch),
+                Answer::Granted { packet_id, codes, retained } => {
+                    self.step(Input::Granted { packet_id, codes: &codes }, &mut batch);
+                    self.send_retained(&retained);
+                }
+                Answer::Removed { packet_id, codes } => {
+                    self.step(Input::Removed { packet_id, codes: &codes }, &mut batch);
+                }
+            }
+        }
+        if self.pending.is_empty() && self.pending.capacity() > 0 {
+            self.pending = std::collections::VecDeque::new();
+        }
+        if !self.parked.is_empty() && self.parked.until <= stored {
+            self.retry_parked(&mut batch);
+        }
+        self.finish(batch);
+    }
+
+    /// Time has passed: the session may want to end.
+    pub(super) fn step_tick(&mut self) {
+        let mut batch = self.begin();
+        self.step(Input::Tick, &mut batch);
+        self.finish(batch);
+    }
+}

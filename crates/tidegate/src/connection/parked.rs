@@ -1,0 +1,94 @@
+//! Requests that wait for a registration slot (spec watson 2.7).
+//!
+//! They wait in the order they came, and later messages of the same device wait behind them; everything else of the
+//! connection goes on. The list is bounded: when it is full the connection stops reading, and TCP tells the gateway.
+
+use std::collections::VecDeque;
+
+use domain::QoS;
+use store::Ticket;
+
+use crate::limits;
+
+/// What waits.
+#[derive(Default)]
+pub(crate) struct Parked {
+    list: VecDeque<Request>,
+    bytes: usize,
+    /// When to try again.
+    pub(crate) until: Ticket,
+}
+
+/// A request that waits.
+pub(crate) enum Request {
+    /// A PUBLISH.
+    Publish {
+        /// The device it is about, as `type/name`.
+        device: String,
+        topic: String,
+        headers: Vec<u8>,
+        payload: Vec<u8>,
+        qos: QoS,
+        packet_id: u16,
+        /// The packet id has to be noted together with the message (QoS 2 of a durable session).
+        keep_receive: bool,
+    },
+    /// A SUBSCRIBE, as it came.
+    Subscribe { packet: Vec<u8> },
+}
+
+impl Request {
+    fn cost_bytes(&self) -> usize {
+        size_of::<Request>()
+            + match self {
+                Request::Publish { device, topic, headers, payload, .. } => {
+                    device.len() + topic.len() + headers.len() + payload.len()
+                }
+                Request::Subscribe { packet } => packet.len(),
+            }
+    }
+}
+
+impl Parked {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Whether reading has to pause.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() >= limits::PARKED_COUNT_MAX || self.bytes >= limits::PARKED_BYTES_MAX
+    }
+
+    /// Whether a message of this device (`type/name`) waits, so that the next one has to wait behind it.
+    pub(crate) fn holds(&self, wanted: &str) -> bool {
+        self.list.iter().any(|it| matches!(it, Request::Publish { device, .. } if device == wanted))
+    }
+
+    pub(crate) fn push(&mut self, request: Request) {
+        self.bytes += request.cost_bytes();
+        self.list.push_back(request);
+    }
+
+    /// Puts a request back to the front: it has to wait on.
+    pub(crate) fn push_front(&mut self, request: Request) {
+        self.bytes += request.cost_bytes();
+        self.list.push_front(request);
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Request> {
+        let request = self.list.pop_front()?;
+        self.bytes -= request.cost_bytes();
+        Some(request)
+    }
+
+    /// The packet id of the newest request must be noted together with its message. False when it is another one.
+    pub(crate) fn keep_receive_with_last(&mut self, id: u16) -> bool {
+        match self.list.back_mut() {
+            Some(Request::Publish { packet_id, keep_receive, .. }) if *packet_id == id => {
+                *keep_receive = true;
+                true
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! What a client publishes: its meaning, its way, and what is kept of it.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use dialects::{Request as Asked, Uplink, What};
+use domain::{Closing, Code, Event, Points, QoS, Refusal, Rejection};
+use mqtt::packet::Publish;
+use mqtt::reason::Reason;
+use mqtt::session::Receipt;
+use platform::Verdict;
+use store::{Change, Changes, Ticket};
+
+use super::Connection;
+use super::batch::{Answer, Batch};
+use super::parked::Request;
+use super::topics::{Kind, Way};
+use crate::hub::delivery::{Outbound, Round};
+use crate::hub::tail::Line;
+use crate::words::{domain_qos, wire_qos};
+
+/// What publishing to a topic comes to.
+enum Outcome {
+    Go(Rc<Way>),
+    /// Every registration slot is taken: ask again at this ticket. With the device, as `type/name`.
+    Wait(Ticket, String),
+    /// Acknowledge and forget: the device's registration failed a moment ago.
+    Discard,
+    Refused(Refusal),
+}
+
+/// A message to publish, wherever it came from.
+pub(super) struct Inbound<'a> {
+    pub(super) topic: &'a str,
+    pub(super) headers: &'a [u8],
+    pub(super) payload: &'a [u8],
+    pub(super) qos: QoS,
+    /// 0 at QoS 0, and for a will.
+    pub(super) packet_id: u16,
+}
+
+impl Connection {
+    pub(super) fn on_publish(&mut self, publish: &Publish<'_>, batch: &mut Batch) {
+        self.tally.read_count += 1;
+        self.worker.hub.counters.received.add(1);
+        let inbound = Inbound {
+            topic: publish.topic,
+            headers: publish.properties.as_bytes(),
+            payload: publish.payload,
+            qos: domain_qos(publish.qos),
+            packet_id: publish.packet_id,
+        };
+        if let Some(request) = self.publish(&inbound, batch) {
+            self.worker.hub.counters.parked.add(1);
+            self.parked.push(request);
+        }
+    }
+
+    /// Publishes a message, or gives it back as a request to be parked.
+    pub(super) fn publish(&mut self, inbound: &Inbound<'_>, batch: &mut Batch) -> Option<Request> {
+        let payload_bytes_max = self.worker.hub.limits.payload_bytes_max;
+        if inbound.payload.len() > payload_bytes_max {
+            let hint = format!(
+                "the payload has {} bytes and at most {payload_bytes_max} are taken: send less, or raise \
+                 limits.payload_bytes_max",
+                inbound.payload.len()
+            );
+            self.record("publish", Some(inbound.topic), &Refusal::new(Code::TooLarge, hint));
+            self.close(Closing::TooLarge, Reason::PACKET_TOO_LARGE);
+            return None;
+        }
+        match self.outcome(inbound.topic) {
+            Outcome::Go(way) => self.accept(&way, inbound, batch),
+            Outcome::Wait(until, device) => return Some(self.park(until, device, inbound)),
+            Outcome::Discard => acknowledge(inbound, batch),
+            Outcome::Refused(refusal) => self.refuse_publish(inbound, &refusal, batch),
+        }
+        None
+    }
+
+    /// The way of a topic: remembered, or found through dialect, registry and router.
+    fn outcome(&mut self, topic: &str) -> Outcome {
+        let registry_generation = self.worker.hub.platform.generation(self.peer.org());
+        let generation = self.space.generation();
+        if let Some(way) = self.topics.get(topic, generation, registry_generation) {
+            return Outcome::Go(way);
+        }
+        let uplink = match self.dialect.uplink(&self.peer, topic) {
+            Ok(uplink) => uplink,
+            Err(refusal) => return Outcome::Refused(refusal),
+        };
+        let device_name = uplink.device.to_string();
+        if !self.parked.is_empty() && self.parked.holds(&device_name) {
+            return Outcome::Wait(self.parked.until, device_name);
+        }
+        let verdict = self.worker.hub.platform.speak_for(
+            &self.peer,
+            uplink.device,
+            uplink.registers,
+            self.wall_ms,
+        );
+        let device = match verdict {
+            Verdict::Known(device) | Verdict::Registered(device) => Some(device),
+            Verdict::Unknown => None,
+            Verdict::Wait(ticket) => return Outcome::Wait(ticket, device_name),
+            Verdict::Discard => return Outcome::Discard,
+            Verdict::Refused(refusal) => return Outcome::Refused(refusal),
+        };
+        let way = Way {
+            generation,
+            registry_generation,
+            targets: self.space.targets(&uplink.topic),
+            ..way_of(&uplink, device)
+        };
+        // What nobody knows now may be known in a moment: only certainties are remembered.
+        if way.device.is_none() {
+            return Outcome::Go(Rc::new(way));
+        }
+        Outcome::Go(self.topics.put(topic, way))
+    }
+
+    fn accept(&mut self, way: &Way, inbound: &Inbound<'_>, batch: &mut Batch) {
+        if way.kind == Kind::Manage {
+            let hint = format!("device management ({}) is not served by this version", way.name);
+            self.record("publish", Some(inbound.topic), &Refusal::new(Code::NotServed, hint));
+            return acknowledge(inbound, batch);
+        }
+        let hub = &self.worker.hub;
+        let mut outbound = Outbound {
+            org: self.peer.org(),
+            topic: &way.topic,
+            headers: inbound.headers,
+            payload: inbound.payload,
+            qos: inbound.qos,
+            retain: false,
+            deadline_ms: self.wall_ms + hub.limits.queue_retention_s * 1_000,
+            message: None,
+            from: Some(self.seat.subscriber()),
+        };
+        if let (Kind::Event, Some(device)) = (way.kind, way.device) {
+            let mut points = Points::new();
+            self.dialect.points(&way.name, &way.format, inbound.payload, &mut points);
+            batch.changes.push(Change::Event(Event {
+                org: self.peer.org(),
+                device,
+                name: way.name.clone(),
+                format: way.format.clone(),
+                at_ms: self.wall_ms,
+                message: outbound.shared(),
+                points,
+            }));
+        }
+        let mut round =
+            Round { changes: &mut batch.changes, wake: &mut batch.wake, counters: &hub.counters };
+        outbound.deliver(&way.targets, &mut round);
+        if hub.tails.anybody() {
+            self.show(way, inbound);
+        }
+        acknowledge(inbound, batch);
+    }
+
+    /// Shows the message to whoever looks on.
+    fn show(&self, way: &Way, inbound: &Inbound<'_>) {
+        let Ok(uplink) = self.dialect.uplink(&self.peer, inbound.topic) else { return };
+        let line = Line {
+            at_ms: self.wall_ms,
+            dialect: self.dialect.name(),
+            kind: if way.kind == Kind::Command { "command" } else { "event" },
+            device_type: uplink.device.device_type,
+            device: uplink.device.name,
+            name: &way.name,
+            format: &way.format,
+            payload: String::from_utf8_lossy(inbound.payload),
+            from: self.peer.client_id(),
+            missed: 0,
+        };
+        self.worker.hub.tails.show(self.peer.org(), line);
+    }
+
+    fn refuse_publish(&mut self, inbound: &Inbound<'_>, refusal: &Refusal, batch: &mut Batch) {
+        let qos = wire_qos(inbound.qos);
+        let answer = self.dialect.answer(&self.peer, self.version, Asked::Publish, qos, refusal);
+        self.record("publish", Some(inbound.topic), refusal);
+        if answer.notify {
+            self.notify(Asked::Publish, inbound.topic, refusal);
+        }
+        if let Some(closing) = answer.close {
+            self.close(closing, Reason(answer.reason));
+        } else if inbound.packet_id != 0 {
+            batch.refused.push((inbound.packet_id, qos, Reason(answer.reason)));
+        }
+    }
+
+    /// Tells a gateway that something it asked for was refused.
+    pub(super) fn notify(&self, request: Asked, topic: &str, refusal: &Refusal) {
+        let rejection = Rejection {
+            request,
+            at_ms: self.wall_ms,
+            topic,
+            refusal,
+            client_id: self.peer.client_id(),
+        };
+        if let Some(announcement) = self.dialect.rejection(&self.peer, &rejection) {
+            self.worker.hub.announce(&self.space, &announcement);
+        }
+    }
+
+    /// Writes a refusal down.
+    pub(super) fn record(&self, request: &'static str, topic: Option<&str>, refusal: &Refusal) {
+        let org = self.peer.org();
+        self.worker.hub.refusals.record(
+            self.wall_ms,
+            Some(org.as_str()),
+            self.peer.client_id(),
+            request,
+            topic,
+            refusal,
+        );
+    }
+
+    /// Ends the connection, telling a 5.0 client why.
+    pub(super) fn close(&mut self, closing: Closing, reason: Reason) {
+        if self.closing.is_none() {
+            if self.version == mqtt::Version::V5 {
+                self.send_disconnect(reason);
+            }
+            self.closing = Some(closing);
+        }
+    }
+
+    fn park(&mut self, until: Ticket, device: String, inbound: &Inbound<'_>) -> Request {
+        self.wake_at(until);
+        Request::Publish {
+            device,
+            topic: inbound.topic.to_owned(),
+            headers: inbound.headers.to_vec(),
+            payload: inbound.payload.to_vec(),
+            qos: inbound.qos,
+            packet_id: inbound.packet_id,
+            keep_receive: false,
+        }
+    }
+
+    /// Has the connection woken when everything handed to the store so far is on disk.
+    pub(super) fn wake_at(&mut self, until: Ticket) {
+        if self.parked.is_empty() || self.parked.until < until {
+            self.parked.until = until;
+            let waiter: Arc<dyn store::Waiter> = self.seat.subscriber().clone();
+            self.worker.hub.store.commit(Changes { list: Vec::new(), waiter: Some(waiter) });
+        }
+    }
+
+    /// Tries again what waited for a registration slot, in order, until the first that has to wait on.
+    pub(super) fn retry_parked(&mut self, batch: &mut Batch) {
+        let mut waiting = std::mem::take(&mut self.parked);
+        while let Some(request) = waiting.pop() {
+            if let Some(request) = self.retry(request, batch) {
+                waiting.push_front(request);
+                break;
+            }
+        }
+        waiting.until = self.parked.until.max(waiting.until);
+        self.parked = waiting;
+    }
+
+    fn retry(&mut self, request: Request, batch: &mut Batch) -> Option<Request> {
+        match request {
+            Request::Publish { topic, headers, payload, qos, packet_id, keep_receive, .. } => {
+                let inbound = Inbound {
+                    topic: &topic,
+                    headers: &headers,
+                    payload: &payload,
+                    qos,
+                    packet_id,
+                };
+                match self.publish(&inbound, batch) {
+                    Some(Request::Publish { device, .. }) => Some(Request::Publish {
+                        device,
+                        topic,
+                        headers,
+                        payload,
+                        qos,
+                        packet_id,
+                        keep_receive,
+                    }),
+                    other => {
+                        if let (true, Some(session)) = (keep_receive, self.seat.session()) {
+                            let org = self.peer.org();
+                            batch.changes.push(Change::Receive { org, session, packet_id });
+                        }
+                        other
+                    }
+                }
+            }
+            Request::Subscribe { packet } => self.retry_subscribe(packet, batch),
+        }
+    }
+}
+
+/// The message is dealt with once everything of this round is stored.
+fn acknowledge(inbound: &Inbound<'_>, batch: &mut Batch) {
+    if inbound.packet_id != 0 {
+        let receipt = Receipt::Publish { packet_id: inbound.packet_id, qos: wire_qos(inbound.qos) };
+        batch.answers.push(Answer::Receipt(receipt));
+    }
+}
+
+fn way_of(uplink: &Uplink<'_>, device: Option<domain::DeviceId>) -> Way {
+    let (kind, name, format) = match uplink.what {
+        What::Event { name, format } => (Kind::Event, name, format),
+        What::Command { name, format } => (Kind::Command, name, format),
+        What::Manage { operation } => (Kind::Manage, operation, ""),
+    };
+    Way {
+        generation: 0,
+        registry_generation: 0,
+        kind,
+        device,
+        name: name.into(),
+        format: format.into(),
+        topic: uplink.topic.as_ref().into(),
+        targets: Arc::new([]),
+    }
+}

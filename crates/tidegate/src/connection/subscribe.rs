@@ -1,0 +1,169 @@
+//! SUBSCRIBE and UNSUBSCRIBE: each filter is decided by itself, the answer waits until a durable session's part is
+//! stored.
+
+use std::sync::Arc;
+
+use dialects::Request as Asked;
+use domain::{Code, DeviceName, Message, QoS, Refusal, Subscription};
+use mqtt::codec;
+use mqtt::packet::{FilterRequest, Packet, Subscribe, Unsubscribe};
+use mqtt::reason::Reason;
+use mqtt::QoS as WireQoS;
+use platform::Verdict;
+use store::{Change, Ticket};
+
+use super::Connection;
+use super::batch::{Answer, Batch};
+use super::parked::Request;
+use crate::words::{domain_qos, wire_qos};
+
+/// MQTT 5 subscription option bits as they are stored.
+const NO_LOCAL: u8 = crate::hub::delivery::NO_LOCAL;
+const RETAIN_AS_PUBLISHED: u8 = 2;
+
+/// What a filter came to.
+enum Outcome {
+    Granted(Vec<Arc<Message>>),
+    /// Every registration slot is taken: ask again at this ticket.
+    Wait(Ticket),
+    Refused(Refusal),
+}
+
+impl Connection {
+    pub(super) fn on_subscribe(&mut self, subscribe: &Subscribe<'_>, batch: &mut Batch) {
+        if let Err(until) = self.subscribe(subscribe, batch) {
+            let mut packet = Vec::new();
+            codec::encode(&Packet::Subscribe(subscribe.clone()), self.version, &mut packet);
+            self.wake_at(until);
+            self.parked.push(Request::Subscribe { packet });
+        }
+    }
+
+    /// Tries a parked SUBSCRIBE again; gives it back when it has to wait on.
+    pub(super) fn retry_subscribe(&mut self, packet: Vec<u8>, batch: &mut Batch) -> Option<Request> {
+        let Ok(Packet::Subscribe(subscribe)) = codec::decode(&packet, self.version) else { return None };
+        let until = self.subscribe(&subscribe, batch).err()?;
+        self.wake_at(until);
+        Some(Request::Subscribe { packet })
+    }
+
+    /// Decides every filter; `Err` when one has to wait for a registration slot (what was decided before it is
+    /// decided again then, which changes nothing).
+    fn subscribe(&mut self, subscribe: &Subscribe<'_>, batch: &mut Batch) -> Result<(), Ticket> {
+        let identifier = subscribe.properties.subscription_identifiers().next().unwrap_or(0);
+        let (mut codes, mut retained) = (Vec::new(), Vec::new());
+        for request in subscribe.filters.iter() {
+            codes.push(match self.subscribe_one(&request, identifier, batch) {
+                Outcome::Granted(messages) => {
+                    retained.extend(messages);
+                    request.qos as u8
+                }
+                Outcome::Wait(until) => return Err(until),
+                Outcome::Refused(refusal) => self.refuse_filter(request.filter, &refusal),
+            });
+            if self.closing.is_some() {
+                return Ok(());
+            }
+        }
+        batch.answers.push(Answer::Granted { packet_id: subscribe.packet_id, codes, retained });
+        Ok(())
+    }
+
+    fn subscribe_one(&mut self, request: &FilterRequest<'_>, identifier: u32, batch: &mut Batch) -> Outcome {
+        let grant = match self.dialect.grant(&self.peer, request.filter) {
+            Ok(grant) => grant,
+            Err(refusal) => return Outcome::Refused(refusal),
+        };
+        if let Some((device_type, name)) = &grant.device {
+            let device = DeviceName { device_type, name };
+            match self.worker.hub.platform.speak_for(&self.peer, device, true, self.wall_ms) {
+                Verdict::Known(_) | Verdict::Registered(_) | Verdict::Unknown => {}
+                Verdict::Wait(until) => return Outcome::Wait(until),
+                Verdict::Discard => {
+                    let hint = "the device's registration failed a moment ago and is tried again later";
+                    return Outcome::Refused(Refusal::new(Code::BackingOff, hint));
+                }
+                Verdict::Refused(refusal) => return Outcome::Refused(refusal),
+            }
+        }
+        let retained = match (&grant.route, grant.reads_retained && request.retain_handling != 2) {
+            (Some(route), true) if self.share.is_none() => self.space.retained(route),
+            _ => Vec::new(),
+        };
+        let subscription = Subscription {
+            filter: request.filter.to_owned(),
+            route: grant.route,
+            share: self.share.clone(),
+            qos: domain_qos(request.qos),
+            options: u8::from(request.no_local) * NO_LOCAL
+                | u8::from(request.retain_as_published) * RETAIN_AS_PUBLISHED,
+            identifier,
+        };
+        let count_max = self.worker.hub.limits.subscription_count_max;
+        match self.space.subscribe(self.seat.subscriber(), &subscription, count_max) {
+            Err(_) => Outcome::Refused(Refusal::new(
+                Code::TooMany,
+                format!("a session may hold {count_max} subscriptions: unsubscribe some, or raise the limit"),
+            )),
+            Ok(is_new) => {
+                if let Some(session) = self.seat.session() {
+                    let org = self.peer.org();
+                    batch.changes.push(Change::Subscribe { org, session, subscription });
+                }
+                let wanted = is_new || request.retain_handling == 0;
+                Outcome::Granted(if wanted { retained } else { Vec::new() })
+            }
+        }
+    }
+
+    fn refuse_filter(&mut self, filter: &str, refusal: &Refusal) -> u8 {
+        let answer = self.dialect.answer(
+            &self.peer,
+            self.version,
+            Asked::Subscribe,
+            WireQoS::AtMostOnce,
+            refusal,
+        );
+        self.record("subscribe", Some(filter), refusal);
+        if answer.notify {
+            self.notify(Asked::Subscribe, filter, refusal);
+        }
+        if let Some(closing) = answer.close {
+            self.close(closing, Reason(answer.reason));
+        }
+        answer.reason
+    }
+
+    pub(super) fn on_unsubscribe(&mut self, unsubscribe: &Unsubscribe<'_>, batch: &mut Batch) {
+        let mut codes = Vec::new();
+        for filter in unsubscribe.filters.iter() {
+            let existed = self.space.unsubscribe(self.seat.subscriber(), filter);
+            codes.push(if existed { Reason::SUCCESS.0 } else { Reason::NO_SUBSCRIPTION_EXISTED.0 });
+            if let (true, Some(session)) = (existed, self.seat.session()) {
+                let (org, filter) = (self.peer.org(), filter.to_owned());
+                batch.changes.push(Change::Unsubscribe { org, session, filter });
+            }
+        }
+        batch.answers.push(Answer::Removed { packet_id: unsubscribe.packet_id, codes });
+    }
+
+    /// Sends what is retained, behind the SUBACK of the subscription that asked for it. What is retained in the
+    /// spaces of today is the server's own, at QoS 0.
+    pub(super) fn send_retained(&mut self, messages: &[Arc<Message>]) {
+        for message in messages {
+            let (first, rest) = self.view.parts(message.topic());
+            let parts = codec::PublishParts {
+                topic: [first, rest],
+                headers: message.headers(),
+                identifier: 0,
+                payload: message.payload(),
+                qos: wire_qos(QoS::AtMostOnce),
+                retain: true,
+                dup: false,
+                packet_id: 0,
+            };
+            codec::encode_publish(&mut self.writing, self.version, &parts);
+            self.tally.write_count += 1;
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The way of a topic, remembered: what publishing to it means and who receives it.
+//!
+//! A device publishes to few topics again and again. The way is found once through dialect, registry and router, and
+//! is good until a subscription changes (the space's generation) or a device is removed (the registry's).
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use domain::DeviceId;
+
+use crate::hub::space::Target;
+use crate::limits;
+
+/// What publishing to a topic means.
+pub(crate) struct Way {
+    /// The space's generation when `targets` was looked up.
+    pub(crate) generation: u64,
+    /// The registry's generation when the device was.
+    pub(crate) registry_generation: u64,
+    pub(crate) kind: Kind,
+    /// The device it is about; `None` when nobody knows it and that is no obstacle.
+    pub(crate) device: Option<DeviceId>,
+    /// The name of the event or command, or the operation.
+    pub(crate) name: Arc<str>,
+    pub(crate) format: Arc<str>,
+    /// The topic in the space's own form.
+    pub(crate) topic: Box<str>,
+    /// Who receives it.
+    pub(crate) targets: Arc<[Target]>,
+}
+
+/// What is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Event,
+    Command,
+    Manage,
+}
+
+/// Ways by the topic as the client writes it.
+#[derive(Default)]
+pub(crate) struct Topics {
+    ways: HashMap<Box<str>, Rc<Way>>,
+}
+
+impl Topics {
+    /// The way of a topic, if it is known and still good.
+    pub(crate) fn get(&self, topic: &str, generation: u64, registry_generation: u64) -> Option<Rc<Way>> {
+        let way = self.ways.get(topic)?;
+        let good = way.generation == generation && way.registry_generation == registry_generation;
+        good.then(|| way.clone())
+    }
+
+    /// Remembers a way.
+    pub(crate) fn put(&mut self, topic: &str, way: Way) -> Rc<Way> {
+        if self.ways.len() >= limits::TOPIC_CACHE_COUNT_MAX {
+            self.ways.clear();
+        }
+        let way = Rc::new(way);
+        self.ways.insert(topic.into(), way.clone());
+        way
+    }
+}

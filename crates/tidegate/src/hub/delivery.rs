@@ -1,0 +1,143 @@
+//! From a message to its receivers.
+//!
+//! Where the receiver needs no state for the message (QoS 0) its packet is written straight into the receiver's
+//! bytes; at QoS 1 and 2 a clean session's mailbox gets the shared message, and a durable session's queue gets it
+//! through the store, which hands it to the mailbox once it is on disk.
+
+use std::sync::Arc;
+
+use dialects::View;
+use domain::{Message, Millis, QoS};
+use mqtt::Version;
+use mqtt::codec::{PublishParts, encode_publish};
+use store::{Change, Changes};
+
+use super::Counters;
+use super::space::{Route, Target};
+use super::subscriber::{Offered, Subscriber, Waiting};
+
+/// MQTT 5 subscription option: not to the session that published.
+pub(crate) const NO_LOCAL: u8 = 1;
+
+/// A message on its way, with what is made of it only when somebody needs it.
+pub(crate) struct Outbound<'a> {
+    pub(crate) org: domain::OrgId,
+    pub(crate) topic: &'a str,
+    pub(crate) headers: &'a [u8],
+    pub(crate) payload: &'a [u8],
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    /// When a stored copy stops being worth delivering; 0 = never.
+    pub(crate) deadline_ms: Millis,
+    /// The shared form.
+    pub(crate) message: Option<Arc<Message>>,
+    /// Whose it is: no-local subscriptions of that session are passed over.
+    pub(crate) from: Option<&'a Arc<Subscriber>>,
+}
+
+/// What a round of deliveries needs and leaves behind.
+pub(crate) struct Round<'a> {
+    /// Where changes of durable queues go.
+    pub(crate) changes: &'a mut Changes,
+    /// Who has to be woken once the round is over.
+    pub(crate) wake: &'a mut Vec<Arc<Subscriber>>,
+    pub(crate) counters: &'a Counters,
+}
+
+impl Outbound<'_> {
+    /// Delivers to all targets. Returns how many receivers it was given to.
+    pub(crate) fn deliver(&mut self, targets: &[Target], round: &mut Round<'_>) -> usize {
+        let mut count = 0;
+        for target in targets {
+            count += match target {
+                Target::One(route) => usize::from(self.deliver_one(route, round)),
+                Target::Group(group) => {
+                    let member = group.pick(|it| it.to.is_attached()).or_else(|| group.pick(|_| true)).cloned();
+                    member.is_some_and(|it| self.deliver_one(&it, round)).into()
+                }
+            };
+        }
+        count
+    }
+
+    fn deliver_one(&mut self, route: &Route, round: &mut Round<'_>) -> bool {
+        let is_own = self.from.is_some_and(|it| Arc::ptr_eq(it, &route.to));
+        if is_own && route.options & NO_LOCAL != 0 {
+            return false;
+        }
+        let offered = match self.qos.min(route.qos) {
+            QoS::AtMostOnce => self.offer_bytes(route),
+            qos => match route.to.session() {
+                Some(session) => {
+                    round.changes.push(Change::Enqueue {
+                        org: self.org,
+                        session,
+                        qos,
+                        retain: self.retain,
+                        identifier: route.identifier,
+                        deadline_ms: self.deadline_ms,
+                        message: self.shared(),
+                        inbox: route.to.clone(),
+                    });
+                    Offered::Taken
+                }
+                None => route.to.offer_waiting(Waiting {
+                    message: self.shared(),
+                    qos,
+                    retain: self.retain,
+                    identifier: route.identifier,
+                    place: 0,
+                }),
+            },
+        };
+        match offered {
+            Offered::Wake => round.wake.push(route.to.clone()),
+            Offered::Taken => {}
+            Offered::Absent => return false,
+            Offered::Full => {
+                round.counters.dropped.add(1);
+                round.wake.push(route.to.clone());
+            }
+        }
+        round.counters.delivered.add(1);
+        true
+    }
+
+    fn offer_bytes(&self, route: &Route) -> Offered {
+        route.to.offer_bytes(|version, view, bytes| {
+            write_publish(bytes, version, view, self, QoS::AtMostOnce, route.identifier);
+        })
+    }
+
+    /// The shared form, made at the first call.
+    pub(crate) fn shared(&mut self) -> Arc<Message> {
+        self.message
+            .get_or_insert_with(|| Message::shared(self.topic, self.headers, self.payload))
+            .clone()
+    }
+}
+
+fn write_publish(
+    bytes: &mut Vec<u8>,
+    version: Version,
+    view: View,
+    message: &Outbound<'_>,
+    qos: QoS,
+    identifier: u32,
+) {
+    let (first, rest) = view.parts(message.topic);
+    encode_publish(
+        bytes,
+        version,
+        &PublishParts {
+            topic: [first, rest],
+            headers: message.headers,
+            identifier,
+            payload: message.payload,
+            qos: crate::words::wire_qos(qos),
+            retain: message.retain,
+            dup: false,
+            packet_id: 0,
+        },
+    );
+}

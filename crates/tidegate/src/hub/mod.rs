@@ -1,0 +1,236 @@
+//! The hub: where connections meet.
+//!
+//! It holds the topic spaces, the sessions that are alive in them, and what people want to watch: counters, refusals,
+//! live views. It decides nothing about rights and knows no dialect by name: connections ask their dialect and the
+//! platform, then come here with the answer.
+
+pub(crate) mod delivery;
+pub(crate) mod refusals;
+pub(crate) mod space;
+pub(crate) mod subscriber;
+pub(crate) mod tail;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use dialects::{Announcement, Retain};
+use domain::{Closing, DeviceId, OrgId, QoS};
+use parking_lot::RwLock;
+use platform::Platform;
+use store::{Change, Changes, Store, StoreFault, Ticket};
+
+use self::delivery::{Outbound, Round};
+use self::refusals::Refusals;
+use self::space::Space;
+use self::subscriber::Attached;
+use self::tail::Tails;
+use crate::clock::Clock;
+use crate::config::Limits;
+
+/// A number that only grows, for metrics.
+#[derive(Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What is counted.
+#[derive(Default)]
+pub(crate) struct Counters {
+    /// Connections accepted by the operating system.
+    pub(crate) accepted: Counter,
+    /// Connections closed at once because there were too many.
+    pub(crate) turned_away: Counter,
+    /// Messages received.
+    pub(crate) received: Counter,
+    /// Messages given to a receiver: a live one, or a stored queue.
+    pub(crate) delivered: Counter,
+    /// Messages dropped because a live receiver's mailbox was full.
+    pub(crate) dropped: Counter,
+    /// Stored messages that were past their time when their receiver came.
+    pub(crate) expired: Counter,
+    /// Messages that waited for a registration slot.
+    pub(crate) parked: Counter,
+}
+
+/// Where connections meet.
+pub(crate) struct Hub {
+    pub(crate) platform: Arc<Platform>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Clock,
+    pub(crate) limits: Limits,
+    pub(crate) counters: Counters,
+    pub(crate) refusals: Refusals,
+    pub(crate) tails: Tails,
+    spaces: RwLock<HashMap<(OrgId, &'static str), Arc<Space>>>,
+    connections: AtomicUsize,
+    closing: AtomicBool,
+    serial: AtomicU64,
+}
+
+impl Hub {
+    /// A hub with the stored sessions and retained messages of every organisation in place.
+    pub(crate) fn open(platform: Arc<Platform>, clock: Clock, limits: Limits) -> Result<Hub, StoreFault> {
+        let hub = Hub {
+            store: platform.store().clone(),
+            platform,
+            clock,
+            limits,
+            counters: Counters::default(),
+            refusals: Refusals::default(),
+            tails: Tails::default(),
+            spaces: RwLock::default(),
+            connections: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
+            serial: AtomicU64::new(1),
+        };
+        for org in hub.platform.orgs() {
+            hub.restore(org.id)?;
+        }
+        Ok(hub)
+    }
+
+    fn restore(&self, org: OrgId) -> Result<(), StoreFault> {
+        for (record, subscriptions) in self.store.sessions(org)? {
+            match dialects::all().iter().find(|it| it.name() == record.dialect) {
+                Some(dialect) => {
+                    self.space(org, dialect.name()).restore_session(&record, &subscriptions);
+                }
+                None => tracing::warn!(
+                    session = record.key,
+                    dialect = record.dialect,
+                    "A stored session belongs to a dialect that this version does not have"
+                ),
+            }
+        }
+        for dialect in dialects::all() {
+            for message in self.store.retained(org, dialect.name())? {
+                self.space(org, dialect.name()).retain(Arc::new(message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The topic space of an organisation in a dialect, made when there is none.
+    pub(crate) fn space(&self, org: OrgId, dialect: &'static str) -> Arc<Space> {
+        if let Some(space) = self.spaces.read().get(&(org, dialect)) {
+            return space.clone();
+        }
+        let mut spaces = self.spaces.write();
+        spaces.entry((org, dialect)).or_insert_with(|| Arc::new(Space::new(org, dialect))).clone()
+    }
+
+    /// A number no other caller gets.
+    pub(crate) fn next_serial(&self) -> u64 {
+        self.serial.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Publishes what the server itself has to say, at QoS 0, and keeps or forgets it as retained. Returns the
+    /// ticket of what had to be stored.
+    pub(crate) fn announce(&self, space: &Space, announcement: &Announcement) -> Ticket {
+        let mut changes = Changes::new();
+        let mut wake = Vec::new();
+        let mut outbound = Outbound {
+            org: space.org,
+            topic: &announcement.topic,
+            headers: &[],
+            payload: &announcement.payload,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            deadline_ms: 0,
+            message: None,
+            from: None,
+        };
+        let mut round = Round { changes: &mut changes, wake: &mut wake, counters: &self.counters };
+        outbound.deliver(&space.targets(&announcement.topic), &mut round);
+        match announcement.retain {
+            Retain::Keep => {
+                let message = outbound.shared();
+                space.retain(message.clone());
+                changes.push(Change::Retain { org: space.org, space: space.name, message });
+            }
+            Retain::Remove => {
+                if space.unretain(&announcement.topic) {
+                    let topic = announcement.topic.clone();
+                    changes.push(Change::Unretain { org: space.org, space: space.name, topic });
+                }
+            }
+            Retain::No => {}
+        }
+        for subscriber in wake {
+            subscriber.wake();
+        }
+        if changes.is_empty() { Ticket::NONE } else { self.store.commit(changes) }
+    }
+
+    /// Counts a connection in; `None` when there are as many as may be, or the server is closing.
+    pub(crate) fn admit_connection(self: &Arc<Hub>) -> Option<Counted> {
+        let before = self.connections.fetch_add(1, Ordering::AcqRel);
+        let counted = Counted { hub: self.clone() };
+        let admitted = before < self.limits.connection_count_max && !self.is_closing();
+        if !admitted {
+            self.counters.turned_away.add(1);
+        }
+        admitted.then_some(counted)
+    }
+
+    /// Connections now.
+    pub(crate) fn connection_count(&self) -> usize {
+        self.connections.load(Ordering::Acquire)
+    }
+
+    /// Whether the server is closing.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Asks every connection to end, now and from now on.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        let spaces: Vec<_> = self.spaces.read().values().cloned().collect();
+        for subscriber in spaces.iter().flat_map(|it| it.subscribers()) {
+            subscriber.kick(Closing::ShuttingDown);
+        }
+    }
+
+    /// Closes the connections of a device that was removed or disabled.
+    pub(crate) fn close_device(&self, org: OrgId, device: DeviceId) {
+        self.close_where(org, |it| it.device == Some(device));
+    }
+
+    /// Closes the connections of applications whose API key was removed.
+    pub(crate) fn close_key(&self, org: OrgId, key: &str) {
+        self.close_where(org, |it| it.key.as_deref() == Some(key));
+    }
+
+    /// Closes the connections of an organisation that was disabled.
+    pub(crate) fn close_org(&self, org: OrgId) {
+        self.close_where(org, |_| true);
+    }
+
+    fn close_where(&self, org: OrgId, whose: impl Fn(&Attached) -> bool) {
+        let spaces: Vec<_> = self.spaces.read().values().filter(|it| it.org == org).cloned().collect();
+        for subscriber in spaces.iter().flat_map(|it| it.subscribers()).filter(|it| it.is_attached_by(&whose)) {
+            subscriber.kick(Closing::Removed);
+        }
+    }
+}
+
+/// A connection that is counted; dropping it counts it out.
+pub(crate) struct Counted {
+    hub: Arc<Hub>,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.hub.connections.fetch_sub(1, Ordering::AcqRel);
+    }
+}

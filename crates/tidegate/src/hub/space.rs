@@ -1,0 +1,213 @@
+//! A topic space: the subscriptions of one organisation in one dialect, and what is retained there.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use domain::{Message, OrgId, QoS, SessionRecord, Subscription};
+use mqtt::router::{Group, Match, Retained, Router};
+use parking_lot::{Mutex, RwLock};
+
+use super::subscriber::{Held, Subscriber};
+
+/// A subscription's end: who receives, and how.
+#[derive(Clone)]
+pub(crate) struct Route {
+    pub(crate) to: Arc<Subscriber>,
+    pub(crate) qos: QoS,
+    pub(crate) options: u8,
+    pub(crate) identifier: u32,
+}
+
+/// Where a message of a topic goes.
+#[derive(Clone)]
+pub(crate) enum Target {
+    /// To this subscription.
+    One(Route),
+    /// To one member of the group.
+    Group(Arc<Group<Route>>),
+}
+
+/// The topic space of one organisation and dialect.
+pub(crate) struct Space {
+    pub(crate) org: OrgId,
+    /// The dialect's name.
+    pub(crate) name: &'static str,
+    router: RwLock<Router<Route>>,
+    generation: AtomicU64,
+    next_id: AtomicU64,
+    retained: RwLock<Retained<Arc<Message>>>,
+    subscribers: Mutex<HashMap<String, Arc<Subscriber>>>,
+}
+
+/// A subscription was refused because the session holds as many as it may.
+#[derive(Debug)]
+pub(crate) struct TooManySubscriptions;
+
+impl Space {
+    pub(crate) fn new(org: OrgId, name: &'static str) -> Space {
+        Space {
+            org,
+            name,
+            router: RwLock::new(Router::new()),
+            generation: AtomicU64::new(1),
+            next_id: AtomicU64::new(1),
+            retained: RwLock::new(Retained::new()),
+            subscribers: Mutex::default(),
+        }
+    }
+
+    /// Grows with every change of the subscriptions: what was found before is void then.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Everyone a message of this topic goes to, by the subscriptions of `generation()` or later.
+    pub(crate) fn targets(&self, topic: &str) -> Arc<[Target]> {
+        let mut targets = Vec::new();
+        self.router.read().matching(topic, |found| {
+            targets.push(match found {
+                Match::One(route) => Target::One(route.clone()),
+                Match::Group(group) => Target::Group(group.clone()),
+            });
+        });
+        targets.into()
+    }
+
+    /// Adds a subscription or replaces the one with the same filter. True when the filter is new to the session, which
+    /// may hold `count_max`.
+    pub(crate) fn subscribe(
+        &self,
+        to: &Arc<Subscriber>,
+        subscription: &Subscription,
+        count_max: usize,
+    ) -> Result<bool, TooManySubscriptions> {
+        let mut held = to.held();
+        let known = held.iter().position(|it| it.filter == subscription.filter);
+        if known.is_none() && held.len() >= count_max {
+            return Err(TooManySubscriptions);
+        }
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let entry = Held {
+            filter: subscription.filter.clone(),
+            route: subscription.route.clone(),
+            share: subscription.share.clone(),
+            id,
+        };
+        let before = match known {
+            Some(at) => Some(std::mem::replace(&mut held[at], entry)),
+            None => {
+                held.push(entry);
+                None
+            }
+        };
+        let route = Route {
+            to: to.clone(),
+            qos: subscription.qos,
+            options: subscription.options,
+            identifier: subscription.identifier,
+        };
+        let mut router = self.router.write();
+        if let Some(before) = &before {
+            uninstall(&mut router, before);
+        }
+        match (&subscription.route, &subscription.share) {
+            (Some(filter), Some(share)) => drop(router.insert_shared(filter, share, id, route)),
+            (Some(filter), None) => drop(router.insert(filter, id, route)),
+            (None, _) => {}
+        }
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        Ok(before.is_none())
+    }
+
+    /// Removes a subscription by the filter the client wrote. False when there was none.
+    pub(crate) fn unsubscribe(&self, to: &Subscriber, filter: &str) -> bool {
+        let mut held = to.held();
+        let Some(at) = held.iter().position(|it| it.filter == filter) else { return false };
+        let before = held.swap_remove(at);
+        uninstall(&mut self.router.write(), &before);
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        true
+    }
+
+    /// Removes all subscriptions of a session.
+    pub(crate) fn unsubscribe_all(&self, to: &Subscriber) {
+        let held = std::mem::take(&mut *to.held());
+        if held.is_empty() {
+            return;
+        }
+        let mut router = self.router.write();
+        for before in &held {
+            uninstall(&mut router, before);
+        }
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The subscriber of a session key, made when there is none, with its caller counted as waiting for the seat: from
+    /// here on it cannot be forgotten.
+    pub(crate) fn subscriber_to_sit_on(&self, key: &str) -> Arc<Subscriber> {
+        let mut subscribers = self.subscribers.lock();
+        let subscriber = match subscribers.get(key) {
+            Some(known) => known.clone(),
+            None => {
+                let new = Arc::new(Subscriber::new(key.to_owned(), None));
+                subscribers.insert(key.to_owned(), new.clone());
+                new
+            }
+        };
+        subscriber.seat_waiting.fetch_add(1, Ordering::AcqRel);
+        subscriber
+    }
+
+    /// Forgets a clean session's subscriber once nobody else holds or waits for its seat.
+    pub(crate) fn release(&self, subscriber: &Arc<Subscriber>) {
+        let mut subscribers = self.subscribers.lock();
+        let unused = subscriber.session().is_none()
+            && subscriber.seat_waiting.load(Ordering::Acquire) == 0
+            && subscriber.seat.available_permits() == 1;
+        if unused && subscribers.get(&subscriber.key).is_some_and(|it| Arc::ptr_eq(it, subscriber)) {
+            subscribers.remove(&subscriber.key);
+        }
+    }
+
+    /// Every subscriber, for rare walks over all of them.
+    pub(crate) fn subscribers(&self) -> Vec<Arc<Subscriber>> {
+        self.subscribers.lock().values().cloned().collect()
+    }
+
+    /// Brings a stored session back.
+    pub(crate) fn restore_session(&self, record: &SessionRecord, subscriptions: &[Subscription]) {
+        let subscriber = Arc::new(Subscriber::new(record.key.clone(), Some(record.id)));
+        self.subscribers.lock().insert(record.key.clone(), subscriber.clone());
+        for subscription in subscriptions {
+            // What a session was granted once it keeps, even if the bound was lowered since.
+            self.subscribe(&subscriber, subscription, usize::MAX).ok();
+        }
+    }
+
+    /// Retains a message under its topic.
+    pub(crate) fn retain(&self, message: Arc<Message>) {
+        let topic = message.topic().to_owned();
+        self.retained.write().set(&topic, message);
+    }
+
+    /// Forgets what is retained under a topic; false when there was nothing.
+    pub(crate) fn unretain(&self, topic: &str) -> bool {
+        self.retained.write().remove(topic).is_some()
+    }
+
+    /// What is retained under topics that match the filter.
+    pub(crate) fn retained(&self, filter: &str) -> Vec<Arc<Message>> {
+        let mut found = Vec::new();
+        self.retained.read().matching(filter, |_, message| found.push(message.clone()));
+        found
+    }
+}
+
+fn uninstall(router: &mut Router<Route>, held: &Held) {
+    match (&held.route, &held.share) {
+        (Some(filter), Some(share)) => drop(router.remove_shared(filter, share, held.id)),
+        (Some(filter), None) => drop(router.remove(filter, held.id)),
+        (None, _) => {}
+    }
+}

@@ -1,0 +1,307 @@
+//! The receiving end of a session: where messages wait until its connection takes them.
+//!
+//! A subscriber exists as long as its session does: for a clean session until its connection ends, for a durable one
+//! until the session is dropped. Publishers on any thread append to the mailbox under its lock and wake the owner at
+//! most once per round; the owner swaps the bytes out and writes them in one call. An idle mailbox owns no buffer.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::task::Waker;
+
+use dialects::View;
+use domain::{Closing, DeviceId, Message, QoS, Queued, SessionId};
+use mqtt::Version;
+use parking_lot::Mutex;
+use store::{Inbox, Ticket, Waiter};
+use tokio::sync::Semaphore;
+
+use crate::limits;
+
+/// A session's receiving end.
+pub(crate) struct Subscriber {
+    /// The session's key in its topic space: the client id, as a rule.
+    pub(crate) key: String,
+    /// The stored session's id; 0 for a clean session.
+    session: AtomicU64,
+    /// The seat that one connection at a time may hold.
+    pub(crate) seat: Semaphore,
+    /// Connections that wait for the seat: whoever holds it then has to leave.
+    pub(crate) seat_waiting: AtomicU32,
+    mailbox: Mutex<Mailbox>,
+    held: Mutex<Vec<Held>>,
+}
+
+/// A subscription as the router knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    /// The filter as the client wrote it.
+    pub(crate) filter: String,
+    /// The filter in the router; `None` for one that can never match.
+    pub(crate) route: Option<String>,
+    /// The share group.
+    pub(crate) share: Option<String>,
+    /// The subscription's id in the router.
+    pub(crate) id: u64,
+}
+
+/// A message at QoS 1 or 2 that waits for its receiver's session to give it a packet id.
+pub(crate) struct Waiting {
+    pub(crate) message: Arc<Message>,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    pub(crate) identifier: u32,
+    /// Its place in the stored queue; 0 for a clean session.
+    pub(crate) place: u64,
+}
+
+#[derive(Default)]
+struct Mailbox {
+    attached: Option<Attached>,
+    bytes: Vec<u8>,
+    waiting: VecDeque<Waiting>,
+    waiting_bytes: usize,
+    /// The stored queue holds messages that `waiting` does not.
+    spilled: bool,
+    /// The last place that was left to the store.
+    spilled_place: u64,
+    kicked: Option<Closing>,
+    woken: bool,
+}
+
+/// The connection that holds the seat.
+pub(crate) struct Attached {
+    pub(crate) version: Version,
+    pub(crate) view: View,
+    /// The device or gateway it belongs to.
+    pub(crate) device: Option<DeviceId>,
+    /// The API key it came with.
+    pub(crate) key: Option<Box<str>>,
+    /// Bytes that may wait for the socket; beyond it messages at QoS 0 are dropped.
+    pub(crate) bytes_max: usize,
+    pub(crate) waker: Waker,
+}
+
+/// What a round at the mailbox found.
+#[derive(Default)]
+pub(crate) struct Mail {
+    /// Somebody wants this connection to end.
+    pub(crate) kicked: Option<Closing>,
+    /// The stored queue has more than was handed out.
+    pub(crate) spilled: bool,
+}
+
+/// What became of a message offered to a mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offered {
+    /// It is on its way; the owner has to be woken.
+    Wake,
+    /// It is on its way; the owner knows already.
+    Taken,
+    /// Nobody is connected.
+    Absent,
+    /// There is no room: dropped.
+    Full,
+}
+
+impl Subscriber {
+    pub(crate) fn new(key: String, session: Option<SessionId>) -> Subscriber {
+        Subscriber {
+            key,
+            session: AtomicU64::new(session.map_or(0, |it| it.0)),
+            seat: Semaphore::new(1),
+            seat_waiting: AtomicU32::new(0),
+            mailbox: Mutex::default(),
+            held: Mutex::default(),
+        }
+    }
+
+    /// The stored session behind it, for a durable one.
+    pub(crate) fn session(&self) -> Option<SessionId> {
+        match self.session.load(Ordering::Acquire) {
+            0 => None,
+            id => Some(SessionId(id)),
+        }
+    }
+
+    /// Makes it durable, or clean.
+    pub(crate) fn set_session(&self, session: Option<SessionId>) {
+        self.session.store(session.map_or(0, |it| it.0), Ordering::Release);
+    }
+
+    /// The subscriptions the router holds for it.
+    pub(crate) fn held(&self) -> parking_lot::MutexGuard<'_, Vec<Held>> {
+        self.held.lock()
+    }
+
+    /// A connection takes the mailbox over, empty: what a durable session has waiting is read from the store.
+    pub(crate) fn attach(&self, attached: Attached) {
+        *self.mailbox.lock() =
+            Mailbox { attached: Some(attached), spilled: self.session().is_some(), ..Mailbox::default() };
+    }
+
+    /// The connection leaves. What waited for a clean session is gone; a durable one's is in the store.
+    pub(crate) fn detach(&self) {
+        *self.mailbox.lock() = Mailbox::default();
+    }
+
+    /// Whether a connection would receive something now.
+    pub(crate) fn is_attached(&self) -> bool {
+        self.mailbox.lock().attached.is_some()
+    }
+
+    /// Whether a connection of that kind holds the seat.
+    pub(crate) fn is_attached_by(&self, whose: impl Fn(&Attached) -> bool) -> bool {
+        self.mailbox.lock().attached.as_ref().is_some_and(whose)
+    }
+
+    /// Asks the connection to end.
+    pub(crate) fn kick(&self, closing: Closing) {
+        let mut mailbox = self.mailbox.lock();
+        mailbox.kicked.get_or_insert(closing);
+        mailbox.wake();
+    }
+
+    /// Offers a message at QoS 0: `write` appends its packet to the connection's bytes.
+    pub(crate) fn offer_bytes(&self, write: impl FnOnce(Version, View, &mut Vec<u8>)) -> Offered {
+        let mut mailbox = self.mailbox.lock();
+        let Some(attached) = &mailbox.attached else { return Offered::Absent };
+        if mailbox.bytes.len() >= attached.bytes_max {
+            return Offered::Full;
+        }
+        let (version, view) = (attached.version, attached.view);
+        write(version, view, &mut mailbox.bytes);
+        mailbox.note()
+    }
+
+    /// Offers a message at QoS 1 or 2 to a clean session. When there is no room the oldest makes way for it.
+    pub(crate) fn offer_waiting(&self, waiting: Waiting) -> Offered {
+        let mut mailbox = self.mailbox.lock();
+        if mailbox.attached.is_none() {
+            return Offered::Absent;
+        }
+        let full = !mailbox.has_room();
+        if full {
+            mailbox.pop_waiting();
+        }
+        mailbox.push_waiting(waiting);
+        let offered = mailbox.note();
+        if full { Offered::Full } else { offered }
+    }
+
+    /// Wakes the connection.
+    pub(crate) fn wake(&self) {
+        let mailbox = self.mailbox.lock();
+        if let Some(attached) = &mailbox.attached {
+            attached.waker.wake_by_ref();
+        }
+    }
+
+    /// A round of the owner: notes how to wake it again, and swaps out the bytes (where it has room for any) and up to
+    /// `room` waiting messages.
+    pub(crate) fn collect(
+        &self,
+        waker: &Waker,
+        bytes: Option<&mut Vec<u8>>,
+        room: usize,
+        waiting: &mut Vec<Waiting>,
+    ) -> Mail {
+        let mut mailbox = self.mailbox.lock();
+        mailbox.woken = false;
+        if let Some(attached) = &mut mailbox.attached
+            && !attached.waker.will_wake(waker)
+        {
+            attached.waker = waker.clone();
+        }
+        match bytes {
+            Some(bytes) if bytes.is_empty() => std::mem::swap(bytes, &mut mailbox.bytes),
+            Some(bytes) => bytes.append(&mut mailbox.bytes),
+            None => {}
+        }
+        for _ in 0..room.min(mailbox.waiting.len()) {
+            waiting.extend(mailbox.pop_waiting());
+        }
+        if mailbox.waiting.is_empty() && mailbox.waiting.capacity() > 0 {
+            mailbox.waiting = VecDeque::new();
+        }
+        Mail { kicked: mailbox.kicked, spilled: mailbox.spilled && mailbox.waiting.is_empty() }
+    }
+
+    /// Takes the mailbox's buffer when it is empty, so that an idle connection owns none.
+    pub(crate) fn take_idle_buffer(&self) -> Option<Vec<u8>> {
+        let mut mailbox = self.mailbox.lock();
+        (mailbox.bytes.is_empty() && mailbox.bytes.capacity() > 0)
+            .then(|| std::mem::take(&mut mailbox.bytes))
+    }
+
+    /// The owner has read the stored queue to its end, which was at `place`: from here on messages come through the
+    /// mailbox again. False when more was left to the store in the meantime.
+    pub(crate) fn caught_up(&self, place: u64) -> bool {
+        let mut mailbox = self.mailbox.lock();
+        if mailbox.spilled_place > place {
+            return false;
+        }
+        mailbox.spilled = false;
+        true
+    }
+}
+
+impl Mailbox {
+    fn has_room(&self) -> bool {
+        self.waiting.len() < limits::MAILBOX_COUNT_MAX && self.waiting_bytes < limits::MAILBOX_BYTES_MAX
+    }
+
+    fn push_waiting(&mut self, waiting: Waiting) {
+        self.waiting_bytes += waiting.message.cost_bytes();
+        self.waiting.push_back(waiting);
+    }
+
+    fn pop_waiting(&mut self) -> Option<Waiting> {
+        let waiting = self.waiting.pop_front()?;
+        self.waiting_bytes -= waiting.message.cost_bytes();
+        Some(waiting)
+    }
+
+    fn note(&mut self) -> Offered {
+        if std::mem::replace(&mut self.woken, true) { Offered::Taken } else { Offered::Wake }
+    }
+
+    fn wake(&mut self) {
+        if self.note() == Offered::Wake
+            && let Some(attached) = &self.attached
+        {
+            attached.waker.wake_by_ref();
+        }
+    }
+}
+
+impl Waiter for Subscriber {
+    fn stored(&self, _: Ticket) {
+        self.mailbox.lock().wake();
+    }
+}
+
+impl Inbox for Subscriber {
+    fn queued(&self, queued: Queued) {
+        let Some(message) = queued.message else { return };
+        let mut mailbox = self.mailbox.lock();
+        if mailbox.attached.is_none() {
+            return;
+        }
+        if mailbox.spilled || !mailbox.has_room() {
+            mailbox.spilled = true;
+            mailbox.spilled_place = queued.seq;
+        } else {
+            mailbox.push_waiting(Waiting {
+                message,
+                qos: queued.qos,
+                retain: queued.retain,
+                identifier: queued.identifier,
+                place: queued.seq,
+            });
+        }
+        mailbox.wake();
+    }
+
+    fn dropped(&self, _: u64) {}
+}

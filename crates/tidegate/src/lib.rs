@@ -1,0 +1,31 @@
+//! Tidegate: a self-hosted IoT platform in one binary.
+//!
+//! This crate is the only one with sockets, threads, files and a clock. `serve` puts the parts together; a client's
+//! life is in `connection`, where clients meet is `hub`, what people type is `cli`.
+
+mod cli;
+mod clock;
+mod config;
+mod connection;
+mod hub;
+mod limits;
+mod listen;
+mod live;
+mod serve;
+mod stored;
+mod tls;
+mod transport;
+mod words;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use config::Config;
+pub use serve::{LocalAddresses, Running, start};
+
+/// Does what the command line asks for.
+pub fn run() -> ExitCode {
+    cli::run(cli::Cli::parse())
+}

@@ -1,0 +1,37 @@
+//! Bounds of the server, with their units. Those that an operator may change are in `[limits]` of the settings.
+
+/// What a packet may add to its payload: header, topic and properties.
+pub(crate) const PACKET_OVERHEAD_BYTES_MAX: usize = 65_536 + 4_096;
+/// Messages at QoS 1 and 2 received from a client and not yet acknowledged by us; beyond it reading pauses.
+pub(crate) const RECEIVE_COUNT_MAX: u16 = 4_096;
+/// How long a client may leave its outgoing buffer full before it is closed, session kept (spec watson E17).
+pub(crate) const OUTGOING_FULL_MS_MAX: u64 = 30_000;
+/// Messages at QoS 1 and 2 that wait in memory for a connected client. A durable session's further messages wait in
+/// the store only; a clean session drops its oldest.
+pub(crate) const MAILBOX_COUNT_MAX: usize = 5_000;
+/// Bytes of such messages.
+pub(crate) const MAILBOX_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Messages and subscriptions of one connection that wait for a registration slot; beyond it reading pauses.
+pub(crate) const PARKED_COUNT_MAX: usize = 1_000;
+/// Bytes of such messages.
+pub(crate) const PARKED_BYTES_MAX: usize = 1024 * 1024;
+/// Topics whose way is remembered by a connection; beyond it the memory is cleared and filled anew.
+pub(crate) const TOPIC_CACHE_COUNT_MAX: usize = 4_096;
+/// Bytes handed to the store and not yet stored, over all connections; beyond it readers pause.
+pub(crate) const STORE_WAITING_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Messages read from a stored queue at a time.
+pub(crate) const QUEUE_PAGE_COUNT_MAX: usize = 500;
+/// Bytes of such a page.
+pub(crate) const QUEUE_PAGE_BYTES_MAX: usize = 1024 * 1024;
+/// Refusals remembered for people to look at.
+pub(crate) const REFUSALS_COUNT_MAX: usize = 1_000;
+/// Live views (`tidegate tail`) at a time.
+pub(crate) const TAIL_COUNT_MAX: usize = 32;
+/// Events that wait for one live view; a slow one misses the rest, and is told how many.
+pub(crate) const TAIL_EVENT_COUNT_MAX: usize = 1_024;
+/// A worker's scratch buffer: one read, then everything in it is processed at once.
+pub(crate) const READ_BYTES: usize = 64 * 1024;
+/// How long a farewell may take: last bytes to a client that does not read.
+pub(crate) const FAREWELL_MS_MAX: u64 = 2_000;
+/// How long shutdown waits for connections to end.
+pub(crate) const SHUTDOWN_MS_MAX: u64 = 10_000;

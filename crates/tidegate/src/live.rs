@@ -1,0 +1,67 @@
+//! What the command line and the API may see of the running server.
+
+use std::sync::Arc;
+
+use domain::OrgId;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::hub::Hub;
+
+/// The running server, as the API sees it.
+pub(crate) struct LiveHub(pub(crate) Arc<Hub>);
+
+impl web::Live for LiveHub {
+    fn stats(&self) -> Value {
+        let (hub, counters) = (&self.0, &self.0.counters);
+        let store = hub.store.stats();
+        let registrations: serde_json::Map<String, Value> = hub
+            .platform
+            .orgs()
+            .iter()
+            .map(|org| {
+                let stats = hub.platform.stats(org.id);
+                let value = json!({
+                    "pending": stats.pending,
+                    "pending_max_seen": stats.pending_max_seen,
+                    "waited": stats.waited,
+                    "registered": stats.registered,
+                    "failed": stats.failed,
+                });
+                (org.id.to_string(), value)
+            })
+            .collect();
+        let refusals: serde_json::Map<String, Value> =
+            hub.refusals.counts().into_iter().map(|(code, count)| (code.to_owned(), count.into())).collect();
+        json!({
+            "connections": {
+                "now": hub.connection_count(),
+                "accepted": counters.accepted.get(),
+                "turned_away": counters.turned_away.get(),
+            },
+            "messages": {
+                "received": counters.received.get(),
+                "delivered": counters.delivered.get(),
+                "dropped": counters.dropped.get(),
+                "expired": counters.expired.get(),
+                "parked": counters.parked.get(),
+            },
+            "store": {
+                "commits": store.commits,
+                "changes": store.changes,
+                "queue_dropped": store.dropped,
+                "waiting_bytes": store.waiting_bytes,
+            },
+            "registrations": registrations,
+            "refusals": refusals,
+        })
+    }
+
+    fn tail(&self, org: OrgId) -> Option<mpsc::Receiver<String>> {
+        self.0.tails.open(org)
+    }
+
+    fn refusals(&self, org: Option<OrgId>) -> Vec<Value> {
+        self.0.refusals.latest(org).iter().filter_map(|it| serde_json::to_value(it).ok()).collect()
+    }
+}

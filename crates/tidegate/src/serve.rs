@@ -1,0 +1,219 @@
+//! A running server: everything put together, and taken apart again in the right order.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use platform::{Platform, Removed};
+use rustls::ServerConfig;
+use store::{Store, StoreFault};
+use tokio::net::UnixListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::cli::SOCKET_NAME;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::hub::Hub;
+use crate::limits;
+use crate::listen;
+use crate::live::LiveHub;
+use crate::tls::Tls;
+use crate::worker::Workers;
+
+/// How often the store's health and the shutdown's progress are looked at.
+const GLANCE_MS: u64 = 50;
+
+/// Where a server listens.
+#[derive(Clone, Debug, Default)]
+pub struct LocalAddresses {
+    /// MQTT without encryption.
+    pub mqtt: Vec<SocketAddr>,
+    /// MQTT over TLS.
+    pub mqtts: Vec<SocketAddr>,
+    /// HTTP without encryption.
+    pub http: Vec<SocketAddr>,
+    /// HTTP over TLS.
+    pub https: Vec<SocketAddr>,
+}
+
+/// A running server.
+pub struct Running {
+    /// The registry of this server.
+    pub platform: Arc<Platform>,
+    /// Where it listens.
+    pub addresses: LocalAddresses,
+    /// The certificate of our own authority, where clients need it.
+    pub ca_file: Option<PathBuf>,
+    hub: Arc<Hub>,
+    store: Arc<dyn Store>,
+    workers: Workers,
+    listeners: JoinSet<()>,
+    stop: watch::Sender<bool>,
+    admin_socket: PathBuf,
+}
+
+/// Opens the data folder and starts to listen.
+pub async fn start(config: Config) -> Result<Running> {
+    let clock = Clock::start();
+    let (store, platform) = open_platform(&config, clock)?;
+    let hub = Hub::open(platform.clone(), clock, config.limits.clone())?;
+    let hub = Arc::new(hub);
+    listen_for_removals(&platform, &hub);
+    let orgs: Vec<_> = platform.orgs().iter().map(|it| it.id).collect();
+    let tls = Tls::open(&config, &orgs, clock.wall_ms())?;
+    let tls_config = tls.server_config()?;
+    let worker_count = match config.server.worker_count {
+        0 => std::thread::available_parallelism().map_or(1, |it| it.get()),
+        count => count,
+    };
+    let mut running = Running {
+        addresses: LocalAddresses::default(),
+        ca_file: tls.ca_file(),
+        workers: Workers::start(&hub, worker_count)?,
+        listeners: JoinSet::new(),
+        stop: watch::Sender::new(false),
+        admin_socket: config.data.path.join(SOCKET_NAME),
+        store,
+        platform,
+        hub,
+    };
+    running.listen_mqtt(&config, &tls_config)?;
+    running.listen_http(&config, &tls_config)?;
+    running.listen_admin()?;
+    Ok(running)
+}
+
+/// Opens the data folder and what is decided from memory. Blocks on the disk: for start-up and commands.
+pub(crate) fn open_platform(config: &Config, clock: Clock) -> Result<(Arc<dyn Store>, Arc<Platform>)> {
+    let path = &config.data.path;
+    std::fs::create_dir_all(path)
+        .with_context(|| format!("cannot make the data folder {}", path.display()))?;
+    let store: Arc<dyn Store> = Arc::new(store::embedded::open(path)?);
+    let entropy: platform::Entropy = Box::new(|bytes| {
+        if let Err(error) = getrandom::fill(bytes) {
+            // Without randomness every token would be guessable: better no server than that one.
+            tracing::error!(%error, "The operating system gives no randomness");
+            std::process::abort();
+        }
+    });
+    let platform = Platform::open(store.clone(), entropy, clock.wall_ms())?
+        .with_registration_back_off_ms(config.limits.registration_back_off_s * 1_000)
+        .with_registrations_pending_count_max(config.limits.registration_pending_count_max);
+    Ok((store, Arc::new(platform)))
+}
+
+/// Whoever is removed or disabled is disconnected.
+fn listen_for_removals(platform: &Platform, hub: &Arc<Hub>) {
+    let hub = Arc::downgrade(hub);
+    platform.set_removal_listener(Box::new(move |removed| {
+        let Some(hub) = hub.upgrade() else { return };
+        match removed {
+            Removed::Device(org, device) => hub.close_device(*org, *device),
+            Removed::Key(org, key) => hub.close_key(*org, key),
+            Removed::Org(org) => hub.close_org(*org),
+        }
+    }));
+}
+
+impl Running {
+    fn listen_mqtt(&mut self, config: &Config, tls: &Arc<ServerConfig>) -> Result<()> {
+        for (addresses, setting, tls) in
+            [(&config.listen.mqtt, "mqtt", None), (&config.listen.mqtts, "mqtts", Some(tls))]
+        {
+            for address in addresses.iter() {
+                let listener = listen::bind(*address, setting)?;
+                let local = listener.local_addr()?;
+                let bound = if tls.is_some() { &mut self.addresses.mqtts } else { &mut self.addresses.mqtt };
+                bound.push(local);
+                self.listeners.spawn(listen::accept_mqtt(
+                    listener,
+                    tls.cloned(),
+                    self.workers.handover(),
+                    self.stop.subscribe(),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn listen_http(&mut self, config: &Config, tls: &Arc<ServerConfig>) -> Result<()> {
+        for (addresses, setting, tls) in
+            [(&config.listen.http, "http", None), (&config.listen.https, "https", Some(tls))]
+        {
+            for address in addresses.iter() {
+                let listener = listen::bind(*address, setting)?;
+                let local = listener.local_addr()?;
+                let bound = if tls.is_some() { &mut self.addresses.https } else { &mut self.addresses.http };
+                bound.push(local);
+                let router = web::compat::watson::router(web::compat::watson::State::new(self.platform.clone()));
+                self.listeners.spawn(listen::serve_http(
+                    listener,
+                    tls.cloned(),
+                    router,
+                    self.stop.subscribe(),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The socket for the command line: whoever may open the data folder may do anything.
+    fn listen_admin(&mut self) -> Result<()> {
+        let path = &self.admin_socket;
+        // The store's lock on the folder is ours, so a socket file in it is left over.
+        if path.exists() {
+            std::fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+        let listener =
+            UnixListener::bind(path).with_context(|| format!("cannot listen on {}", path.display()))?;
+        let live = Arc::new(LiveHub(self.hub.clone()));
+        let router = web::api::router(web::api::State::new(self.platform.clone(), live));
+        let mut stop = self.stop.subscribe();
+        self.listeners.spawn(async move {
+            let served = axum::serve(listener, router).with_graceful_shutdown(async move {
+                drop(stop.wait_for(|it| *it).await);
+            });
+            if let Err(error) = served.await {
+                tracing::error!(%error, "The command line's socket failed");
+            }
+        });
+        Ok(())
+    }
+
+    /// Returns when the store has failed: the process has to end then.
+    pub async fn failed(&self) -> StoreFault {
+        loop {
+            if let Err(fault) = self.store.health() {
+                return fault;
+            }
+            tokio::time::sleep(Duration::from_millis(GLANCE_MS)).await;
+        }
+    }
+
+    /// Stops listening, says goodbye to every client, stores what is under way and closes the store.
+    pub async fn shutdown(mut self) -> Result<()> {
+        self.stop.send_replace(true);
+        self.hub.close();
+        let mut waited_ms = 0;
+        while self.hub.connection_count() > 0 && waited_ms < limits::SHUTDOWN_MS_MAX {
+            tokio::time::sleep(Duration::from_millis(GLANCE_MS)).await;
+            waited_ms += GLANCE_MS;
+        }
+        let left = self.hub.connection_count();
+        if left > 0 {
+            tracing::warn!(left, "Connections did not end in time");
+        }
+        self.listeners.abort_all();
+        while self.listeners.join_next().await.is_some() {}
+        if left == 0 {
+            tokio::task::spawn_blocking(move || self.workers.join()).await?;
+        }
+        let store = self.store;
+        tokio::task::spawn_blocking(move || store.close()).await??;
+        std::fs::remove_file(&self.admin_socket).ok();
+        Ok(())
+    }
+}

@@ -1,0 +1,9 @@
+//! Whole-server tests: a server in this process, clients on real sockets.
+//!
+//! One binary, so that everything is linked once. Each test starts its own server on free ports with its own data
+//! folder; nothing is shared.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod gateways;
+mod house;
