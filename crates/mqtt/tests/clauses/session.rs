@@ -192,7 +192,8 @@ fn sender_of_qos_2() {
          < pubrel #1
          ? room 0
          > pubcomp #1
-         = keep dequeue @1
+         = keep dequeue @1 then dequeue #1
+         + stored dequeue #1
          ? room 1",
     );
 }
