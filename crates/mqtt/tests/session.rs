@@ -235,9 +235,12 @@ fn a_durable_session_numbers_messages_by_their_place() {
          > pubrec #1
          < pubrel #1
          > pubcomp #1
-         = keep dequeue @65536
+         = keep dequeue @65536 then dequeue #1
          > puback #65535
          = keep dequeue @65535
+         > pubcomp #1
+         ? idle false
+         + stored dequeue #1
          ? idle true",
     );
     play(
@@ -256,7 +259,7 @@ fn a_durable_session_numbers_messages_by_their_place() {
          = keep sent @8
          < publish q1 #8 dup
          > pubcomp #5
-         = keep dequeue @5",
+         = keep dequeue @5 then dequeue #5",
     );
     play(
         "a place is sent once on a connection",
@@ -357,7 +360,8 @@ fn a_5_0_client_may_refuse_a_message() {
          = keep sent @1
          < publish q2 #1 id=300
          > pubrec #1 x83
-         = keep dequeue @1
+         = keep dequeue @1 then dequeue #1
+         + stored dequeue #1
          + deliver q1 @2
          = keep sent @2
          < publish q1 #2

@@ -119,6 +119,11 @@ pub enum Receipt {
         /// Of the message sent.
         packet_id: u16,
     },
+    /// A message at QoS 2 left the queue: its packet id may be used again.
+    Dequeue {
+        /// Of the message sent.
+        packet_id: u16,
+    },
     /// A PUBREL was noted: PUBCOMP.
     Complete {
         /// Of the message received.
@@ -145,7 +150,8 @@ pub enum Keep {
         place: u64,
     },
     /// A QoS 2 message with this packet id was taken. Comes right behind its [`Effect::Publish`] and belongs into the
-    /// same atomic batch as the message itself.
+    /// same atomic batch as the message itself. Store it only with the message: where that is refused, or the
+    /// connection closed instead, an id on disk would make us acknowledge a repetition of what we never took.
     Receive {
         /// Chosen by the client.
         packet_id: u16,
@@ -246,6 +252,7 @@ impl Session {
             Input::Stored(Receipt::Release { packet_id }) => {
                 self.outbound.on_release_stored(packet_id, effects);
             }
+            Input::Stored(Receipt::Dequeue { packet_id }) => self.outbound.on_dequeued(packet_id),
             Input::Refused { packet_id, qos, reason } => {
                 self.inbound.on_refused(packet_id, qos, reason, effects);
             }
@@ -313,8 +320,8 @@ impl Session {
         self.is_open = false;
     }
 
-    /// How many more QoS 1 and 2 messages fit into the window now. It grows with the client's PUBACK and PUBCOMP (in
-    /// 5.0 a refusing PUBREC, too), so ask again after each packet.
+    /// How many more QoS 1 and 2 messages fit into the window now. It grows with the client's answers and, for a
+    /// durable session, with what is reported stored, so ask again after each input.
     pub fn room(&self) -> usize {
         if self.is_open { self.outbound.room() } else { 0 }
     }

@@ -45,6 +45,8 @@ enum Phase {
     Storing,
     /// PUBREL was sent; PUBCOMP is next.
     Complete,
+    /// The flow is over, and it is being stored that the message left the queue.
+    Dequeue,
 }
 
 impl Outbound {
@@ -179,13 +181,32 @@ impl Outbound {
         self.finish(completed.packet_id, Phase::Complete, effects);
     }
 
-    /// Takes a message out of the window if it is in that phase.
+    /// Ends the flow of a message if it is in that phase.
+    ///
+    /// At QoS 2 a durable session uses the packet id again only once it is stored that the message left the queue. Were
+    /// it still there after a crash, its PUBREL would make the client forget what else it has received under that id.
     fn finish(&mut self, packet_id: u16, phase: Phase, effects: &mut Vec<Effect<'_>>) {
         let Some(at) = self.find(packet_id) else { return };
-        let Some(slot) = self.window.get(at).copied().filter(|slot| slot.phase == phase) else { return };
-        self.window.remove(at);
+        let Some(slot) = self.window.get_mut(at).filter(|slot| slot.phase == phase) else { return };
+        let place = slot.place;
+        let is_freed_later = self.is_durable && phase != Phase::Acknowledge;
+        if is_freed_later {
+            slot.phase = Phase::Dequeue;
+        } else {
+            self.window.remove(at);
+        }
         if self.is_durable {
-            effects.push(Effect::Keep { what: Keep::Dequeue { place: slot.place }, receipt: None });
+            let receipt = is_freed_later.then_some(Receipt::Dequeue { packet_id });
+            effects.push(Effect::Keep { what: Keep::Dequeue { place }, receipt });
+        }
+    }
+
+    /// It is stored that the message left the queue.
+    pub(super) fn on_dequeued(&mut self, packet_id: u16) {
+        if let Some(at) = self.find(packet_id)
+            && self.window.get(at).is_some_and(|slot| slot.phase == Phase::Dequeue)
+        {
+            self.window.remove(at);
         }
     }
 

@@ -132,6 +132,7 @@ fn report<'a>(words: &Words<'_>, now_ms: &mut u64, codes: &'a [u8]) -> Input<'a>
     let packet_id = words.packet_id();
     match (words.word(1), words.word(2)) {
         ("stored", "publish") => Input::Stored(Receipt::Publish { packet_id, qos: words.qos() }),
+        ("stored", "dequeue") => Input::Stored(Receipt::Dequeue { packet_id }),
         ("stored", "release") => Input::Stored(Receipt::Release { packet_id }),
         ("stored", "complete") => Input::Stored(Receipt::Complete { packet_id }),
         ("refused", _) => Input::Refused { packet_id, qos: words.qos(), reason: words.reason() },
@@ -242,6 +243,7 @@ fn keep_told(keep: &Keep) -> String {
 fn receipt_told(receipt: &Receipt) -> String {
     match receipt {
         Receipt::Publish { packet_id, .. } => format!(" then publish #{packet_id}"),
+        Receipt::Dequeue { packet_id } => format!(" then dequeue #{packet_id}"),
         Receipt::Release { packet_id } => format!(" then release #{packet_id}"),
         Receipt::Complete { packet_id } => format!(" then complete #{packet_id}"),
     }

@@ -1,0 +1,447 @@
+//! The session against a model of everything around it: an owner whose store is slow and may forget, a network that may
+//! break at any moment, and a client that keeps to the standard.
+//!
+//! Whatever the interleaving: at QoS 1 each message arrives at least once, at QoS 2 exactly once, both in order; a
+//! packet identifier is never used for two messages at a time, and the window is never exceeded.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use mqtt::codec::{decode, decode_from_client, encode, encode_publish};
+use mqtt::packet::{Ack, Packet, Publish};
+use mqtt::property::Properties;
+use mqtt::session::{Delivery, Effect, Input, Keep, Opening, Receipt, Restored, Session};
+use mqtt::{QoS, Reason, Version};
+use proptest::prelude::*;
+
+const WINDOW: u16 = 4;
+const RECEIVE_MAXIMUM: u16 = 5;
+
+/// A message in the stored queue of the session.
+#[derive(Clone, Copy, Debug)]
+struct Queued {
+    number: u32,
+    qos: QoS,
+    released: bool,
+}
+
+/// What is on disk.
+#[derive(Clone, Debug, Default)]
+struct Disk {
+    queue: BTreeMap<u64, Queued>,
+    received: BTreeSet<u16>,
+    sent_place: u64,
+    /// The messages that were taken from the client, in order.
+    taken: Vec<(u32, QoS)>,
+}
+
+/// What waits to be written, all of it or nothing, and what to report then.
+#[derive(Debug, Default)]
+struct Batch {
+    taken: Option<(u32, QoS)>,
+    keeps: Vec<Keep>,
+    receipt: Option<Receipt>,
+}
+
+/// A message on its way from the client.
+#[derive(Clone, Copy, Debug)]
+struct Sending {
+    packet_id: u16,
+    number: u32,
+    qos: QoS,
+    released: bool,
+}
+
+/// A client that keeps to the standard, with a session of its own.
+#[derive(Debug, Default)]
+struct Client {
+    sending: Vec<Sending>,
+    received: BTreeSet<u16>,
+    /// What its application saw, in order.
+    seen: Vec<(u32, QoS)>,
+    /// What its application published, in order.
+    published: Vec<(u32, QoS)>,
+}
+
+struct World {
+    version: Version,
+    is_durable: bool,
+    session: Session,
+    disk: Disk,
+    batches: VecDeque<Batch>,
+    /// The last place that was handed to the session on this connection.
+    handed: u64,
+    last_place: u64,
+    next_number: u32,
+    /// Identifiers of messages to the client that nobody has finished, on this connection.
+    outstanding: BTreeSet<u16>,
+    queued: Vec<(u32, QoS)>,
+    client: Client,
+    to_server: VecDeque<Vec<u8>>,
+    to_client: VecDeque<Vec<u8>>,
+}
+
+/// The owner refuses some messages, the same ones each time.
+fn is_refused(number: u32) -> bool {
+    number % 7 == 3
+}
+
+impl World {
+    fn new(version: Version, is_durable: bool, first_place: u64) -> World {
+        let mut world = World {
+            version,
+            is_durable,
+            session: Session::open(0, &opening(version, None)),
+            disk: Disk::default(),
+            batches: VecDeque::new(),
+            handed: 0,
+            last_place: first_place,
+            next_number: 0,
+            outstanding: BTreeSet::new(),
+            queued: Vec::new(),
+            client: Client::default(),
+            to_server: VecDeque::new(),
+            to_client: VecDeque::new(),
+        };
+        world.connect();
+        world
+    }
+
+    /// A connection has begun: the session from what is on disk, and the client sends again what was not answered.
+    fn connect(&mut self) {
+        let restored = Restored {
+            received: self.disk.received.iter().copied().collect(),
+            sent_place: self.disk.sent_place,
+        };
+        self.session = Session::open(0, &opening(self.version, self.is_durable.then_some(restored)));
+        self.handed = 0;
+        self.outstanding.clear();
+        for sending in self.client.sending.clone() {
+            self.client_sends(sending, true);
+        }
+    }
+
+    fn disconnect(&mut self, does_disk_forget: bool) {
+        self.to_server.clear();
+        self.to_client.clear();
+        while let Some(batch) = self.batches.pop_front() {
+            if !does_disk_forget {
+                self.write(batch);
+            }
+        }
+    }
+
+    fn client_publishes(&mut self, qos: QoS) {
+        let open = self.client.sending.len();
+        if open >= usize::from(RECEIVE_MAXIMUM) {
+            return;
+        }
+        let is_free = |id: &u16| self.client.sending.iter().all(|it| it.packet_id != *id);
+        let packet_id = (1..).find(is_free).unwrap();
+        let number = self.number();
+        let sending = Sending { packet_id, number, qos, released: false };
+        self.client.published.push((number, qos));
+        self.client.sending.push(sending);
+        self.client_sends(sending, false);
+    }
+
+    fn client_sends(&mut self, sending: Sending, dup: bool) {
+        let Sending { packet_id, number, qos, released } = sending;
+        let payload = number.to_be_bytes();
+        let properties = Properties::EMPTY;
+        let publish =
+            Publish { dup, qos, retain: false, topic: "t", packet_id, properties, payload: &payload };
+        let packet =
+            if released { Packet::PubRel(Ack::success(packet_id)) } else { Packet::Publish(publish) };
+        self.to_server.push_back(self.encoded(&packet));
+    }
+
+    fn encoded(&self, packet: &Packet<'_>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode(packet, self.version, &mut bytes);
+        bytes
+    }
+
+    fn number(&mut self) -> u32 {
+        self.next_number += 1;
+        self.next_number
+    }
+
+    /// A message for the client is stored, with some places left out.
+    fn queue(&mut self, qos: QoS, gap: u64) {
+        let number = self.number();
+        self.last_place += gap;
+        self.disk.queue.insert(self.last_place, Queued { number, qos, released: false });
+        self.queued.push((number, qos));
+    }
+
+    /// Hands the next stored message to the session if there is room for it.
+    fn hand_over(&mut self) {
+        let next = self.disk.queue.range(self.handed + 1..).next().map(|(place, queued)| (*place, *queued));
+        let Some((place, queued)) = next else { return };
+        if self.session.room() == 0 || place > self.session.place_max() {
+            return;
+        }
+        self.handed = place;
+        if !self.is_durable {
+            self.disk.queue.remove(&place);
+        }
+        let payload = queued.number.to_be_bytes();
+        self.step(Input::Deliver(Delivery {
+            topic: "t",
+            headers: &[],
+            payload: &payload,
+            qos: queued.qos,
+            retain: false,
+            identifier: 0,
+            place: self.is_durable.then_some(place),
+            again: false,
+            released: queued.released,
+        }));
+    }
+
+    fn server_reads(&mut self) {
+        let Some(bytes) = self.to_server.pop_front() else { return };
+        let packet = decode_from_client(&bytes, self.version).unwrap();
+        match &packet {
+            Packet::PubAck(ack) | Packet::PubComp(ack) => drop(self.outstanding.remove(&ack.packet_id)),
+            _ => {}
+        }
+        self.step(Input::Packet(packet));
+    }
+
+    fn step(&mut self, input: Input<'_>) {
+        let mut effects = Vec::new();
+        self.session.step(0, input, &mut effects);
+        let mut refused = None;
+        for effect in effects {
+            match effect {
+                Effect::Send(packet) => {
+                    if let Packet::PubRel(ack) = &packet
+                        && ack.reason == Reason::SUCCESS
+                    {
+                        self.outstanding.insert(ack.packet_id);
+                    }
+                    self.to_client.push_back(self.encoded(&packet));
+                }
+                Effect::Deliver(parts) => {
+                    assert!(self.outstanding.insert(parts.packet_id), "{} is in use", parts.packet_id);
+                    assert!(self.outstanding.len() <= usize::from(WINDOW), "the window is exceeded");
+                    let mut bytes = Vec::new();
+                    encode_publish(&mut bytes, self.version, &parts);
+                    self.to_client.push_back(bytes);
+                }
+                Effect::Publish(publish) => {
+                    let (packet_id, qos) = (publish.packet_id, publish.qos);
+                    let number = number_of(&publish);
+                    if is_refused(number) {
+                        refused = Some((packet_id, qos));
+                        continue;
+                    }
+                    self.batches.push_back(Batch {
+                        taken: Some((number, qos)),
+                        receipt: Some(Receipt::Publish { packet_id, qos }),
+                        keeps: Vec::new(),
+                    });
+                }
+                Effect::Keep { what: what @ Keep::Receive { .. }, receipt: None } => {
+                    if refused.is_none() {
+                        self.batches.back_mut().unwrap().keeps.push(what);
+                    }
+                }
+                Effect::Keep { what, receipt } => {
+                    assert!(self.is_durable, "{what:?} of a session that is not kept");
+                    self.batches.push_back(Batch { taken: None, keeps: vec![what], receipt });
+                }
+                other => panic!("{other:?} for a client that keeps to the standard"),
+            }
+        }
+        if let Some((packet_id, qos)) = refused {
+            self.step(Input::Refused { packet_id, qos, reason: Reason::NOT_AUTHORIZED });
+        }
+    }
+
+    fn write(&mut self, batch: Batch) {
+        self.disk.taken.extend(batch.taken);
+        for keep in batch.keeps {
+            match keep {
+                Keep::Sent { place } => self.disk.sent_place = place,
+                Keep::Release { place } => self.disk.queue.get_mut(&place).unwrap().released = true,
+                Keep::Dequeue { place } => assert!(self.disk.queue.remove(&place).is_some()),
+                Keep::Receive { packet_id } => drop(self.disk.received.insert(packet_id)),
+                Keep::ReceiveDone { packet_id } => drop(self.disk.received.remove(&packet_id)),
+            }
+        }
+    }
+
+    fn commit(&mut self) {
+        let Some(batch) = self.batches.pop_front() else { return };
+        let receipt = batch.receipt;
+        self.write(batch);
+        if let Some(receipt) = receipt {
+            self.step(Input::Stored(receipt));
+        }
+    }
+
+    fn client_reads(&mut self) {
+        let Some(bytes) = self.to_client.pop_front() else { return };
+        match decode(&bytes, self.version).unwrap() {
+            Packet::Publish(publish) => self.client_gets(&publish),
+            Packet::PubRel(ack) => {
+                self.client.received.remove(&ack.packet_id);
+                self.to_server.push_back(self.encoded(&Packet::PubComp(Ack::success(ack.packet_id))));
+            }
+            Packet::PubAck(ack) => self.client_finishes(ack.packet_id, QoS::AtLeastOnce),
+            Packet::PubRec(ack) if ack.reason.is_error() => {
+                self.client_finishes(ack.packet_id, QoS::ExactlyOnce);
+            }
+            Packet::PubRec(ack) => {
+                let found = self.client.sending.iter_mut().find(|it| it.packet_id == ack.packet_id);
+                let sending = found.expect("a PUBREC for something");
+                sending.released = true;
+                let sending = *sending;
+                self.client_sends(sending, true);
+            }
+            Packet::PubComp(ack) => self.client_finishes(ack.packet_id, QoS::ExactlyOnce),
+            other => panic!("{other:?} to a client that keeps to the standard"),
+        }
+    }
+
+    fn client_gets(&mut self, publish: &Publish<'_>) {
+        let ack = Ack::success(publish.packet_id);
+        let packet = match publish.qos {
+            QoS::ExactlyOnce => Packet::PubRec(ack),
+            _ => Packet::PubAck(ack),
+        };
+        if publish.qos != QoS::ExactlyOnce || self.client.received.insert(publish.packet_id) {
+            self.client.seen.push((number_of(publish), publish.qos));
+        }
+        self.to_server.push_back(self.encoded(&packet));
+    }
+
+    fn client_finishes(&mut self, packet_id: u16, qos: QoS) {
+        let found = self.client.sending.iter().position(|it| it.packet_id == packet_id && it.qos == qos);
+        self.client.sending.remove(found.expect("an answer to something that was sent"));
+    }
+
+    /// Lets everything come to rest.
+    fn settle(&mut self) {
+        let is_busy = |it: &World| {
+            !(it.to_server.is_empty() && it.to_client.is_empty() && it.batches.is_empty())
+                || it.disk.queue.range(it.handed + 1..).next().is_some()
+        };
+        for round in 0.. {
+            if !is_busy(self) {
+                return;
+            }
+            assert!(round < 100_000, "it never comes to rest");
+            self.hand_over();
+            self.server_reads();
+            self.commit();
+            self.client_reads();
+        }
+    }
+
+    fn check(&self) {
+        assert!(self.session.is_idle(), "at rest, but not idle");
+        assert_eq!(self.session.room(), usize::from(WINDOW));
+        assert!(self.client.sending.is_empty() && self.client.received.is_empty());
+        assert!(self.disk.queue.is_empty() && self.disk.received.is_empty());
+        let taken: Vec<_> = self.client.published.iter().filter(|it| !is_refused(it.0)).copied().collect();
+        check_arrivals("from the client", &taken, &self.disk.taken);
+        check_arrivals("to the client", &self.queued, &self.client.seen);
+    }
+}
+
+fn opening(version: Version, durable: Option<Restored>) -> Opening {
+    Opening {
+        version,
+        keep_alive_s: 0,
+        durable,
+        inflight_count_max: WINDOW,
+        receive_count_max: RECEIVE_MAXIMUM,
+    }
+}
+
+fn number_of(publish: &Publish<'_>) -> u32 {
+    u32::from_be_bytes(publish.payload.try_into().unwrap())
+}
+
+/// QoS 1 at least once and QoS 2 exactly once, each in the order of sending, counted by first arrivals.
+fn check_arrivals(direction: &str, sent: &[(u32, QoS)], arrived: &[(u32, QoS)]) {
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let of = |list: &[(u32, QoS)]| -> Vec<u32> {
+            list.iter().filter(|it| it.1 == qos).map(|it| it.0).collect()
+        };
+        let mut arrivals = of(arrived);
+        if qos == QoS::AtLeastOnce {
+            let mut seen = BTreeSet::new();
+            arrivals.retain(|number| seen.insert(*number));
+        }
+        assert_eq!(of(sent), arrivals, "{qos:?} {direction}");
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    ClientPublishes(QoS),
+    Queue(QoS, u64),
+    HandOver,
+    ServerReads,
+    ClientReads,
+    Commit,
+    /// The connection breaks; with `true` the server dies as well and forgets what it had not written.
+    Break(bool),
+}
+
+fn qos() -> impl Strategy<Value = QoS> {
+    prop::sample::select(vec![QoS::AtLeastOnce, QoS::ExactlyOnce])
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let gap = prop_oneof![8 => Just(1), 1 => 1_u64..4, 1 => 65_533_u64..65_538];
+    prop_oneof![
+        4 => qos().prop_map(Event::ClientPublishes),
+        4 => (qos(), gap).prop_map(|(qos, gap)| Event::Queue(qos, gap)),
+        6 => Just(Event::HandOver),
+        8 => Just(Event::ServerReads),
+        8 => Just(Event::ClientReads),
+        8 => Just(Event::Commit),
+        1 => any::<bool>().prop_map(Event::Break),
+    ]
+}
+
+fn run(version: Version, is_durable: bool, first_place: u64, events: Vec<Event>) {
+    let mut world = World::new(version, is_durable, first_place);
+    for event in events {
+        match event {
+            Event::ClientPublishes(qos) => world.client_publishes(qos),
+            Event::Queue(qos, gap) => world.queue(qos, gap),
+            Event::HandOver => world.hand_over(),
+            Event::ServerReads => world.server_reads(),
+            Event::ClientReads => world.client_reads(),
+            Event::Commit => world.commit(),
+            // What is not kept dies with its connection, so there is nothing to promise.
+            Event::Break(_) if !is_durable => {}
+            Event::Break(does_disk_forget) => {
+                world.disconnect(does_disk_forget);
+                world.connect();
+            }
+        }
+    }
+    world.settle();
+    world.check();
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_lost_doubled_or_out_of_order(
+        version in prop::sample::select(vec![Version::V31, Version::V311, Version::V5]),
+        is_durable in prop::bool::weighted(0.8),
+        first_place in prop::sample::select(vec![0, 65_530]),
+        events in prop::collection::vec(event(), 1..400),
+    ) {
+        run(version, is_durable, first_place, events);
+    }
+}
