@@ -61,7 +61,7 @@ pub(crate) const ROWS: &[Row] = &[
     dialogue("MQTT-4.6.0-5", messages_keep_the_order),
     dialogue("MQTT-4.6.0-6", messages_keep_the_order),
     dialogue("MQTT-4.8.0-1", || {
-        play("MQTT-4.8.0-1", "open 311\n > pingresp\n = close [§ 2.2.1]\n > pingreq")
+        play("MQTT-4.8.0-1", "open 311\n > pingresp\n = close [§ 2.2.1]\n > pingreq");
     }),
 ];
 
