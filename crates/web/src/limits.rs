@@ -10,7 +10,3 @@ pub const API_PAGE_COUNT_MAX: usize = 10_000;
 pub const WATSON_BULK_BYTES_MAX: usize = 512 * 1024;
 /// Body of any other request of Watson's API, in bytes.
 pub const WATSON_BODY_BYTES_MAX: usize = 256 * 1024;
-/// Entries of a page of Watson's API, unless the request says otherwise (spec watson 5.2).
-pub const WATSON_PAGE_COUNT: usize = 25;
-/// Entries of a page of Watson's API, at most (spec watson 5.2).
-pub const WATSON_PAGE_COUNT_MAX: usize = 100;
