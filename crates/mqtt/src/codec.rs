@@ -196,11 +196,35 @@ pub fn decode_first(packet: &[u8]) -> Result<Connect<'_>, FirstFault> {
 
 /// Reads one whole packet of either side. A CONNECT is read in the version that it names itself.
 pub fn decode(packet: &[u8], version: Version) -> Result<Packet<'_>, Violation> {
+    decode_from(packet, version, Sender::Either)
+}
+
+/// [`decode`] for a server: refuses as well what only a server may send.
+pub fn decode_from_client(packet: &[u8], version: Version) -> Result<Packet<'_>, Violation> {
+    decode_from(packet, version, Sender::Client)
+}
+
+/// Whose rules a packet has to obey.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sender {
+    /// A client or a server.
+    Either,
+    /// A client, which may say less.
+    Client,
+}
+
+fn decode_from(packet: &[u8], version: Version, sender: Sender) -> Result<Packet<'_>, Violation> {
     let (kind, flags, mut body) = open(packet, version)?;
+    // The one packet whose cost is felt goes first. Its payload reaches to the end, so nothing can follow it.
+    if kind == Kind::Publish {
+        return Ok(Packet::Publish(Publish::decode(flags, body, version, sender)?));
+    }
     check_flags(kind, flags)?;
+    if sender == Sender::Client && kind.is_from_server_only() {
+        return Err(Violation::protocol("§ 2.2.1", "a client sent a packet that only a server may send"));
+    }
     let body_of = &mut body;
     let decoded = match kind {
-        Kind::Publish => Packet::Publish(Publish::decode(flags, body_of, version)?),
         Kind::PubAck => Packet::PubAck(Ack::decode(kind, body_of, version)?),
         Kind::PubRec => Packet::PubRec(Ack::decode(kind, body_of, version)?),
         Kind::PubRel => Packet::PubRel(Ack::decode(kind, body_of, version)?),
@@ -211,27 +235,13 @@ pub fn decode(packet: &[u8], version: Version) -> Result<Packet<'_>, Violation> 
         Kind::SubAck => Packet::SubAck(SubAck::decode(body_of, version)?),
         Kind::Unsubscribe => Packet::Unsubscribe(Unsubscribe::decode(body_of, version)?),
         Kind::UnsubAck => Packet::UnsubAck(UnsubAck::decode(body_of, version)?),
-        Kind::Disconnect => Packet::Disconnect(Disconnect::decode(body_of, version)?),
+        Kind::Disconnect => Packet::Disconnect(Disconnect::decode(body_of, version, sender)?),
         Kind::Auth => Packet::Auth(Auth::decode(body_of)?),
         Kind::ConnAck => Packet::ConnAck(ConnAck::decode(body_of, version)?),
         Kind::Connect => return decode_first(packet).map(Packet::Connect).map_err(|fault| fault.violation()),
-        Kind::Will => return Err(RESERVED_TYPE),
+        Kind::Will | Kind::Publish => return Err(RESERVED_TYPE),
     };
     body.finish()?;
-    Ok(decoded)
-}
-
-/// [`decode`] for a server: refuses as well what only a server may send.
-pub fn decode_from_client(packet: &[u8], version: Version) -> Result<Packet<'_>, Violation> {
-    let decoded = decode(packet, version)?;
-    match &decoded {
-        Packet::Publish(publish) if version == Version::V5 => publish.check_from_client()?,
-        Packet::Disconnect(disconnect) => disconnect.check_from_client()?,
-        Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
-            return Err(Violation::protocol("§ 2.2.1", "a client sent a packet that only a server may send"));
-        }
-        _ => {}
-    }
     Ok(decoded)
 }
 

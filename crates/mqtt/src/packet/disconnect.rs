@@ -1,7 +1,7 @@
 //! DISCONNECT (section 3.14): the end, from a client, and in 5.0 from a server too.
 
 use super::Kind;
-use crate::codec::{Reader, Violation};
+use crate::codec::{Reader, Sender, Violation};
 use crate::property::Properties;
 use crate::{Reason, Version};
 
@@ -22,7 +22,11 @@ impl Disconnect<'static> {
 }
 
 impl<'a> Disconnect<'a> {
-    pub(crate) fn decode(body: &mut Reader<'a>, version: Version) -> Result<Disconnect<'a>, Violation> {
+    pub(crate) fn decode(
+        body: &mut Reader<'a>,
+        version: Version,
+        sender: Sender,
+    ) -> Result<Disconnect<'a>, Violation> {
         if version != Version::V5 || body.is_empty() {
             return Ok(Disconnect::with(Reason::SUCCESS));
         }
@@ -31,17 +35,13 @@ impl<'a> Disconnect<'a> {
             return Err(Violation::malformed("5.0 § 2.4", "DISCONNECT has a reason code of another packet"));
         }
         let properties = if body.is_empty() { Properties::EMPTY } else { body.properties(Kind::Disconnect)? };
-        Ok(Disconnect { reason, properties })
-    }
-
-    /// What a client may not send: only a server names another server.
-    pub(crate) fn check_from_client(&self) -> Result<(), Violation> {
-        match self.properties.server_reference() {
-            Some(_) => {
-                Err(Violation::protocol("5.0 § 3.14.2.2.5", "a client's DISCONNECT names another server"))
-            }
-            None => Ok(()),
+        if sender == Sender::Client && properties.server_reference().is_some() {
+            return Err(Violation::protocol(
+                "5.0 § 3.14.2.2.5",
+                "a client's DISCONNECT names another server",
+            ));
         }
+        Ok(Disconnect { reason, properties })
     }
 
     pub(crate) fn encode(&self, version: Version, out: &mut Vec<u8>) {

@@ -46,6 +46,11 @@ impl Kind {
             _ => return None,
         })
     }
+
+    /// Whether no client may send it, in any version.
+    pub const fn is_from_server_only(self) -> bool {
+        matches!(self, Kind::ConnAck | Kind::SubAck | Kind::UnsubAck | Kind::PingResp)
+    }
 }
 
 /// A set of kinds: who may carry something.

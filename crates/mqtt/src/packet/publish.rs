@@ -1,7 +1,7 @@
 //! PUBLISH (section 3.3): a message, in either direction. The one packet whose cost is felt.
 
 use super::Kind;
-use crate::codec::{Reader, Violation, put_u16, put_variable, variable_bytes};
+use crate::codec::{Reader, Sender, Violation, put_u16, put_variable, variable_bytes};
 use crate::limits::{FIELD_BYTES_MAX, HEADER_BYTES_MAX};
 use crate::property::{Properties, PropertyId};
 use crate::{QoS, Version, topic};
@@ -32,13 +32,12 @@ const RETAIN: u8 = 1 << 0;
 impl<'a> Publish<'a> {
     pub(crate) fn decode(
         flags: u8,
-        body: &mut Reader<'a>,
+        mut body: Reader<'a>,
         version: Version,
+        sender: Sender,
     ) -> Result<Publish<'a>, Violation> {
         const QOS_3: Violation = Violation::malformed("MQTT-3.3.1-4", "PUBLISH has QoS 3");
         const DUP_QOS_0: Violation = Violation::malformed("MQTT-3.3.1-2", "PUBLISH has DUP at QoS 0");
-        const NO_TOPIC: Violation =
-            Violation::protocol("5.0 § 3.3.2.1", "PUBLISH has neither a topic name nor a topic alias");
         let (dup, retain) = (flags & DUP != 0, flags & RETAIN != 0);
         let qos = QoS::from_bits(flags >> QOS_SHIFT & 0b11).ok_or(QOS_3)?;
         if dup && qos == QoS::AtMostOnce {
@@ -46,28 +45,31 @@ impl<'a> Publish<'a> {
         }
         let topic = body.text()?;
         let packet_id = if qos == QoS::AtMostOnce { 0 } else { body.packet_id()? };
-        let properties = match version {
-            Version::V5 => body.properties(Kind::Publish)?,
-            _ => Properties::EMPTY,
-        };
-        match version {
-            Version::V5 if topic.is_empty() => {
-                properties.topic_alias().ok_or(NO_TOPIC)?;
-            }
-            _ => topic::check_name(topic).map_err(Violation::of_name)?,
+        let mut properties = Properties::EMPTY;
+        if version == Version::V5 {
+            properties = body.properties(Kind::Publish)?;
+            check_properties(topic, &properties, sender)?;
+        }
+        if version != Version::V5 || !topic.is_empty() {
+            topic::check_name(topic).map_err(Violation::of_name)?;
         }
         Ok(Publish { dup, qos, retain, topic, packet_id, properties, payload: body.rest() })
     }
+}
 
-    /// What a client may not send: the numbers of subscriptions are the server's to tell.
-    pub(crate) fn check_from_client(&self) -> Result<(), Violation> {
-        match self.properties.subscription_identifiers().next() {
-            Some(_) => {
-                Err(Violation::protocol("5.0 § 3.3.4", "a client's PUBLISH has a subscription identifier"))
-            }
-            None => Ok(()),
-        }
+/// What 5.0 asks beyond the table of properties: an empty topic stands for an alias, and the numbers of subscriptions
+/// are the server's to tell.
+fn check_properties(topic: &str, properties: &Properties<'_>, sender: Sender) -> Result<(), Violation> {
+    if topic.is_empty() && properties.topic_alias().is_none() {
+        return Err(Violation::protocol(
+            "5.0 § 3.3.2.1",
+            "PUBLISH has neither a topic name nor a topic alias",
+        ));
     }
+    if sender == Sender::Client && properties.subscription_identifiers().next().is_some() {
+        return Err(Violation::protocol("5.0 § 3.3.4", "a client's PUBLISH has a subscription identifier"));
+    }
+    Ok(())
 }
 
 /// The parts of a PUBLISH to write. The same parts can be written into many buffers; only what differs between

@@ -51,7 +51,8 @@ impl<'a> FilterRequests<'a> {
         let mut body = Reader::new(bytes);
         let mut count = 0;
         while !body.is_empty() {
-            FilterRequest::decode(&mut body, version)?;
+            let (request, options) = FilterRequest::decode(&mut body)?;
+            request.check(options, version)?;
             count += 1;
         }
         match count {
@@ -70,8 +71,7 @@ impl<'a> FilterRequests<'a> {
     /// The filters in order.
     pub fn iter(&self) -> impl Iterator<Item = FilterRequest<'a>> + use<'a> {
         let mut body = Reader::new(self.bytes);
-        // The bytes were checked in their own version; 5.0 reads the others alike.
-        std::iter::from_fn(move || FilterRequest::decode(&mut body, Version::V5).ok())
+        std::iter::from_fn(move || FilterRequest::decode(&mut body).ok().map(|(request, _)| request))
     }
 }
 
@@ -97,8 +97,22 @@ impl<'a> FilterRequest<'a> {
         );
     }
 
-    fn decode(body: &mut Reader<'a>, version: Version) -> Result<FilterRequest<'a>, Violation> {
+    fn decode(body: &mut Reader<'a>) -> Result<(FilterRequest<'a>, u8), Violation> {
         const QOS_3: Violation = Violation::malformed("MQTT-3-8.3-4", "SUBSCRIBE asks for QoS 3");
+        let filter = body.text()?;
+        let options = body.u8()?;
+        let request = FilterRequest {
+            filter,
+            qos: QoS::from_bits(options & 0b11).ok_or(QOS_3)?,
+            no_local: options & NO_LOCAL != 0,
+            retain_as_published: options & RETAIN_AS_PUBLISHED != 0,
+            retain_handling: options >> RETAIN_HANDLING_SHIFT & 0b11,
+        };
+        Ok((request, options))
+    }
+
+    /// What the version has to say about a request and the byte that its options came from.
+    fn check(&self, options: u8, version: Version) -> Result<(), Violation> {
         const RESERVED_V3: Violation =
             Violation::malformed("MQTT-3-8.3-4", "reserved bits of a requested QoS are set");
         const RESERVED_V5: Violation =
@@ -107,31 +121,18 @@ impl<'a> FilterRequest<'a> {
             Violation::protocol("5.0 § 3.8.3.1", "SUBSCRIBE asks for retain handling 3");
         const NO_LOCAL_SHARED: Violation =
             Violation::protocol("5.0 § 3.8.3.1", "SUBSCRIBE asks for no local in a shared subscription");
-        let filter = body.text()?;
-        topic::check_filter(filter).map_err(Violation::of_filter)?;
-        let options = body.u8()?;
-        let (reserved, fault) = match version {
-            Version::V5 => (OPTIONS_RESERVED_V5, RESERVED_V5),
-            _ => (OPTIONS_RESERVED_V3, RESERVED_V3),
-        };
-        if options & reserved != 0 {
-            return Err(fault);
+        topic::check_filter(self.filter).map_err(Violation::of_filter)?;
+        if version != Version::V5 {
+            return if options & OPTIONS_RESERVED_V3 == 0 { Ok(()) } else { Err(RESERVED_V3) };
         }
-        let request = FilterRequest {
-            filter,
-            qos: QoS::from_bits(options & 0b11).ok_or(QOS_3)?,
-            no_local: options & NO_LOCAL != 0,
-            retain_as_published: options & RETAIN_AS_PUBLISHED != 0,
-            retain_handling: options >> RETAIN_HANDLING_SHIFT & 0b11,
-        };
-        if request.retain_handling == 3 {
+        if options & OPTIONS_RESERVED_V5 != 0 {
+            return Err(RESERVED_V5);
+        }
+        if self.retain_handling == 3 {
             return Err(RETAIN_HANDLING);
         }
-        let shared = version == Version::V5 && topic::share(filter).map_err(Violation::of_filter)?.is_some();
-        if shared && request.no_local {
-            return Err(NO_LOCAL_SHARED);
-        }
-        Ok(request)
+        let is_shared = topic::share(self.filter).map_err(Violation::of_filter)?.is_some();
+        if is_shared && self.no_local { Err(NO_LOCAL_SHARED) } else { Ok(()) }
     }
 }
 
