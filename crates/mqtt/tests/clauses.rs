@@ -119,10 +119,17 @@ fn every_test_that_a_row_names_exists_or_is_promised() {
 
 /// All test files of the server, one behind the other.
 fn server_test_sources() -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tidegate/tests");
-    let Ok(entries) = std::fs::read_dir(folder) else { return String::new() };
-    let paths = entries
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|it| it == "rs"));
-    paths.map(|path| std::fs::read_to_string(path).unwrap()).collect()
+    let (mut folders, mut sources) =
+        (vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../tidegate/tests")], String::new());
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = std::fs::read_dir(folder) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                sources.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    sources
 }
