@@ -7,6 +7,8 @@ pub mod api;
 pub mod compat;
 pub mod limits;
 mod stored;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 

@@ -7,13 +7,12 @@ use axum::response::IntoResponse;
 use domain::Code;
 use platform::{NewType, TypeChange};
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::fault::Fault;
 use super::org_of;
 use super::request::{At, Body, ClassName};
-use super::shape::{InfoShape, TypeShape};
+use super::shape::{self, InfoShape, TypeShape};
 use crate::Shared;
 use crate::stored::stored;
 
@@ -44,7 +43,7 @@ pub(super) async fn list(
 ) -> Result<impl IntoResponse, Fault> {
     let types = shared.platform.types(org_of(&shared, &org)?);
     let types: Vec<_> = types.iter().map(|it| TypeShape::from(&**it)).collect();
-    Ok(Json(json!({ "types": types })))
+    Ok(shape::list("types", types))
 }
 
 pub(super) async fn create(

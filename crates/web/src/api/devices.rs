@@ -11,13 +11,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::{Code, Device, DeviceName, OrgId, Refusal, Registrar};
 use platform::{DeviceChange, DeviceQuery, NewDevice};
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::fault::Fault;
 use super::org_of;
 use super::request::{At, Body, LocationBody, Params};
-use super::shape::{DeviceShape, InfoShape, NameShape};
+use super::shape::{DeviceShape, DevicesShape, InfoShape, NameShape};
 use crate::Shared;
 use crate::limits::{API_PAGE_COUNT, API_PAGE_COUNT_MAX};
 use crate::stored::stored;
@@ -87,8 +86,8 @@ pub(super) async fn list(
     let more = found.len() > count_max;
     found.truncate(count_max);
     let next = found.last().filter(|_| more).map(|it| cursor_behind(it));
-    let devices: Vec<_> = found.iter().map(|it| shape(&shared, it)).collect();
-    Ok(Json(json!({ "devices": devices, "next": next })))
+    let devices = found.iter().map(|it| shape(&shared, it)).collect();
+    Ok(Json(DevicesShape { devices, next }))
 }
 
 pub(super) async fn create(

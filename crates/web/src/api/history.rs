@@ -1,19 +1,17 @@
 //! What a device sent: its last events and its points.
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use dialects::time::iso8601;
 use domain::{DeviceName, Millis, Reading};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::devices::device_of;
 use super::fault::Fault;
 use super::org_of;
 use super::request::{At, Params, time};
-use super::shape::{EventShape, value};
+use super::shape::{self, EventShape, value};
 use crate::Shared;
 use crate::limits::{API_PAGE_COUNT, API_PAGE_COUNT_MAX};
 use crate::stored::ask;
@@ -57,7 +55,7 @@ pub(super) async fn events(
     let device = device_of(&shared, org, name)?.id;
     let events = ask(&shared.platform, move |it| it.last_events(org, device)).await?;
     let events: Vec<_> = events.into_iter().map(EventShape::from).collect();
-    Ok(Json(json!({ "events": events })))
+    Ok(shape::list("events", events))
 }
 
 pub(super) async fn points(
@@ -75,7 +73,7 @@ pub(super) async fn points(
         let question = move |it: &dyn store::Store| it.readings(org, device, from_ms..to_ms, count_max);
         let readings = ask(&shared.platform, question).await?;
         let readings: Vec<_> = readings.iter().map(ReadingShape::from).collect();
-        return Ok(Json(json!({ "readings": readings })).into_response());
+        return Ok(shape::list("readings", readings).into_response());
     };
     let points = ask(&shared.platform, move |store| {
         let mut points = Vec::new();
@@ -84,7 +82,7 @@ pub(super) async fn points(
         })?;
         Ok(points)
     });
-    Ok(Json(json!({ "points": points.await? })).into_response())
+    Ok(shape::list("points", points.await?).into_response())
 }
 
 impl From<&Reading> for ReadingShape {

@@ -6,12 +6,11 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use platform::NewKey;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::fault::Fault;
 use super::org_of;
 use super::request::{At, Body};
-use super::shape::KeyShape;
+use super::shape::{self, KeyShape};
 use crate::Shared;
 use crate::stored::stored;
 
@@ -30,7 +29,7 @@ pub(super) async fn list(
 ) -> Result<impl IntoResponse, Fault> {
     let keys = shared.platform.keys(org_of(&shared, &org)?);
     let keys: Vec<_> = keys.iter().map(KeyShape::from).collect();
-    Ok(Json(json!({ "keys": keys })))
+    Ok(shape::list("keys", keys))
 }
 
 pub(super) async fn create(

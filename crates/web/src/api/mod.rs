@@ -12,6 +12,8 @@ mod live;
 mod orgs;
 mod request;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;

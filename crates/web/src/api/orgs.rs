@@ -7,12 +7,11 @@ use axum::response::IntoResponse;
 use domain::{Code, OrgId, Refusal};
 use platform::OrgChange;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::fault::Fault;
 use super::org_of;
 use super::request::{At, Body};
-use super::shape::OrgShape;
+use super::shape::{self, OrgShape};
 use crate::Shared;
 use crate::stored::stored;
 
@@ -35,7 +34,7 @@ pub(super) struct Change {
 
 pub(super) async fn list(State(shared): State<Shared>) -> impl IntoResponse {
     let orgs: Vec<_> = shared.platform.orgs().iter().map(OrgShape::from).collect();
-    Json(json!({ "orgs": orgs }))
+    shape::list("orgs", orgs)
 }
 
 pub(super) async fn create(

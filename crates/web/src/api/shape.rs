@@ -1,5 +1,8 @@
 //! The JSON shapes of the native API's answers.
 
+use std::collections::BTreeMap;
+
+use axum::Json;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dialects::time::iso8601;
@@ -7,6 +10,12 @@ use domain::event::LastEvent;
 use domain::{ApiKey, Class, Device, DeviceInfo, DeviceName, DeviceType, Location, Org, Registrar, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+/// A list, as an object with one member. Written out member by member, so that JSON which a device or person sent stays
+/// the text it came as.
+pub(super) fn list<T>(name: &'static str, items: Vec<T>) -> Json<BTreeMap<&'static str, Vec<T>>> {
+    Json(BTreeMap::from([(name, items)]))
+}
 
 /// An organisation.
 #[derive(Serialize)]
@@ -122,6 +131,13 @@ impl From<&Device> for NameShape {
     fn from(device: &Device) -> NameShape {
         NameShape { device_type: device.device_type.clone(), name: device.name.clone() }
     }
+}
+
+/// A page of devices. `next` is what to give as `after` to get the page behind it.
+#[derive(Serialize)]
+pub(super) struct DevicesShape {
+    pub(super) devices: Vec<DeviceShape>,
+    pub(super) next: Option<String>,
 }
 
 /// A device.

@@ -44,12 +44,11 @@ pub(super) fn devices(
     let page = page_query(parameters)?;
     let filter = |name: &str| page.filters.iter().find(|it| it.0 == name).map(|it| it.1.as_str());
     let accepts = |device: &Device| page.accepts(device);
-    let narrow = page.filters.iter().any(|it| it.0 != "typeId");
     let query = DeviceQuery {
         device_type: scope.device_type.or(filter("typeId")),
         name: filter("deviceId"),
         gateway: scope.gateway,
-        matches: (narrow || scope.device_type.is_some() && !page.filters.is_empty()).then_some(&accepts),
+        matches: (!page.filters.is_empty()).then_some(&accepts),
         after: None,
     };
     let bookmark = page.bookmark.as_deref().map(read_bookmark).transpose()?;

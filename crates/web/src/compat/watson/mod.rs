@@ -11,6 +11,8 @@ mod events;
 mod lists;
 mod organisation;
 mod reply;
+#[cfg(test)]
+mod tests;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;

@@ -1,0 +1,306 @@
+//! The native API, request by request.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use domain::{DeviceName, OrgId};
+use serde_json::{Value, json};
+
+use super::router;
+use crate::limits::API_BODY_BYTES_MAX;
+use crate::testing::{Answer, House, NOW, NOW_MS, ask};
+
+/// Asks with a method and a path, and with a JSON body unless it is null.
+async fn call(router: &Router, method: &str, path: &str, body: Value) -> Answer {
+    let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+    ask(router, Request::builder().method(method).uri(path).body(body).unwrap()).await
+}
+
+async fn get(router: &Router, path: &str) -> Answer {
+    call(router, "GET", path, Value::Null).await
+}
+
+/// The code of an error, and its status.
+fn error(answer: &Answer) -> (u16, String) {
+    let body = answer.json();
+    assert!(body["error"]["hint"].as_str().is_some_and(|it| !it.is_empty()), "{body}");
+    (answer.status.as_u16(), body["error"]["code"].as_str().unwrap().to_owned())
+}
+
+/// The organisation `abc123` with a gateway `g1` of type `gw` and a type `sensor`.
+async fn furnished() -> (House, Router, String) {
+    let house = House::new();
+    let router = router(house.shared.clone());
+    let org = "/v1/orgs/abc123".to_owned();
+    for (path, body) in [
+        ("", json!({ "id": "abc123", "name": "Test" })),
+        ("/types", json!({ "name": "gw", "class": "gateway" })),
+        ("/types", json!({ "name": "sensor" })),
+        ("/devices", json!({ "type": "gw", "name": "g1" })),
+    ] {
+        let path = if path.is_empty() { "/v1/orgs".to_owned() } else { format!("{org}{path}") };
+        let answer = call(&router, "POST", &path, body).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+    }
+    (house, router, org)
+}
+
+#[tokio::test]
+async fn organisations_are_made_shown_and_changed() {
+    let house = House::new();
+    let router = router(house.shared.clone());
+    let made = call(&router, "POST", "/v1/orgs", json!({ "id": "abc123", "name": "Test" })).await;
+    let expected = json!({
+        "id": "abc123", "name": "Test", "created": NOW, "enabled": true,
+        "device_count_max": 0, "device_per_gateway_count_max": 0,
+    });
+    assert_eq!((made.status, made.json()), (StatusCode::CREATED, expected.clone()));
+    assert_eq!(get(&router, "/v1/orgs").await.json(), json!({ "orgs": [expected] }));
+    let change = json!({ "enabled": false, "device_count_max": 7 });
+    let changed = call(&router, "PATCH", "/v1/orgs/abc123", change).await.json();
+    assert_eq!((&changed["enabled"], &changed["device_count_max"]), (&json!(false), &json!(7)));
+    assert_eq!(get(&router, "/v1/orgs/abc123").await.json(), changed);
+
+    let random = call(&router, "POST", "/v1/orgs", json!({})).await.json();
+    assert!(OrgId::parse(random["id"].as_str().unwrap()).is_some(), "{random}");
+    let twice = call(&router, "POST", "/v1/orgs", json!({ "id": "abc123" })).await;
+    assert_eq!(error(&twice), (409, "exists".to_owned()));
+    let malformed = call(&router, "POST", "/v1/orgs", json!({ "id": "ABC" })).await;
+    assert_eq!(error(&malformed), (400, "malformed".to_owned()));
+    assert_eq!(error(&get(&router, "/v1/orgs/zzz999").await), (404, "not_found".to_owned()));
+    assert_eq!(error(&get(&router, "/v1/orgs/x").await), (404, "not_found".to_owned()));
+}
+
+#[tokio::test]
+async fn types_are_made_shown_changed_and_removed() {
+    let (_house, router, org) = furnished().await;
+    let draft = json!({ "name": "t 1", "info": { "model": "m" }, "metadata": { "a": 1 } });
+    let made = call(&router, "POST", &format!("{org}/types"), draft).await;
+    assert_eq!((made.status, &made.json()["metadata"]), (StatusCode::CREATED, &json!({ "a": 1 })));
+    let path = format!("{org}/types/t%201");
+    let change = json!({ "description": "d", "info": { "manufacturer": "x" } });
+    let changed = call(&router, "PATCH", &path, change).await.json();
+    let expected = json!({ "model": "m", "manufacturer": "x", "class": "device", "description": "d" });
+    let found = json!({
+        "model": changed["info"]["model"], "manufacturer": changed["info"]["manufacturer"],
+        "class": changed["class"], "description": changed["description"],
+    });
+    assert_eq!(found, expected);
+    assert_eq!(get(&router, &path).await.json(), changed);
+    let names: Vec<_> = get(&router, &format!("{org}/types")).await.json()["types"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["name"].clone())
+        .collect();
+    assert_eq!(names, ["gw", "sensor", "t 1"]);
+    assert_eq!(call(&router, "DELETE", &path, Value::Null).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(error(&get(&router, &path).await), (404, "not_found".to_owned()));
+    let in_use = call(&router, "DELETE", &format!("{org}/types/gw"), Value::Null).await;
+    assert_eq!(error(&in_use), (409, "in_use".to_owned()));
+}
+
+#[tokio::test]
+async fn devices_are_registered_shown_changed_and_removed() {
+    let (house, router, org) = furnished().await;
+    let draft = json!({
+        "type": "sensor", "name": "s1", "info": { "model": "m" }, "metadata": [1],
+        "location": { "latitude": 1.5, "longitude": 2.5, "measured": "2024-05-01T10:20:30Z" },
+        "gateway": { "type": "gw", "name": "g1" },
+    });
+    let made = call(&router, "POST", &format!("{org}/devices"), draft).await;
+    assert_eq!(made.status, StatusCode::CREATED);
+    let made = made.json();
+    let token = made["token"].as_str().unwrap();
+    let name = DeviceName { device_type: "sensor", name: "s1" };
+    let identity = domain::Identity::Device { class: domain::Class::Device, name };
+    let claim = domain::Claim { org: "abc123", identity, token: token.as_bytes() };
+    house.shared.platform.admit(&claim, "d").unwrap();
+
+    let path = format!("{org}/devices/sensor/s1");
+    let shown = get(&router, &path).await.json();
+    assert_eq!(shown["token"], Value::Null);
+    assert_eq!(shown["gateway"], json!({ "type": "gw", "name": "g1" }));
+    assert_eq!(shown["location"]["measured"], json!("2024-05-01T10:20:30.000Z"));
+    assert_eq!((&shown["metadata"], &shown["registered"]), (&json!([1]), &json!(NOW)));
+    assert_eq!(shown["registrar"], json!({ "kind": "operator", "id": null }));
+
+    let change = json!({ "enabled": false, "location": { "latitude": 0, "longitude": 0 } });
+    let changed = call(&router, "PATCH", &path, change).await.json();
+    assert_eq!((&changed["enabled"], &changed["info"]["model"]), (&json!(false), &json!("m")));
+    assert_eq!(changed["location"]["measured"], json!(NOW));
+    assert_eq!(call(&router, "DELETE", &path, Value::Null).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(error(&get(&router, &path).await), (404, "not_found".to_owned()));
+}
+
+#[tokio::test]
+async fn what_cannot_be_registered_is_refused_with_its_reason() {
+    let (_house, router, org) = furnished().await;
+    let path = format!("{org}/devices");
+    let too_long = "x".repeat(256);
+    for (body, status, code) in [
+        (json!({ "type": "none", "name": "s1" }), 404, "type_unknown"),
+        (json!({ "type": "gw", "name": "g1" }), 409, "exists"),
+        (json!({ "type": "gw", "name": too_long }), 400, "name_invalid"),
+        (json!({ "type": "gw", "name": "g2", "gateway": { "type": "gw", "name": "g3" } }), 404, "not_found"),
+        (
+            json!({ "type": "gw", "name": "g2", "location": { "latitude": 91, "longitude": 0 } }),
+            400,
+            "malformed",
+        ),
+        (json!({ "type": "gw", "name": "g2", "colour": "red" }), 400, "malformed"),
+        (json!(["gw", "g2"]), 400, "malformed"),
+        (json!({ "type": "gw", "name": "x".repeat(API_BODY_BYTES_MAX) }), 413, "too_large"),
+    ] {
+        let answer = call(&router, "POST", &path, body).await;
+        assert_eq!(error(&answer), (status, code.to_owned()));
+    }
+    let limit = json!({ "device_count_max": 1 });
+    call(&router, "PATCH", &org, limit).await;
+    let full = call(&router, "POST", &path, json!({ "type": "gw", "name": "g2" })).await;
+    assert_eq!(error(&full), (409, "org_full".to_owned()));
+}
+
+#[tokio::test]
+async fn devices_are_listed_page_by_page() {
+    let (_house, router, org) = furnished().await;
+    for name in ["a", "b", "c"] {
+        let gateway = json!({ "type": "gw", "name": "g1" });
+        let draft = json!({ "type": "sensor", "name": name, "gateway": gateway });
+        call(&router, "POST", &format!("{org}/devices"), draft).await;
+    }
+    let mut names = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = get(&router, &format!("{org}/devices?limit=2{after}")).await.json();
+        let devices = page["devices"].as_array().unwrap().clone();
+        names.extend(devices.iter().map(|it| format!("{}/{}", it["type"], it["name"]).replace('"', "")));
+        let Some(next) = page["next"].as_str() else { break };
+        after = format!("&after={next}");
+    }
+    assert_eq!(names, ["gw/g1", "sensor/a", "sensor/b", "sensor/c"]);
+    for (query, count) in
+        [("type=sensor", 3), ("name=b", 1), ("gateway_type=gw&gateway=g1", 3), ("type=none", 0)]
+    {
+        let page = get(&router, &format!("{org}/devices?{query}")).await.json();
+        assert_eq!(page["devices"].as_array().unwrap().len(), count, "{query}");
+    }
+    for (query, code) in [
+        ("after=nonsense", "malformed"),
+        ("gateway=g1", "malformed"),
+        ("limit=many", "malformed"),
+        ("gateway_type=gw&gateway=g9", "not_found"),
+    ] {
+        assert_eq!(error(&get(&router, &format!("{org}/devices?{query}")).await).1, code, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn keys_are_made_listed_and_removed() {
+    let (_house, router, org) = furnished().await;
+    let made = call(&router, "POST", &format!("{org}/keys"), json!({ "comment": "app" })).await;
+    assert_eq!(made.status, StatusCode::CREATED);
+    let made = made.json();
+    let (key, token) = (made["key"].as_str().unwrap(), made["token"].as_str().unwrap());
+    assert!(key.starts_with("a-abc123-") && token.len() == 18, "{made}");
+    let given = json!({ "key": "a-abc123-mine", "token": "t" });
+    let given = call(&router, "POST", &format!("{org}/keys"), given).await.json();
+    assert_eq!((&given["key"], &given["token"]), (&json!("a-abc123-mine"), &json!("t")));
+    let listed = get(&router, &format!("{org}/keys")).await.json();
+    assert_eq!(listed["keys"].as_array().unwrap().len(), 2);
+    assert!(!listed.to_string().contains("token"), "{listed}");
+    let path = format!("{org}/keys/{key}");
+    assert_eq!(call(&router, "DELETE", &path, Value::Null).await.status, StatusCode::NO_CONTENT);
+    let again = call(&router, "DELETE", &path, Value::Null).await;
+    assert_eq!(error(&again), (404, "not_found".to_owned()));
+}
+
+#[tokio::test]
+async fn what_a_device_sent_is_shown() {
+    let (house, router, org) = furnished().await;
+    let id = OrgId::parse("abc123").unwrap();
+    let name = DeviceName { device_type: "gw", name: "g1" };
+    house.event(id, name, "binary", &[0xff]);
+    house.event(id, name, "status", br#"{"t": 21.5}"#);
+    house.event(id, name, "text", b"hello");
+    let path = format!("{org}/devices/gw/g1");
+    let events = get(&router, &format!("{path}/events")).await;
+    assert!(String::from_utf8_lossy(&events.body).contains(r#"{"json":{"t": 21.5}}"#), "{events:?}");
+    let events = events.json()["events"].clone();
+    assert_eq!(events[0]["payload"], json!({ "base64": "/w==" }));
+    assert_eq!((&events[1]["name"], &events[1]["at"]), (&json!("status"), &json!(NOW)));
+    assert_eq!(events[2]["payload"], json!({ "text": "hello" }));
+
+    let points = get(&router, &format!("{path}/points?key=status.t&from={NOW}&limit=5")).await.json();
+    assert_eq!(points, json!({ "points": [{ "at": NOW, "at_ms": NOW_MS, "value": 21.5 }] }));
+    let none = get(&router, &format!("{path}/points?key=status.t&to={NOW_MS}")).await.json();
+    assert_eq!(none, json!({ "points": [] }));
+    let readings = get(&router, &format!("{path}/points?limit=2")).await.json()["readings"].clone();
+    assert_eq!(readings.as_array().unwrap().len(), 2);
+    assert_eq!(readings[0]["points"], json!([{ "key": "binary.t", "value": 21.5 }]));
+    let wrong = get(&router, &format!("{path}/points?from=yesterday")).await;
+    assert_eq!(error(&wrong), (400, "malformed".to_owned()));
+    let unknown = get(&router, &format!("{org}/devices/gw/g9/events")).await;
+    assert_eq!(error(&unknown), (404, "not_found".to_owned()));
+}
+
+#[tokio::test]
+async fn values_are_shown_as_json_has_them() {
+    use domain::Value as Point;
+    for (value, expected) in [
+        (Point::Bool(true), "true"),
+        (Point::I64(-3), "-3"),
+        (Point::F64(f64::NAN), r#""NaN""#),
+        (Point::Text("a\"b"), r#""a\"b""#),
+        (Point::Json("[1, 2]"), "[1, 2]"),
+        (Point::Json("[1,"), r#""[1,""#),
+        (Point::Bytes(&[0, 255]), r#"{"base64":"AP8="}"#),
+    ] {
+        assert_eq!(super::shape::value(value).get(), expected);
+    }
+}
+
+#[tokio::test]
+async fn the_running_server_is_asked_for_what_only_it_knows() {
+    let (_house, router, org) = furnished().await;
+    let stats = get(&router, "/v1/stats").await.json();
+    assert_eq!(stats["server"], json!({ "connections": 0 }));
+    assert_eq!(stats["orgs"]["abc123"]["devices"], json!(1));
+    assert_eq!(stats["orgs"]["abc123"]["registrations"]["pending"], json!(0));
+    assert!(stats["store"]["commits"].as_u64().is_some_and(|it| it > 0), "{stats}");
+    let tail = get(&router, &format!("{org}/tail")).await;
+    assert_eq!(tail.headers["content-type"], "application/x-ndjson");
+    assert_eq!(tail.body, "{\"org\":\"abc123\"}\n");
+    assert_eq!(error(&get(&router, "/v1/orgs/zzz999/tail").await), (404, "not_found".to_owned()));
+    assert_eq!(get(&router, "/v1/refusals").await.json(), json!({ "refusals": [{ "org": null }] }));
+    let refusals = get(&router, &format!("{org}/refusals")).await.json();
+    assert_eq!(refusals, json!({ "refusals": [{ "org": "abc123" }] }));
+}
+
+#[tokio::test]
+async fn a_wrong_path_or_method_is_told_apart() {
+    let (_house, router, org) = furnished().await;
+    assert_eq!(error(&get(&router, "/v2").await), (404, "not_found".to_owned()));
+    assert_eq!(error(&get(&router, &format!("{org}/nothing")).await), (404, "not_found".to_owned()));
+    assert_eq!(error(&call(&router, "DELETE", &org, Value::Null).await), (405, "not_allowed".to_owned()));
+    assert_eq!(error(&get(&router, "/v1/orgs/%ff").await), (400, "malformed".to_owned()));
+}
+
+#[tokio::test]
+async fn nothing_is_answered_before_it_is_stored() {
+    let (house, router, org) = furnished().await;
+    let hold = house.store.hold();
+    let draft = json!({ "type": "sensor", "name": "s1" });
+    let path = format!("{org}/devices");
+    let mut asking = std::pin::pin!(call(&router, "POST", &path, draft));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(asking.as_mut().poll(&mut context).is_pending(), "answered before it was stored");
+    drop(hold);
+    assert_eq!(asking.await.status, StatusCode::CREATED);
+
+    house.store.fail_next_sync();
+    let failed = call(&router, "POST", &path, json!({ "type": "sensor", "name": "s2" })).await;
+    assert_eq!(error(&failed), (503, "store_failed".to_owned()));
+}

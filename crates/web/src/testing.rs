@@ -1,0 +1,106 @@
+//! What the tests of this crate share: a platform on a store in memory, and a way to ask a router.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use domain::{Device, DeviceName, Event, Message, OrgId, Points, Value};
+use http_body_util::BodyExt;
+use platform::Platform;
+use serde_json::json;
+use store::memory::{self, MemoryStore};
+use store::{Change, Store};
+use tokio::sync::mpsc;
+use tower::ServiceExt;
+
+use crate::{Live, Shared};
+
+/// What the clock of the tests always shows: 2024-05-01T10:20:30.123Z.
+pub(crate) const NOW_MS: u64 = 1_714_558_830_123;
+/// The same as text.
+pub(crate) const NOW: &str = "2024-05-01T10:20:30.123Z";
+
+/// A platform with nothing in it.
+pub(crate) struct House {
+    pub(crate) shared: Shared,
+    pub(crate) store: Arc<MemoryStore>,
+}
+
+/// A server on which one event arrives and one peer was refused.
+struct Quiet;
+
+impl Live for Quiet {
+    fn stats(&self) -> serde_json::Value {
+        json!({ "connections": 0 })
+    }
+
+    fn tail(&self, org: OrgId) -> mpsc::Receiver<String> {
+        let (sender, receiver) = mpsc::channel(1);
+        sender.try_send(json!({ "org": org.as_str() }).to_string()).unwrap();
+        receiver
+    }
+
+    fn refusals(&self, org: Option<OrgId>) -> Vec<serde_json::Value> {
+        vec![json!({ "org": org.map(|it| it.to_string()) })]
+    }
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl House {
+    pub(crate) fn new() -> House {
+        let store = Arc::new(memory::open().unwrap());
+        let state = AtomicU8::new(0);
+        // Each byte differs from the last; that is random enough for names that must differ.
+        let entropy = move |bytes: &mut [u8]| {
+            bytes.iter_mut().for_each(|it| *it = state.fetch_add(37, Ordering::Relaxed));
+        };
+        let as_store = Arc::clone(&store) as Arc<dyn Store>;
+        let platform = Arc::new(Platform::open(as_store, Box::new(entropy), NOW_MS).unwrap());
+        House { shared: Shared { platform, live: Arc::new(Quiet), clock: Arc::new(|| NOW_MS) }, store }
+    }
+
+    /// Stores an event of a device, with one point `t`.
+    pub(crate) fn event(&self, org: OrgId, name: DeviceName<'_>, event: &str, payload: &[u8]) {
+        let device: Arc<Device> = self.shared.platform.device(org, name).unwrap();
+        let mut points = Points::new();
+        points.push(&format!("{event}.t"), Value::F64(21.5));
+        let ticket = self.store.commit(
+            Change::Event(Event {
+                org,
+                device: device.id,
+                name: event.into(),
+                format: "json".into(),
+                at_ms: NOW_MS,
+                message: Message::shared("topic", b"", payload),
+                points,
+            })
+            .into(),
+        );
+        self.store.wait(ticket).unwrap();
+    }
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|it| panic!("{it}: {self:?}"))
+    }
+}
+
+/// Asks a router and reads the whole answer.
+pub(crate) async fn ask(router: &Router, request: Request<Body>) -> Answer {
+    let response = router.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer { status: parts.status, headers: parts.headers, body }
+}
