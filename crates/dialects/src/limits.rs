@@ -17,3 +17,5 @@ pub const PAGE_ROWS_MAX: usize = 100;
 pub const SORT_KEYS_COUNT_MAX: usize = 8;
 /// Bytes of a bulk request's body (spec watson 5.6).
 pub const BULK_BODY_BYTES_MAX: usize = 512 * 1024;
+/// Bytes of a message's payload in the Watson dialect (spec watson 2.3).
+pub const PAYLOAD_BYTES_MAX: usize = 131_072;
