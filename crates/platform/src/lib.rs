@@ -27,4 +27,4 @@ pub use devices::{DeviceChange, DeviceQuery, NewDevice};
 pub use keys::NewKey;
 pub use orgs::OrgChange;
 pub use registration::{RegistrationStats, Verdict};
-pub use registry::{Platform, Removed};
+pub use registry::{Generation, Platform, Removed};

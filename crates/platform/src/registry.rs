@@ -50,7 +50,18 @@ pub enum Removed {
 /// An organisation and its lock.
 pub(crate) struct OrgCell {
     pub(crate) state: RwLock<OrgState>,
-    pub(crate) generation: AtomicU64,
+    generation: Generation,
+}
+
+/// The generation of an organisation's verdicts, to be looked at for every message without any lock.
+#[derive(Clone, Debug, Default)]
+pub struct Generation(Arc<AtomicU64>);
+
+impl Generation {
+    /// What [`Platform::generation`] says at this moment.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 /// What is known of an organisation.
@@ -125,7 +136,12 @@ impl Platform {
     /// Grows whenever something of the organisation is removed, disabled, enabled or changed in a way that voids an
     /// earlier verdict. A new device does not count: nobody may remember that a device is unknown.
     pub fn generation(&self, org: OrgId) -> u64 {
-        self.cell(org).map_or(0, |cell| cell.generation.load(Ordering::Acquire))
+        self.cell(org).map_or(0, |cell| cell.generation.get())
+    }
+
+    /// The same, for a connection to keep: organisations stay as long as the platform.
+    pub fn generation_of(&self, org: OrgId) -> Option<Generation> {
+        self.cell(org).map(|cell| cell.generation.clone())
     }
 
     /// An id for a stored session: strictly growing, never used twice in the installation.
@@ -155,7 +171,7 @@ impl OrgCell {
             back_off: BackOff::default(),
             counters: Counters::default(),
         };
-        OrgCell { state: RwLock::new(state), generation: AtomicU64::new(1) }
+        OrgCell { state: RwLock::new(state), generation: Generation::default() }
     }
 
     fn load(store: &dyn Store, org: Org) -> Result<OrgCell, StoreFault> {
@@ -186,7 +202,7 @@ impl OrgCell {
 
     /// Voids what connections remember of earlier verdicts.
     pub(crate) fn void_verdicts(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.generation.0.fetch_add(1, Ordering::AcqRel);
     }
 }
 
@@ -311,6 +327,7 @@ mod tests {
         let ears = Arc::clone(&heard);
         house.platform.set_removal_listener(Box::new(move |it| ears.lock().push(it.clone())));
         let generation = house.platform.generation(house.org);
+        let kept = house.platform.generation_of(house.org).unwrap();
         house.device("sensor", "s1");
         house.device("sensor", "s2");
         assert_eq!(house.platform.generation(house.org), generation, "a new device voids nothing");
@@ -333,6 +350,7 @@ mod tests {
         ];
         assert_eq!(*heard.lock(), expected);
         assert_eq!(house.platform.generation(house.org), generation + 3);
+        assert_eq!(kept.get(), generation + 3);
     }
 
     #[test]

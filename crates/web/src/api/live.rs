@@ -8,9 +8,10 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use domain::Org;
 use hyper::body::Frame;
 use platform::DeviceQuery;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::fault::Fault;
@@ -18,32 +19,16 @@ use super::org_of;
 use super::request::At;
 use crate::Shared;
 
+/// The server's own counters, and how many devices each organisation has.
 pub(super) async fn stats(State(shared): State<Shared>) -> impl IntoResponse {
     let platform = &shared.platform;
-    let store = platform.store().stats();
-    let store = json!({
-        "commits": store.commits,
-        "changes": store.changes,
-        "dropped": store.dropped,
-        "waiting_bytes": store.waiting_bytes,
-    });
-    let orgs: serde_json::Map<String, Value> = platform
-        .orgs()
-        .iter()
-        .map(|org| {
-            let it = platform.stats(org.id);
-            let registrations = json!({
-                "pending": it.pending,
-                "pending_max_seen": it.pending_max_seen,
-                "waited": it.waited,
-                "registered": it.registered,
-                "failed": it.failed,
-            });
-            let devices = platform.count(org.id, DeviceQuery::default());
-            (org.id.to_string(), json!({ "devices": devices, "registrations": registrations }))
-        })
-        .collect();
-    Json(json!({ "server": shared.live.stats(), "store": store, "orgs": orgs }))
+    let devices = |org: &Org| (org.id.to_string(), platform.count(org.id, DeviceQuery::default()).into());
+    let devices: Map<String, Value> = platform.orgs().iter().map(devices).collect();
+    let mut stats = shared.live.stats();
+    if let Value::Object(members) = &mut stats {
+        members.insert("devices".to_owned(), devices.into());
+    }
+    Json(stats)
 }
 
 pub(super) async fn refusals(State(shared): State<Shared>) -> impl IntoResponse {

@@ -266,10 +266,7 @@ async fn values_are_shown_as_json_has_them() {
 async fn the_running_server_is_asked_for_what_only_it_knows() {
     let (_house, router, org) = furnished().await;
     let stats = get(&router, "/v1/stats").await.json();
-    assert_eq!(stats["server"], json!({ "connections": 0 }));
-    assert_eq!(stats["orgs"]["abc123"]["devices"], json!(1));
-    assert_eq!(stats["orgs"]["abc123"]["registrations"]["pending"], json!(0));
-    assert!(stats["store"]["commits"].as_u64().is_some_and(|it| it > 0), "{stats}");
+    assert_eq!(stats, json!({ "connections": 0, "devices": { "abc123": 1 } }));
     let tail = get(&router, &format!("{org}/tail")).await;
     assert_eq!(tail.headers["content-type"], "application/x-ndjson");
     assert_eq!(tail.body, "{\"org\":\"abc123\"}\n");

@@ -448,3 +448,21 @@ async fn what_is_not_served_says_so() {
     let wrong = service.call("DELETE", "/device/types", Value::Null).await;
     assert_eq!(error(&wrong).0, 405);
 }
+
+#[tokio::test]
+async fn nothing_is_answered_before_it_is_stored() {
+    let service = Service::furnished().await;
+    let item = json!([{ "typeId": "sensor", "deviceId": "a" }]);
+    for (path, status) in [("/bulk/devices/add", 201), ("/bulk/devices/remove", 202)] {
+        let hold = service.house.store.hold();
+        let mut asking = std::pin::pin!(service.call("POST", path, item.clone()));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(asking.as_mut().poll(&mut context).is_pending(), "{path} was answered before it was stored");
+        drop(hold);
+        assert_eq!(asking.await.status.as_u16(), status);
+    }
+    service.house.store.fail_next_sync();
+    let failed = service.call("POST", "/bulk/devices/add", item).await;
+    assert_eq!(error(&failed), (500, "store_failed".to_owned()));
+    assert_eq!(service.get("/service-status").await.json()["us"]["messaging"], json!("red"));
+}
