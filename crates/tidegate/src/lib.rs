@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub use config::Config;
-pub use serve::{LocalAddresses, Running, start};
+pub use serve::{LocalAddresses, Running, start, start_on};
 
 /// Does what the command line asks for.
 pub fn run() -> ExitCode {

@@ -57,11 +57,11 @@ impl web::Live for LiveHub {
         })
     }
 
-    fn tail(&self, org: OrgId) -> Option<mpsc::Receiver<String>> {
+    fn tail(&self, org: OrgId) -> mpsc::Receiver<String> {
         self.0.tails.open(org)
     }
 
     fn refusals(&self, org: Option<OrgId>) -> Vec<Value> {
-        self.0.refusals.latest(org).iter().filter_map(|it| serde_json::to_value(it).ok()).collect()
+        self.0.refusals.latest(org).iter().rev().filter_map(|it| serde_json::to_value(it).ok()).collect()
     }
 }

@@ -57,8 +57,14 @@ pub struct Running {
 
 /// Opens the data folder and starts to listen.
 pub async fn start(config: Config) -> Result<Running> {
+    let store = open_store(&config)?;
+    start_on(config, store).await
+}
+
+/// Starts to listen, with the data in a store that is open already.
+pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running> {
     let clock = Clock::start();
-    let (store, platform) = open_platform(&config, clock)?;
+    let platform = Arc::new(platform_on(&config, store.clone(), clock)?);
     let hub = Hub::open(platform.clone(), clock, config.limits.clone())?;
     let hub = Arc::new(hub);
     listen_for_removals(&platform, &hub);
@@ -86,23 +92,32 @@ pub async fn start(config: Config) -> Result<Running> {
     Ok(running)
 }
 
-/// Opens the data folder and what is decided from memory. Blocks on the disk: for start-up and commands.
-pub(crate) fn open_platform(config: &Config, clock: Clock) -> Result<(Arc<dyn Store>, Arc<Platform>)> {
+/// Opens the data folder, which is made when it is missing.
+fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
     let path = &config.data.path;
     std::fs::create_dir_all(path)
         .with_context(|| format!("cannot make the data folder {}", path.display()))?;
-    let store: Arc<dyn Store> = Arc::new(store::embedded::open(path)?);
+    Ok(Arc::new(store::embedded::open(path)?))
+}
+
+/// Opens the data folder and what is decided from memory. Blocks on the disk: for start-up and commands.
+pub(crate) fn open_platform(config: &Config, clock: Clock) -> Result<(Arc<dyn Store>, Arc<Platform>)> {
+    let store = open_store(config)?;
+    let platform = platform_on(config, store.clone(), clock)?;
+    Ok((store, Arc::new(platform)))
+}
+
+fn platform_on(config: &Config, store: Arc<dyn Store>, clock: Clock) -> Result<Platform> {
     let entropy: platform::Entropy = Box::new(|bytes| {
         if let Err(error) = getrandom::fill(bytes) {
-            // Without randomness every token would be guessable: better no server than that one.
+            // Without randomness every token could be guessed: better no server than that one.
             tracing::error!(%error, "The operating system gives no randomness");
             std::process::abort();
         }
     });
-    let platform = Platform::open(store.clone(), entropy, clock.wall_ms())?
+    Ok(Platform::open(store, entropy, clock.wall_ms())?
         .with_registration_back_off_ms(config.limits.registration_back_off_s * 1_000)
-        .with_registrations_pending_count_max(config.limits.registration_pending_count_max);
-    Ok((store, Arc::new(platform)))
+        .with_registrations_pending_count_max(config.limits.registration_pending_count_max))
 }
 
 /// Whoever is removed or disabled is disconnected.
@@ -148,7 +163,10 @@ impl Running {
                 let local = listener.local_addr()?;
                 let bound = if tls.is_some() { &mut self.addresses.https } else { &mut self.addresses.http };
                 bound.push(local);
-                let router = web::compat::watson::router(web::compat::watson::State::new(self.platform.clone()));
+                let router = web::compat::watson::router(web::compat::watson::Watson {
+                    shared: self.shared(),
+                    bulk_remove_status: Default::default(),
+                });
                 self.listeners.spawn(listen::serve_http(
                     listener,
                     tls.cloned(),
@@ -169,8 +187,7 @@ impl Running {
         }
         let listener =
             UnixListener::bind(path).with_context(|| format!("cannot listen on {}", path.display()))?;
-        let live = Arc::new(LiveHub(self.hub.clone()));
-        let router = web::api::router(web::api::State::new(self.platform.clone(), live));
+        let router = web::api::router(self.shared());
         let mut stop = self.stop.subscribe();
         self.listeners.spawn(async move {
             let served = axum::serve(listener, router).with_graceful_shutdown(async move {
@@ -181,6 +198,16 @@ impl Running {
             }
         });
         Ok(())
+    }
+
+    /// What the HTTP faces need of this server.
+    fn shared(&self) -> web::Shared {
+        let clock = self.hub.clock;
+        web::Shared {
+            platform: self.platform.clone(),
+            live: Arc::new(LiveHub(self.hub.clone())),
+            clock: Arc::new(move || clock.wall_ms()),
+        }
     }
 
     /// Returns when the store has failed: the process has to end then.

@@ -88,7 +88,8 @@ impl Connection {
     fn deliver_page(&mut self) {
         let mut batch = self.begin();
         while self.session.room() > 0 {
-            let Some(queued) = self.backlog.page.pop_front() else { break };
+            let place_max = self.session.place_max();
+            let Some(queued) = self.backlog.page.pop_front_if(|it| it.seq <= place_max) else { break };
             self.deliver_queued(&queued, &mut batch);
         }
         self.finish(batch);
@@ -122,8 +123,12 @@ impl Connection {
         self.step(Input::Deliver(delivery), batch);
     }
 
-    /// Delivers a message from the mailbox.
+    /// Delivers a message from the mailbox. One whose packet id is still in use stays in the store for now.
     pub(super) fn deliver(&mut self, waiting: &Waiting, batch: &mut Batch) {
+        if waiting.place > self.session.place_max() {
+            self.backlog.wanted = true;
+            return;
+        }
         let message: &Message = &waiting.message;
         let topic = as_seen(self.view, message.topic());
         let delivery = Delivery {

@@ -141,7 +141,7 @@ impl Connection {
         let Some(session) = self.seat.session() else { return };
         let org = self.peer.org();
         let change = match what {
-            Keep::Receive { packet_id } if self.parked.keep_receive_with_last(packet_id) => return,
+            Keep::Receive { packet_id } if self.is_undecided(packet_id, batch) => return,
             Keep::Receive { packet_id } => Change::Receive { org, session, packet_id },
             Keep::ReceiveDone { packet_id } => Change::ReceiveDone { org, session, packet_id },
             Keep::Sent { place } => Change::Sent { org, session, seq: place },
@@ -150,6 +150,14 @@ impl Connection {
         };
         batch.changes.push(change);
         batch.answers.extend(receipt.map(Answer::Receipt));
+    }
+
+    /// Whether the message with this packet id is not part of the batch: parked, refused, or the reason to close. Its
+    /// packet id must not be remembered then, or the client's next attempt would pass for one that was taken.
+    fn is_undecided(&mut self, packet_id: u16, batch: &Batch) -> bool {
+        self.closing.is_some()
+            || batch.refused.iter().any(|(refused, _, _)| *refused == packet_id)
+            || self.parked.keep_receive_with_last(packet_id)
     }
 
     pub(super) fn begin(&mut self) -> Batch {

@@ -50,17 +50,17 @@ pub(crate) struct Line<'a> {
 }
 
 impl Tails {
-    /// Opens a view; `None` when as many are open as may be.
-    pub(crate) fn open(&self, org: OrgId) -> Option<mpsc::Receiver<String>> {
+    /// Opens a view. When as many are open as may be, the oldest ends.
+    pub(crate) fn open(&self, org: OrgId) -> mpsc::Receiver<String> {
         let mut views = self.views.lock();
         views.retain(|it| !it.lines.is_closed());
         if views.len() >= limits::TAIL_COUNT_MAX {
-            return None;
+            views.remove(0);
         }
         let (sender, receiver) = mpsc::channel(limits::TAIL_EVENT_COUNT_MAX);
         views.push(View { org, lines: sender, missed: AtomicU64::new(0) });
         self.open.store(views.len(), Ordering::Release);
-        Some(receiver)
+        receiver
     }
 
     /// Whether anybody is looking: the price of the question is one load.

@@ -7,3 +7,4 @@
 
 mod gateways;
 mod house;
+mod transcripts;

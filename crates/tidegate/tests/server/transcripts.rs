@@ -1,0 +1,532 @@
+//! Every transcript of every dialect, said to a real server over real sockets.
+//!
+//! The format is told in `sim::transcript`. Adding a file adds a test: the files are found when the test runs, and each
+//! gets a server of its own with the data in memory.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{Class, DeviceInfo, DeviceName, OrgId, Registrar};
+use mqtt::packet::{self, Connect, FilterRequest, FilterRequests, Filters, Will};
+use mqtt::property::{Properties, PropertyId, PropertyWriter, Value};
+use mqtt::{Packet, QoS, Reason, Version};
+use platform::{NewDevice, NewKey, NewType, OrgChange};
+use sim::Wire;
+use sim::transcript::{Ack, Act, DeviceRef, Fact, Given, Heard, PacketId, Payload, Publish, Said, parse};
+use store::memory::MemoryStore;
+use tempfile::TempDir;
+use tidegate::{Config, Running};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// How long anything that must happen may take. Generous: it is only waited for when something is wrong.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn every_transcript_is_followed() {
+    let mut files = Vec::new();
+    let dialects = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dialects/src");
+    for dialect in std::fs::read_dir(dialects).unwrap() {
+        let folder = dialect.unwrap().path().join("transcripts");
+        if folder.is_dir() {
+            files.extend(std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()));
+        }
+    }
+    files.sort();
+    assert!(!files.is_empty(), "there are no transcripts");
+    let mut failures = Vec::new();
+    for file in &files {
+        if let Err(failure) = follow(file).await {
+            failures.push(format!("{}: {failure}", file.file_name().unwrap().to_string_lossy()));
+        }
+    }
+    assert!(failures.is_empty(), "{} of {} failed:\n{}", failures.len(), files.len(), failures.join("\n"));
+}
+
+async fn follow(file: &PathBuf) -> Result<(), String> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let steps = parse(&text).map_err(|it| it.to_string())?;
+    let mut stage = Stage::set().await;
+    for step in &steps {
+        stage.act(&step.act).await.map_err(|it| format!("line {}: {it}", step.line))?;
+    }
+    stage.clear().await.map_err(|it| format!("at the end: {it}"))
+}
+
+/// A server and the clients of one transcript.
+struct Stage {
+    running: Running,
+    store: Arc<MemoryStore>,
+    _folder: TempDir,
+    org: OrgId,
+    types: Vec<String>,
+    clients: BTreeMap<String, Client>,
+    registration_fails: bool,
+}
+
+/// A connection and what has come through it.
+struct Client {
+    wire: Wire<TcpStream>,
+    messages: VecDeque<Publish>,
+    others: VecDeque<Heard>,
+    ids: BTreeMap<String, u16>,
+    closed: bool,
+}
+
+impl Stage {
+    async fn set() -> Stage {
+        let folder = TempDir::new().unwrap();
+        let text = format!(
+            "[data]\npath = {:?}\n[listen]\nmqtt = \"127.0.0.1:0\"\nmqtts = \"off\"\nhttp = \"off\"\nhttps = \"off\"\n\
+             [server]\nworker_count = 1\n",
+            folder.path()
+        );
+        let store = Arc::new(store::memory::open().unwrap());
+        let config = Config::from_toml(&text, "transcript").unwrap();
+        let running = tidegate::start_on(config, store.clone()).await.unwrap();
+        let org = OrgId::parse("abc123").unwrap();
+        let (types, clients) = (Vec::new(), BTreeMap::new());
+        Stage { running, store, _folder: folder, org, types, clients, registration_fails: false }
+    }
+
+    async fn act(&mut self, act: &Act) -> Result<(), String> {
+        match act {
+            Act::Given(given) => self.given(given),
+            Act::Says { client, said } => return self.says(client, said).await,
+            Act::Hears { client, heard } => return self.hears(client, heard).await,
+            Act::Knows(fact) => return self.knows(fact).await,
+        }
+        Ok(())
+    }
+
+    fn given(&mut self, given: &Given) {
+        let platform = self.running.platform.clone();
+        match given {
+            Given::Org(id) => {
+                self.org = OrgId::parse(id).unwrap();
+                platform.create_org(Some(self.org), id, 1).unwrap();
+            }
+            Given::Type { name, class } => self.add_type(name, *class),
+            Given::Device { class, device, token, enabled } => {
+                self.add_type(&device.device_type, *class);
+                platform.register(self.org, draft(device, token), 1).unwrap();
+                if !enabled {
+                    let change = platform::DeviceChange { enabled: Some(false), ..Default::default() };
+                    platform.update_device(self.org, name_of(device), change).unwrap();
+                }
+            }
+            Given::Key { key, token } => {
+                let (key, token) = (Some(key.clone()), Some(token.clone()));
+                let draft = NewKey { key, token, comment: String::new() };
+                platform.create_key(self.org, draft, 1).unwrap();
+            }
+            Given::DevicesMax(count) => {
+                let change = OrgChange { device_count_max: Some(*count), ..Default::default() };
+                platform.update_org(self.org, change).unwrap();
+            }
+            Given::DevicesPerGatewayMax(count) => {
+                let change =
+                    OrgChange { device_per_gateway_count_max: Some(*count), ..Default::default() };
+                platform.update_org(self.org, change).unwrap();
+            }
+            Given::RegistrationFails => self.registration_fails = true,
+        }
+    }
+
+    fn add_type(&mut self, name: &str, class: Class) {
+        if !self.types.iter().any(|it| it == name) {
+            self.types.push(name.to_owned());
+            let draft = NewType {
+                name: name.to_owned(),
+                class,
+                description: None,
+                info: DeviceInfo::default(),
+                metadata: None,
+            };
+            self.running.platform.create_type(self.org, draft, 1).unwrap();
+        }
+    }
+
+    async fn says(&mut self, name: &str, said: &Said) -> Result<(), String> {
+        if let Said::Connect(connect) = said {
+            if self.registration_fails {
+                self.break_the_store().await;
+            }
+            let client = Client::connect(self.running.addresses.mqtt[0], connect).await?;
+            if self.clients.insert(name.to_owned(), client).is_some_and(|it| !it.closed) {
+                return Err(format!("{name} is connected already"));
+            }
+            return Ok(());
+        }
+        let client = self.clients.get_mut(name).ok_or_else(|| format!("{name} is not connected"))?;
+        client.says(said).await
+    }
+
+    /// From here on nothing can be stored, so that creating a device fails.
+    async fn break_the_store(&mut self) {
+        self.registration_fails = false;
+        self.store.fail_next_sync();
+        let store = self.running.platform.store().clone();
+        let change = store::Change::PutSetting { name: "broken", value: Vec::new() };
+        let ticket = store.commit(change.into());
+        tokio::task::spawn_blocking(move || store.wait(ticket)).await.unwrap().unwrap_err();
+    }
+
+    /// `one|other` means that either of them hears it.
+    async fn hears(&mut self, names: &str, heard: &Heard) -> Result<(), String> {
+        if let Some((one, other)) = names.split_once('|') {
+            let mut candidates: Vec<_> = [one, other].iter().map(|it| (*it).to_owned()).collect();
+            for name in candidates.clone() {
+                self.client(&name)?.catch_up().await?;
+            }
+            candidates.retain(|it| self.clients.get(it).is_some_and(|it| !it.messages.is_empty()));
+            let name = candidates.first().ok_or("neither heard anything")?.clone();
+            return self.client(&name)?.hears(heard).await;
+        }
+        self.client(names)?.hears(heard).await.map_err(|it| format!("{names} {it}"))
+    }
+
+    fn client(&mut self, name: &str) -> Result<&mut Client, String> {
+        self.clients.get_mut(name).ok_or_else(|| format!("{name} is not connected"))
+    }
+
+    async fn knows(&self, fact: &Fact) -> Result<(), String> {
+        let look = async {
+            while let Err(difference) = self.look(fact).await {
+                if let Fact::Unknown(_) = fact {
+                    return Err(difference);
+                }
+                tokio::task::yield_now().await;
+            }
+            Ok(())
+        };
+        match timeout(PATIENCE, look).await {
+            Ok(outcome) => outcome,
+            Err(_) => self.look(fact).await,
+        }
+    }
+
+    async fn look(&self, fact: &Fact) -> Result<(), String> {
+        let (platform, org) = (&self.running.platform, self.org);
+        let id_of = |device: &DeviceRef| {
+            platform.device(org, name_of(device)).map(|it| it.id).ok_or_else(|| format!("no {device:?}"))
+        };
+        match fact {
+            Fact::Registered { device, gateway } => {
+                let found = platform.device(org, name_of(device)).ok_or_else(|| format!("no {device:?}"))?;
+                same(&Some(id_of(gateway)?), &found.gateway)
+            }
+            Fact::Unknown(device) => match platform.device(org, name_of(device)) {
+                Some(_) => Err(format!("{device:?} is registered")),
+                None => Ok(()),
+            },
+            Fact::Point { device, key, value } => {
+                let mut newest = String::from("nothing");
+                let mut note = |_, it: domain::Value<'_>| newest = format!("{it:?}");
+                platform
+                    .store()
+                    .points(org, id_of(device)?, key, 0..u64::MAX, usize::MAX, &mut note)
+                    .map_err(|it| it.to_string())?;
+                same(&format!("{:?}", value.as_value()), &newest)
+            }
+            Fact::Last { device, event, format, payload } => {
+                let last = platform.store().last_event(org, id_of(device)?, event);
+                let last = last.map_err(|it| it.to_string())?.ok_or("there is no last event")?;
+                same(format, &last.format)?;
+                same_payload(payload, &last.payload)
+            }
+        }
+    }
+
+    async fn clear(mut self) -> Result<(), String> {
+        for (name, client) in &mut self.clients {
+            if !client.closed {
+                client.quiet().await.map_err(|it| format!("{name} {it}"))?;
+            }
+        }
+        self.clients.clear();
+        // A store that was broken on purpose cannot be closed in good order.
+        self.running.shutdown().await.ok();
+        Ok(())
+    }
+}
+
+impl Client {
+    async fn connect(
+        addr: std::net::SocketAddr,
+        said: &sim::transcript::Connect,
+    ) -> Result<Client, String> {
+        let stream = TcpStream::connect(addr).await.map_err(|it| it.to_string())?;
+        let mut wire = Wire::new(stream, said.version);
+        let mut properties = Vec::new();
+        if said.version == Version::V5 && !said.clean {
+            PropertyWriter::new(&mut properties)
+                .push(PropertyId::SessionExpiryInterval, Value::Four(u32::MAX));
+        }
+        wire.push(&Packet::Connect(Connect {
+            version: said.version,
+            clean_start: said.clean,
+            keep_alive_s: said.keep_alive_s,
+            client_id: &said.client_id,
+            will: said.will.as_deref().map(|topic| Will {
+                topic,
+                payload: b"",
+                qos: QoS::AtMostOnce,
+                retain: false,
+                properties: Properties::EMPTY,
+            }),
+            username: said.user.as_deref(),
+            password: said.password.as_deref().map(str::as_bytes),
+            properties: Properties::stored(&properties),
+        }));
+        wire.flush().await.map_err(|it| it.to_string())?;
+        let (messages, others, ids) = (VecDeque::new(), VecDeque::new(), BTreeMap::new());
+        Ok(Client { wire, messages, others, ids, closed: false })
+    }
+
+    async fn says(&mut self, said: &Said) -> Result<(), String> {
+        let (mut bytes, version) = (Vec::new(), self.wire.version());
+        match said {
+            Said::Connect(_) => return Err("a CONNECT is a connection of its own".into()),
+            Said::Publish(publish) => {
+                let Payload::Bytes(payload) = &publish.payload else { return Err("not a payload".into()) };
+                let packet_id = publish.packet_id.as_ref().map_or(Ok(0), |it| self.number(it))?;
+                self.wire.push(&Packet::Publish(packet::Publish {
+                    dup: publish.dup,
+                    qos: publish.qos,
+                    retain: publish.retain,
+                    topic: &publish.topic,
+                    packet_id,
+                    properties: Properties::EMPTY,
+                    payload,
+                }));
+            }
+            Said::Subscribe { packet_id, filters } => {
+                for (qos, filter) in filters {
+                    FilterRequest::new(filter, *qos).encode(&mut bytes);
+                }
+                let filters = FilterRequests::new(&bytes, version).map_err(|it| it.to_string())?;
+                let (packet_id, properties) = (*packet_id, Properties::EMPTY);
+                self.wire.push(&Packet::Subscribe(packet::Subscribe { packet_id, properties, filters }));
+            }
+            Said::Unsubscribe { packet_id, filters } => {
+                filters.iter().for_each(|it| Filters::encode_one(it, &mut bytes));
+                let filters = Filters::new(&bytes, version).map_err(|it| it.to_string())?;
+                let (packet_id, properties) = (*packet_id, Properties::EMPTY);
+                self.wire.push(&Packet::Unsubscribe(packet::Unsubscribe { packet_id, properties, filters }));
+            }
+            Said::Ack(kind, id) => {
+                let ack = packet::Ack {
+                    packet_id: self.number(id)?,
+                    reason: Reason::SUCCESS,
+                    properties: Properties::EMPTY,
+                };
+                self.wire.push(&match kind {
+                    Ack::Ack => Packet::PubAck(ack),
+                    Ack::Rec => Packet::PubRec(ack),
+                    Ack::Rel => Packet::PubRel(ack),
+                    Ack::Comp => Packet::PubComp(ack),
+                });
+            }
+            Said::Ping => self.wire.push(&Packet::PingReq),
+            Said::Disconnect => self.wire.push(&Packet::Disconnect(packet::Disconnect::with(Reason::SUCCESS))),
+            Said::Drop => {
+                self.closed = true;
+                // Dropping both halves of the socket is what closes it.
+                let nowhere = TcpStream::connect(nowhere().await).await.map_err(|it| it.to_string())?;
+                self.wire = Wire::new(nowhere, version);
+                return Ok(());
+            }
+        }
+        // The server may close while it is being told something; what it said before that is still to be heard.
+        self.wire.flush().await.ok();
+        if *said == Said::Disconnect {
+            self.ended().await?;
+        }
+        Ok(())
+    }
+
+    fn number(&self, id: &PacketId) -> Result<u16, String> {
+        match id {
+            PacketId::Number(number) => Ok(*number),
+            PacketId::Name(name) => self.ids.get(name).copied().ok_or_else(|| format!("no id {name} yet")),
+        }
+    }
+
+    async fn hears(&mut self, heard: &Heard) -> Result<(), String> {
+        match heard {
+            Heard::Quiet => self.quiet().await,
+            Heard::Closed => self.ended().await,
+            Heard::Publish(expected) => {
+                while self.messages.is_empty() {
+                    self.read().await?;
+                }
+                let message = self.messages.pop_front().ok_or("heard no message")?;
+                self.same_message(expected, &message)
+            }
+            expected => {
+                while self.others.is_empty() {
+                    self.read().await?;
+                }
+                let other = self.others.pop_front().ok_or("heard nothing")?;
+                self.same_other(expected, &other)
+            }
+        }
+    }
+
+    fn same_message(&mut self, expected: &Publish, message: &Publish) -> Result<(), String> {
+        self.same_id(expected.packet_id.as_ref(), message.packet_id.as_ref())?;
+        same(
+            &(expected.qos, expected.dup, expected.retain, &expected.topic),
+            &(message.qos, message.dup, message.retain, &message.topic),
+        )?;
+        match &message.payload {
+            Payload::Bytes(bytes) => same_payload(&expected.payload, bytes),
+            Payload::Subset(_) => Err("a message that came has bytes".into()),
+        }
+    }
+
+    fn same_other(&mut self, expected: &Heard, other: &Heard) -> Result<(), String> {
+        if let (Heard::Ack(kind, id, reason), Heard::Ack(kind_heard, id_heard, reason_heard)) =
+            (expected, other)
+        {
+            self.same_id(Some(id), Some(id_heard))?;
+            return same(&(kind, reason), &(kind_heard, reason_heard));
+        }
+        same(expected, other)
+    }
+
+    /// A name stands for whatever number came with it the first time.
+    fn same_id(&mut self, expected: Option<&PacketId>, heard: Option<&PacketId>) -> Result<(), String> {
+        match (expected, heard) {
+            (Some(PacketId::Name(name)), Some(PacketId::Number(number))) => {
+                same(self.ids.entry(name.clone()).or_insert(*number), number)
+            }
+            _ => same(&expected, &heard),
+        }
+    }
+
+    /// Reads one packet and puts it where it belongs.
+    async fn read(&mut self) -> Result<(), String> {
+        let packet = timeout(PATIENCE, self.wire.next_packet()).await;
+        let packet = packet.map_err(|_| "heard nothing in time")?.map_err(|it| it.to_string())?;
+        match owned(&packet) {
+            Came::Message(message) => self.messages.push_back(message),
+            Came::Other(other) => self.others.push_back(other),
+        }
+        Ok(())
+    }
+
+    /// Everything sent so far has been answered, and everything for this client has come.
+    async fn catch_up(&mut self) -> Result<(), String> {
+        self.wire.push(&Packet::PingReq);
+        self.wire.flush().await.map_err(|it| it.to_string())?;
+        while self.others.back() != Some(&Heard::Pong) {
+            self.read().await?;
+        }
+        self.others.pop_back();
+        Ok(())
+    }
+
+    async fn quiet(&mut self) -> Result<(), String> {
+        self.catch_up().await?;
+        self.nothing_left()
+    }
+
+    async fn ended(&mut self) -> Result<(), String> {
+        let end = timeout(PATIENCE, async { while self.read().await.is_ok() {} }).await;
+        end.map_err(|_| "is still connected")?;
+        self.closed = true;
+        self.nothing_left()
+    }
+
+    fn nothing_left(&self) -> Result<(), String> {
+        match (self.messages.front(), self.others.front()) {
+            (None, None) => Ok(()),
+            (Some(message), _) => Err(format!("heard as well: {message:?}")),
+            (_, Some(other)) => Err(format!("heard as well: {other:?}")),
+        }
+    }
+}
+
+/// An address where somebody listens and never says anything.
+async fn nowhere() -> std::net::SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap()
+}
+
+enum Came {
+    Message(Publish),
+    Other(Heard),
+}
+
+fn owned(packet: &Packet<'_>) -> Came {
+    let number = PacketId::Number;
+    let ack = |kind, it: &packet::Ack<'_>| Heard::Ack(kind, number(it.packet_id), it.reason.0);
+    Came::Other(match packet {
+        Packet::Publish(it) => {
+            return Came::Message(Publish {
+                qos: it.qos,
+                packet_id: (it.packet_id != 0).then(|| number(it.packet_id)),
+                dup: it.dup,
+                retain: it.retain,
+                topic: it.topic.to_owned(),
+                payload: Payload::Bytes(it.payload.to_vec()),
+            });
+        }
+        Packet::ConnAck(it) => Heard::ConnAck { code: it.code, present: it.session_present },
+        Packet::PubAck(it) => ack(Ack::Ack, it),
+        Packet::PubRec(it) => ack(Ack::Rec, it),
+        Packet::PubRel(it) => ack(Ack::Rel, it),
+        Packet::PubComp(it) => ack(Ack::Comp, it),
+        Packet::SubAck(it) => Heard::SubAck { packet_id: it.packet_id, codes: it.codes.to_vec() },
+        Packet::UnsubAck(it) => Heard::UnsubAck { packet_id: it.packet_id, codes: it.codes.to_vec() },
+        Packet::PingResp => Heard::Pong,
+        Packet::Disconnect(it) => Heard::Disconnect(it.reason.0),
+        other => panic!("a server never sends {other:?}"),
+    })
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(expected: &T, heard: &T) -> Result<(), String> {
+    if expected == heard { Ok(()) } else { Err(format!("should be {expected:?}, is {heard:?}")) }
+}
+
+fn same_payload(expected: &Payload, bytes: &[u8]) -> Result<(), String> {
+    let text = || String::from_utf8_lossy(bytes).chars().take(400).collect::<String>();
+    match expected {
+        Payload::Bytes(expected) if expected == bytes => Ok(()),
+        Payload::Bytes(expected) => {
+            Err(format!("payload should be {:?}, is {:?}", String::from_utf8_lossy(expected), text()))
+        }
+        Payload::Subset(expected) => {
+            let wanted: serde_json::Map<String, serde_json::Value> = serde_json::from_str(expected).unwrap();
+            let found: serde_json::Value = serde_json::from_slice(bytes)
+                .map_err(|it| format!("payload is not JSON ({it}): {}", text()))?;
+            for (key, value) in &wanted {
+                if found.get(key).unwrap_or(&serde_json::Value::Null) != value {
+                    return Err(format!("payload member {key} should be {value}: {}", text()));
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+fn name_of(device: &DeviceRef) -> DeviceName<'_> {
+    DeviceName { device_type: &device.device_type, name: &device.name }
+}
+
+fn draft(device: &DeviceRef, token: &str) -> NewDevice {
+    NewDevice {
+        device_type: device.device_type.clone(),
+        name: device.name.clone(),
+        token: Some(token.to_owned()),
+        info: DeviceInfo::default(),
+        metadata: None,
+        location: None,
+        gateway: None,
+        registrar: Registrar::Operator,
+    }
+}
