@@ -6,7 +6,7 @@
 
 mod cases;
 mod queue_cases;
-mod samples;
+pub(crate) mod samples;
 
 pub(crate) use cases::*;
 pub(crate) use queue_cases::*;

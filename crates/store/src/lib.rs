@@ -11,6 +11,8 @@ mod coding;
 mod committer;
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod crash;
 mod disk;
 pub mod embedded;
 mod engine;

@@ -49,7 +49,7 @@ pub(crate) struct Plan {
 #[derive(Default)]
 pub(crate) struct Purges {
     waiting: VecDeque<(OrgId, DeviceId)>,
-    devices: HashSet<DeviceId>,
+    devices: HashSet<(OrgId, DeviceId)>,
     /// How many of those waiting were added with the present group.
     fresh_count: usize,
 }
@@ -57,7 +57,7 @@ pub(crate) struct Purges {
 impl Purges {
     /// Adds a device.
     pub(crate) fn add(&mut self, org: OrgId, device: DeviceId) {
-        if self.devices.insert(device) {
+        if self.devices.insert((org, device)) {
             self.waiting.push_back((org, device));
             self.fresh_count += 1;
         }
@@ -153,7 +153,7 @@ impl Plan {
     }
 
     fn event(&mut self, event: Event) {
-        if !self.purges.devices.is_empty() && self.purges.devices.contains(&event.device) {
+        if !self.purges.devices.is_empty() && self.purges.devices.contains(&(event.org, event.device)) {
             return;
         }
         if !event.points.is_empty() {
@@ -256,7 +256,7 @@ impl Plan {
                 schema::registry_key(to, org, schema::registry::PURGE, &id);
             });
             self.purges.waiting.pop_front();
-            self.purges.devices.remove(&device);
+            self.purges.devices.remove(&(org, device));
         }
         self.purges.fresh_count = 0;
         Ok(())
@@ -377,11 +377,11 @@ const NONE: u32 = u32::MAX;
 impl LastEvents {
     /// Puts the event in the place of an earlier one of its device and name.
     fn replace(&mut self, event: Event) {
-        let hash = self.hashing.hash_one((event.device, &*event.name));
+        let hash = self.hashing.hash_one((event.org, event.device, &*event.name));
         let head = self.index.entry(hash).or_insert(NONE);
         let mut at = *head;
         while let Some((earlier, next)) = self.entries.get_mut(at as usize) {
-            if earlier.device == event.device && earlier.name == event.name {
+            if (earlier.org, earlier.device) == (event.org, event.device) && earlier.name == event.name {
                 *earlier = event;
                 return;
             }

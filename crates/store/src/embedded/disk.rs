@@ -1,5 +1,6 @@
 //! Tables as fjall keyspaces.
 
+use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -13,6 +14,10 @@ use crate::limits::{CACHE_BYTES_MAX, JOURNAL_BYTES_MAX, MEMTABLE_BYTES_MAX};
 use crate::rows::Rows;
 use crate::schema::{Keys, Table};
 
+/// Threads that write sorted files and merge them. With more than one, fjall's first passes merging on to the others:
+/// while they are all busy it does so in a loop without a pause, which costs a core.
+const WORKER_COUNT: usize = 1;
+
 /// Rows in fjall.
 pub(crate) struct FjallDisk {
     /// `None` once it is closed.
@@ -23,13 +28,16 @@ struct Open {
     database: Database,
     /// By [`Table::index`].
     keyspaces: Vec<Keyspace>,
+    /// Let go of last.
+    _lock: Option<File>,
 }
 
 impl FjallDisk {
-    /// Opens fjall's folder, or makes it.
-    pub(crate) fn open(path: &Path) -> fjall::Result<FjallDisk> {
+    /// Opens fjall's folder, or makes it. Holds the lock until it is closed.
+    pub(crate) fn open(path: &Path, lock: Option<File>) -> fjall::Result<FjallDisk> {
         let database = Database::builder(path)
             .manual_journal_persist(true)
+            .worker_threads(WORKER_COUNT)
             .max_journaling_size(JOURNAL_BYTES_MAX)
             .cache_size(CACHE_BYTES_MAX)
             .open()?;
@@ -37,7 +45,16 @@ impl FjallDisk {
             .iter()
             .map(|table| database.keyspace(table.name(), || options(*table)))
             .collect::<fjall::Result<_>>()?;
-        Ok(FjallDisk { open: RwLock::new(Some(Open { database, keyspaces })) })
+        Ok(FjallDisk { open: RwLock::new(Some(Open { database, keyspaces, _lock: lock })) })
+    }
+
+    /// Writes what is in memory to sorted files, now instead of some day.
+    #[cfg(test)]
+    #[expect(clippy::unwrap_used, reason = "tests")]
+    pub(crate) fn write_sorted_files(&self) {
+        for keyspace in &self.open.read().as_ref().unwrap().keyspaces {
+            keyspace.rotate_memtable_and_wait().unwrap();
+        }
     }
 
     fn read<T>(
@@ -71,7 +88,7 @@ fn read_fault(fault: fjall::Error) -> StoreFault {
 impl Disk for FjallDisk {
     fn apply(&self, rows: &Rows) -> Result<(), String> {
         let open = self.open.read();
-        let Open { database, keyspaces } = open.as_ref().ok_or("it is closed")?;
+        let Open { database, keyspaces, .. } = open.as_ref().ok_or("it is closed")?;
         let mut batch = database.batch().durability(Some(PersistMode::SyncData));
         for row in rows.iter() {
             let keyspace = &keyspaces[row.table.index()];

@@ -5,16 +5,16 @@
 //!
 //! * `format`: the number of the layout ([`FORMAT`]), in decimal, written once when the folder is made;
 //! * `rows/`: fjall's own files. They are made in `rows.new/` and moved in place when they are complete, so that a
-//!   power cut during the very first start leaves nothing half made.
-//!
-//! Never opened by two processes: fjall holds a lock in `rows/`.
+//!   power cut during the very first start leaves nothing half made;
+//! * `lock`: locked by the process that has the folder open;
+//! * `torn`: what a power cut left of a batch that was being written, see `journal.rs`.
 
 mod disk;
-mod journal;
+pub(crate) mod journal;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -31,7 +31,10 @@ pub fn open(path: &Path) -> Result<impl Store + 'static, StoreFault> {
 }
 
 pub(crate) fn start(path: &Path, bounds: QueueBounds) -> Result<Engine<FjallDisk>, StoreFault> {
-    prepare(path).map_err(|it| cannot_open(path, &it))?;
+    let fault = |it: io::Error| cannot_open(path, &it);
+    fs::create_dir_all(path).map_err(fault)?;
+    let lock = lock(path).map_err(fault)?;
+    prepare(path).map_err(fault)?;
     let found = read_format(path)?;
     if found != FORMAT {
         return Err(StoreFault::Format { path: path.display().to_string(), found, expected: FORMAT });
@@ -40,18 +43,20 @@ pub(crate) fn start(path: &Path, bounds: QueueBounds) -> Result<Engine<FjallDisk
     if !rows.exists() {
         make_rows(path, &rows)?;
     }
-    engine::start(open_rows(path, &rows)?, bounds)
+    journal::cut_torn_end(&rows, &path.join("torn")).map_err(fault)?;
+    let disk = FjallDisk::open(&rows, Some(lock)).map_err(|it| cannot_open(path, &it))?;
+    engine::start(disk, bounds)
 }
 
 const FORMAT_FILE: &str = "format";
-const ROWS: &str = "rows";
+pub(crate) const ROWS: &str = "rows";
 const ROWS_NEW: &str = "rows.new";
 
 fn cannot_open(path: &Path, cause: &dyn std::fmt::Display) -> StoreFault {
     StoreFault::Open { path: path.display().to_string(), cause: cause.to_string() }
 }
 
-/// Makes the folder and its format file.
+/// Writes the format file of a new folder.
 fn prepare(path: &Path) -> io::Result<()> {
     let format = path.join(FORMAT_FILE);
     if format.exists() {
@@ -62,7 +67,6 @@ fn prepare(path: &Path) -> io::Result<()> {
             "the file `{FORMAT_FILE}` is missing; restore it from a backup"
         )));
     }
-    fs::create_dir_all(path)?;
     let unfinished = path.join("format.new");
     let mut file = File::create(&unfinished)?;
     writeln!(file, "{FORMAT}")?;
@@ -84,30 +88,18 @@ fn make_rows(path: &Path, rows: &Path) -> Result<(), StoreFault> {
     if unfinished.exists() {
         fs::remove_dir_all(&unfinished).map_err(fault)?;
     }
-    drop(FjallDisk::open(&unfinished).map_err(|it| cannot_open(path, &explain(&it)))?);
+    drop(FjallDisk::open(&unfinished, None).map_err(|it| cannot_open(path, &it))?);
     fs::rename(&unfinished, rows).map_err(fault)?;
     sync_folder(path).map_err(fault)
 }
 
-/// Opens fjall's files. A journal whose last batch was torn by a power cut is repaired first when fjall refuses it:
-/// it forgives a torn end, but not one with a hole before its end.
-fn open_rows(path: &Path, rows: &Path) -> Result<FjallDisk, StoreFault> {
-    match FjallDisk::open(rows) {
-        Err(fjall::Error::JournalRecovery(fault)) => {
-            if !journal::cut_torn_end(rows).map_err(|it| cannot_open(path, &it))? {
-                return Err(cannot_open(path, &format!("its journal is damaged ({fault:?})")));
-            }
-            FjallDisk::open(rows).map_err(|it| cannot_open(path, &explain(&it)))
-        }
-        opened => opened.map_err(|it| cannot_open(path, &explain(&it))),
-    }
-}
-
-fn explain(fault: &fjall::Error) -> String {
-    match fault {
-        fjall::Error::Locked => "another process has it open".to_owned(),
-        fjall::Error::Io(it) => it.to_string(),
-        it => it.to_string(),
+/// Locks the folder for this process, as long as the file is open.
+fn lock(path: &Path) -> io::Result<File> {
+    let file = File::create(path.join("lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(io::Error::other("another process has it open")),
+        Err(TryLockError::Error(it)) => Err(it),
     }
 }
 

@@ -28,7 +28,7 @@ pub fn open() -> Result<MemoryStore, StoreFault> {
 pub type MemoryStore = Engine<MemoryDisk>;
 
 pub(crate) fn start(platter: Arc<Platter>, bounds: QueueBounds) -> Result<MemoryStore, StoreFault> {
-    engine::start(MemoryDisk { platter, bounds, brake: Arc::default() }, bounds)
+    engine::start(MemoryDisk::on(platter, bounds), bounds)
 }
 
 impl MemoryStore {
@@ -124,6 +124,13 @@ pub struct MemoryDisk {
     platter: Arc<Platter>,
     bounds: QueueBounds,
     brake: Arc<Brake>,
+}
+
+impl MemoryDisk {
+    /// What is on the platter, with hooks of its own.
+    pub(crate) fn on(platter: Arc<Platter>, bounds: QueueBounds) -> MemoryDisk {
+        MemoryDisk { platter, bounds, brake: Arc::default() }
+    }
 }
 
 impl Disk for MemoryDisk {

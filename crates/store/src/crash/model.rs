@@ -1,0 +1,252 @@
+//! What a store holds, as simply as it can be said; and the same, asked of a store.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+
+use domain::{DeviceId, Message, OrgId, Queued, SessionId, SessionRecord};
+
+use super::random::{DEVICES_COUNT, SESSIONS, SETTINGS, orgs};
+use crate::contract::samples::SPACE;
+use crate::limits::QueueBounds;
+use crate::{Change, SessionState, Store};
+
+/// What a store holds.
+#[derive(Clone, Default)]
+pub(super) struct Model {
+    /// Everything that is one word under one name.
+    words: BTreeMap<String, String>,
+    sessions: BTreeMap<(OrgId, SessionId), Session>,
+    readings: Vec<(OrgId, DeviceId, u64, String)>,
+    forgotten: BTreeSet<(OrgId, DeviceId)>,
+}
+
+#[derive(Clone)]
+struct Session {
+    record: SessionRecord,
+    subscriptions: BTreeMap<String, String>,
+    state: SessionState,
+    queue: BTreeMap<u64, (Queued, u64)>,
+    last_seq: u64,
+}
+
+fn word(kind: &str, org: OrgId, name: impl Debug) -> String {
+    format!("{kind} {org} {name:?}")
+}
+
+/// Bytes of the row of a queued message besides its topic, headers and payload.
+const ROW_BYTES: u64 = 24;
+
+impl Model {
+    /// The taken places of a session's queue.
+    pub(super) fn places(&self, org: OrgId, session: SessionId) -> Vec<u64> {
+        self.sessions.get(&(org, session)).map(|it| it.queue.keys().copied().collect()).unwrap_or_default()
+    }
+
+    /// A device that was not forgotten: ids are never used again.
+    pub(super) fn device(&self, org: OrgId, number: u64) -> DeviceId {
+        let ids = (number..).step_by(DEVICES_COUNT as usize).map(DeviceId);
+        ids.into_iter().find(|it| !self.forgotten.contains(&(org, *it))).unwrap()
+    }
+
+    /// All device ids that were ever used are smaller.
+    pub(super) fn device_end(&self) -> u64 {
+        self.forgotten.iter().map(|(_, it)| it.0 + 1).max().unwrap_or(0) + DEVICES_COUNT
+    }
+
+    /// What a change does.
+    pub(super) fn apply(&mut self, change: &Change, bounds: QueueBounds) {
+        let mut put = |key: String, it: &dyn Debug| _ = self.words.insert(key, format!("{it:?}"));
+        match change {
+            Change::PutSetting { name, value } => put(format!("setting {name}"), value),
+            Change::PutOrg(it) => put(word("org", it.id, ""), it),
+            Change::PutType(it) => put(word("type", it.org, &it.name), it),
+            Change::DropType { org, name } => _ = self.words.remove(&word("type", *org, name)),
+            Change::PutDevice(it) => put(word("device", it.org, it.id), it),
+            Change::DropDevice { org, device } => self.drop_device(*org, *device),
+            Change::PutKey(it) => put(word("key", it.org, &it.key), it),
+            Change::DropKey { org, key } => _ = self.words.remove(&word("key", *org, key)),
+            Change::Retain { org, message, .. } => {
+                put(word("retained", *org, message.topic()), &(message.headers(), message.payload()));
+            }
+            Change::Unretain { org, topic, .. } => _ = self.words.remove(&word("retained", *org, topic)),
+            Change::Event(it) => {
+                let last = (&*it.format, it.at_ms, it.message.payload());
+                put(word("last", it.org, (it.device, &it.name)), &last);
+                if !it.points.is_empty() {
+                    self.readings.push((it.org, it.device, it.at_ms, format!("{:?}", it.points)));
+                }
+            }
+            Change::PutSession(it) => {
+                let new = Session {
+                    record: it.clone(),
+                    subscriptions: BTreeMap::new(),
+                    state: SessionState::default(),
+                    queue: BTreeMap::new(),
+                    last_seq: 0,
+                };
+                self.sessions.entry((it.org, it.id)).or_insert(new);
+            }
+            Change::DropSession { org, session } => _ = self.sessions.remove(&(*org, *session)),
+            _ => self.apply_to_session(change, bounds),
+        }
+    }
+
+    fn drop_device(&mut self, org: OrgId, device: DeviceId) {
+        self.forgotten.insert((org, device));
+        self.words.remove(&word("device", org, device));
+        let last = format!("last {org} ({device:?}, ");
+        self.words.retain(|key, _| !key.starts_with(&last));
+        self.readings.retain(|(its_org, its_device, ..)| (*its_org, *its_device) != (org, device));
+    }
+
+    fn apply_to_session(&mut self, change: &Change, bounds: QueueBounds) {
+        let (Change::Subscribe { org, session, .. }
+        | Change::Unsubscribe { org, session, .. }
+        | Change::Enqueue { org, session, .. }
+        | Change::Sent { org, session, .. }
+        | Change::Release { org, session, .. }
+        | Change::Dequeue { org, session, .. }
+        | Change::Receive { org, session, .. }
+        | Change::ReceiveDone { org, session, .. }) = change
+        else {
+            return;
+        };
+        let Some(it) = self.sessions.get_mut(&(*org, *session)) else { return };
+        match change {
+            Change::Subscribe { subscription, .. } => {
+                it.subscriptions.insert(subscription.filter.clone(), format!("{subscription:?}"));
+            }
+            Change::Unsubscribe { filter, .. } => _ = it.subscriptions.remove(filter),
+            Change::Enqueue { qos, retain, identifier, deadline_ms, message, .. } => it.enqueue(
+                Queued {
+                    seq: it.last_seq + 1,
+                    qos: *qos,
+                    retain: *retain,
+                    identifier: *identifier,
+                    deadline_ms: *deadline_ms,
+                    message: Some(message.clone()),
+                },
+                message,
+                bounds,
+            ),
+            Change::Sent { seq, .. } => it.state.sent_seq = it.state.sent_seq.max((*seq).min(it.last_seq)),
+            Change::Release { seq, .. } => it.release(*seq),
+            Change::Dequeue { seq, .. } => _ = it.queue.remove(seq),
+            Change::Receive { packet_id, .. } => {
+                it.state.received.push(*packet_id);
+                it.state.received.sort_unstable();
+                it.state.received.dedup();
+            }
+            Change::ReceiveDone { packet_id, .. } => it.state.received.retain(|it| it != packet_id),
+            _ => {}
+        }
+    }
+
+    /// All of it, as sentences.
+    pub(super) fn expected(&self) -> BTreeSet<String> {
+        let mut all: BTreeSet<_> = self.words.iter().map(|(key, word)| format!("{key}: {word}")).collect();
+        for ((org, id), it) in &self.sessions {
+            all.insert(format!("session {org} {id:?}: {:?} {:?}", it.record, it.subscriptions));
+            all.insert(format!("state {org} {id:?}: {:?}", it.state));
+            all.extend(it.queue.values().map(|(queued, _)| queued_sentence(*org, *id, queued)));
+        }
+        let mut readings: Vec<_> = self.readings.iter().collect();
+        readings.sort_by_key(|(org, device, at_ms, _)| (*org, *device, *at_ms));
+        let mut number = BTreeMap::new();
+        for (org, device, at_ms, points) in readings {
+            let number = number.entry((*org, *device)).or_insert(0);
+            all.insert(format!("reading {org} {device:?} {number}: {at_ms} {points}"));
+            *number += 1;
+        }
+        all
+    }
+}
+
+impl Session {
+    fn enqueue(&mut self, queued: Queued, message: &Message, bounds: QueueBounds) {
+        self.last_seq += 1;
+        let content = message.topic().len() + message.headers().len() + message.payload().len();
+        self.queue.insert(self.last_seq, (queued, ROW_BYTES + content as u64));
+        while let Some((&oldest, _)) = self.queue.first_key_value() {
+            let bytes: u64 = self.queue.values().map(|(_, bytes)| bytes).sum();
+            let count = self.queue.len() as u64;
+            let fits = count <= bounds.count_max
+                && bytes <= bounds.bytes_max
+                && self.last_seq - oldest < bounds.span_max;
+            if fits || count == 1 {
+                break;
+            }
+            self.queue.remove(&oldest);
+        }
+    }
+
+    fn release(&mut self, seq: u64) {
+        if let Some((queued, bytes)) = self.queue.get_mut(&seq) {
+            *queued = Queued { retain: false, identifier: 0, deadline_ms: 0, message: None, ..*queued };
+            *bytes = u64::from(crate::values::RELEASED_BYTES);
+        }
+    }
+}
+
+fn queued_sentence(org: OrgId, session: SessionId, it: &Queued) -> String {
+    let message = it.message.as_ref().map(|it| (it.topic(), it.headers(), it.payload()));
+    let rest = (it.seq, it.qos, it.retain, it.identifier, it.deadline_ms);
+    format!("queued {org} {session:?}: {rest:?} {message:?}")
+}
+
+/// The same sentences, asked of a store.
+pub(super) fn seen(store: &dyn Store, device_end: u64) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for name in SETTINGS {
+        if let Some(it) = store.setting(name).unwrap() {
+            all.insert(format!("setting {name}: {it:?}"));
+        }
+    }
+    all.extend(store.orgs().unwrap().iter().map(|it| format!("{}: {it:?}", word("org", it.id, ""))));
+    for org in orgs() {
+        see_registry(store, org, &mut all);
+        see_sessions(store, org, &mut all);
+        for device in (0..device_end).map(DeviceId) {
+            for it in store.last_events(org, device).unwrap() {
+                assert_eq!(store.last_event(org, device, &it.name).unwrap().as_ref(), Some(&it));
+                let last = (&*it.format, it.at_ms, &*it.payload);
+                all.insert(format!("{}: {last:?}", word("last", org, (device, &it.name))));
+            }
+            let readings = store.readings(org, device, 0..u64::MAX, usize::MAX).unwrap();
+            all.extend(readings.iter().enumerate().map(|(number, it)| {
+                format!("reading {org} {device:?} {number}: {} {:?}", it.at_ms, it.points)
+            }));
+        }
+    }
+    all
+}
+
+fn see_registry(store: &dyn Store, org: OrgId, all: &mut BTreeSet<String>) {
+    let types = store.types(org).unwrap();
+    all.extend(types.iter().map(|it| format!("{}: {it:?}", word("type", org, &it.name))));
+    let devices = store.devices(org, None, usize::MAX).unwrap();
+    all.extend(devices.iter().map(|it| format!("{}: {it:?}", word("device", org, it.id))));
+    let keys = store.keys(org).unwrap();
+    all.extend(keys.iter().map(|it| format!("{}: {it:?}", word("key", org, &it.key))));
+    let retained = store.retained(org, SPACE).unwrap();
+    all.extend(
+        retained
+            .iter()
+            .map(|it| format!("{}: {:?}", word("retained", org, it.topic()), (it.headers(), it.payload()))),
+    );
+}
+
+fn see_sessions(store: &dyn Store, org: OrgId, all: &mut BTreeSet<String>) {
+    for (record, subscriptions) in store.sessions(org).unwrap() {
+        let id = record.id;
+        let subscriptions: BTreeMap<_, _> =
+            subscriptions.into_iter().map(|it| (it.filter.clone(), format!("{it:?}"))).collect();
+        all.insert(format!("session {org} {id:?}: {record:?} {subscriptions:?}"));
+        all.insert(format!("state {org} {id:?}: {:?}", store.session_state(org, id).unwrap()));
+    }
+    for id in SESSIONS.map(SessionId) {
+        let queue = store.queue(org, id, 0, usize::MAX, usize::MAX).unwrap();
+        assert_eq!(store.queue_len(org, id).unwrap(), queue.len());
+        all.extend(queue.iter().map(|it| queued_sentence(org, id, it)));
+    }
+}

@@ -1,0 +1,149 @@
+//! Random changes, by a seed.
+
+use std::sync::Arc;
+
+use domain::{Device, DeviceId, DeviceType, Event, Message, OrgId, Points, QoS, Queued, SessionId, Value};
+
+use super::BOUNDS;
+use super::model::Model;
+use crate::contract::samples;
+use crate::{Change, Inbox};
+
+pub(super) const DEVICES_COUNT: u64 = 4;
+pub(super) const SESSIONS: std::ops::Range<u64> = 1..4;
+pub(super) const SETTINGS: [&str; 2] = ["one", "two"];
+pub(super) const NAMES: [&str; 3] = ["a", "a/b", "ä"];
+
+/// Numbers that look random (SplitMix64).
+pub(super) struct Random(u64);
+
+impl Random {
+    pub(super) fn new(seed: u64) -> Random {
+        Random(seed.wrapping_mul(0xA076_1D64_78BD_642F))
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let it = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let it = (it ^ (it >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        it ^ (it >> 31)
+    }
+
+    /// A number below `end`.
+    pub(super) fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    fn among<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len() as u64) as usize]
+    }
+
+    fn bytes(&mut self, count_max: u64) -> Vec<u8> {
+        let count = self.below(count_max + 1);
+        (0..count).map(|_| self.next() as u8).collect()
+    }
+
+    fn message(&mut self) -> Arc<Message> {
+        let topic = self.among(&NAMES);
+        let headers = self.bytes(3);
+        Message::shared(topic, &headers, &self.bytes(90))
+    }
+
+    /// Some changes that make sense, mostly, for this state, which they are applied to.
+    pub(super) fn changes(&mut self, state: &mut Model) -> Vec<Change> {
+        let count = 1 + self.below(6);
+        (0..count)
+            .map(|_| {
+                let change = self.change(state);
+                state.apply(&change, BOUNDS);
+                change
+            })
+            .collect()
+    }
+
+    fn change(&mut self, state: &Model) -> Change {
+        let org = self.among(&orgs());
+        let device = state.device(org, self.below(DEVICES_COUNT));
+        match self.below(40) {
+            0 => Change::PutSetting { name: self.among(&SETTINGS), value: self.bytes(20) },
+            1 => Change::PutOrg(domain::Org { device_count_max: self.next(), ..samples::org(org) }),
+            2 => {
+                let created_ms = self.next();
+                Change::PutType(Arc::new(DeviceType {
+                    created_ms,
+                    ..samples::device_type(org, self.among(&NAMES))
+                }))
+            }
+            3 => Change::DropType { org, name: self.among(&NAMES).to_owned() },
+            4 | 5 => {
+                let registered_ms = self.next();
+                Change::PutDevice(Arc::new(Device { registered_ms, ..samples::device(org, device.0) }))
+            }
+            6 => Change::DropDevice { org, device },
+            7 => Change::PutKey(samples::key(org, self.among(&NAMES))),
+            8 => Change::DropKey { org, key: self.among(&NAMES).to_owned() },
+            9 => Change::Retain { org, space: samples::SPACE, message: self.message() },
+            10 => Change::Unretain { org, space: samples::SPACE, topic: self.among(&NAMES).to_owned() },
+            11..20 => Change::Event(self.event(org, device)),
+            _ => self.session_change(org, state),
+        }
+    }
+
+    fn event(&mut self, org: OrgId, device: DeviceId) -> Event {
+        let mut points = Points::new();
+        for _ in 0..self.below(3) {
+            points.push(self.among(&NAMES), Value::I64(self.next() as i64));
+        }
+        Event {
+            org,
+            device,
+            name: self.among(&NAMES).into(),
+            format: "json".into(),
+            at_ms: self.below(20),
+            message: self.message(),
+            points,
+        }
+    }
+
+    fn session_change(&mut self, org: OrgId, state: &Model) -> Change {
+        let session = SessionId(SESSIONS.start + self.below(SESSIONS.end - SESSIONS.start));
+        // Mostly a place that is taken, now and then any.
+        let taken = state.places(org, session);
+        let seq = if taken.is_empty() || self.below(8) == 0 { self.below(30) } else { self.among(&taken) };
+        let packet_id = self.below(3) as u16;
+        match self.below(24) {
+            0 | 1 => Change::PutSession(samples::session(org, session.0)),
+            2 => Change::DropSession { org, session },
+            3 => Change::Subscribe { org, session, subscription: samples::subscription(self.among(&NAMES)) },
+            4 => Change::Unsubscribe { org, session, filter: self.among(&NAMES).to_owned() },
+            5 => Change::Receive { org, session, packet_id },
+            6 => Change::ReceiveDone { org, session, packet_id },
+            7 => Change::Sent { org, session, seq },
+            8 | 9 => Change::Release { org, session, seq },
+            10..16 => Change::Dequeue { org, session, seq },
+            _ => Change::Enqueue {
+                org,
+                session,
+                qos: QoS::ExactlyOnce,
+                retain: self.below(2) == 1,
+                identifier: self.next() as u32,
+                deadline_ms: self.next(),
+                message: self.message(),
+                inbox: Arc::new(Deaf),
+            },
+        }
+    }
+}
+
+/// The organisations that changes are about.
+pub(super) fn orgs() -> [OrgId; 2] {
+    ["abc123", "abc124"].map(samples::org_id)
+}
+
+/// An inbox that does not listen.
+struct Deaf;
+
+impl Inbox for Deaf {
+    fn queued(&self, _: Queued) {}
+    fn dropped(&self, _: u64) {}
+}
