@@ -64,7 +64,7 @@ pub async fn start(config: Config) -> Result<Running> {
 /// Starts to listen, with the data in a store that is open already.
 pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running> {
     let clock = Clock::start();
-    let platform = Arc::new(platform_on(&config, store.clone(), clock)?);
+    let platform = Arc::new(open_platform(&config, store.clone(), clock)?);
     let hub = Hub::open(platform.clone(), clock, config.limits.clone())?;
     let hub = Arc::new(hub);
     listen_for_removals(&platform, &hub);
@@ -92,22 +92,16 @@ pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running> 
     Ok(running)
 }
 
-/// Opens the data folder, which is made when it is missing.
-fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
+/// Opens the data folder, which is made when it is missing. Blocks on the disk: for start-up and commands.
+pub(crate) fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
     let path = &config.data.path;
     std::fs::create_dir_all(path)
         .with_context(|| format!("cannot make the data folder {}", path.display()))?;
     Ok(Arc::new(store::embedded::open(path)?))
 }
 
-/// Opens the data folder and what is decided from memory. Blocks on the disk: for start-up and commands.
-pub(crate) fn open_platform(config: &Config, clock: Clock) -> Result<(Arc<dyn Store>, Arc<Platform>)> {
-    let store = open_store(config)?;
-    let platform = platform_on(config, store.clone(), clock)?;
-    Ok((store, Arc::new(platform)))
-}
-
-fn platform_on(config: &Config, store: Arc<dyn Store>, clock: Clock) -> Result<Platform> {
+/// Opens what is decided from memory. Blocks on the disk: for start-up and commands.
+pub(crate) fn open_platform(config: &Config, store: Arc<dyn Store>, clock: Clock) -> Result<Platform> {
     let entropy: platform::Entropy = Box::new(|bytes| {
         if let Err(error) = getrandom::fill(bytes) {
             // Without randomness every token could be guessed: better no server than that one.

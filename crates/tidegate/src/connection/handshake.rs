@@ -311,7 +311,9 @@ impl Door {
         };
         let (version, waker) = (connect.version, Waker::noop().clone());
         let bytes_max = hub.limits.outbox_bytes_max;
-        seated.seat.attach(Attached { version, view, device, key, bytes_max, waker });
+        if seated.seat.attach(Attached { version, view, device, key, bytes_max, waker }) {
+            space.forget_targets();
+        }
         let mut connection = Connection {
             transport: self.transport,
             origin: self.origin,
@@ -329,6 +331,7 @@ impl Door {
                 payload: will.payload.to_vec(),
                 qos: domain_qos(will.qos),
             }),
+            registry: hub.platform.generation_of(peer.org())?,
             connected_ms: wall_ms,
             now_ms,
             wall_ms,

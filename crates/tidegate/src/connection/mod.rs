@@ -89,6 +89,8 @@ pub(crate) struct Connection {
     /// Since when the client has not taken what is ready for it.
     stalled_since_ms: Option<u64>,
     topics: Topics,
+    /// Grows when devices are removed or disabled.
+    registry: platform::Generation,
     /// Answers that wait for the store, in order.
     pending: VecDeque<(Ticket, Answer)>,
     parked: Parked,

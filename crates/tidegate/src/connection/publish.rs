@@ -80,7 +80,7 @@ impl Connection {
 
     /// The way of a topic: remembered, or found through dialect, registry and router.
     fn outcome(&mut self, topic: &str) -> Outcome {
-        let registry_generation = self.worker.hub.platform.generation(self.peer.org());
+        let registry_generation = self.registry.get();
         let generation = self.space.generation();
         if let Some(way) = self.topics.get(topic, generation, registry_generation) {
             return Outcome::Go(way);

@@ -59,7 +59,7 @@ impl Connection {
                     request.qos as u8
                 }
                 Outcome::Wait(until) => return Err(until),
-                Outcome::Refused(refusal) => self.refuse_filter(request.filter, &refusal),
+                Outcome::Refused(refusal) => self.refuse_filter(Asked::Subscribe, request.filter, &refusal),
             });
             if self.closing.is_some() {
                 return Ok(());
@@ -116,17 +116,13 @@ impl Connection {
         }
     }
 
-    fn refuse_filter(&mut self, filter: &str, refusal: &Refusal) -> u8 {
-        let answer = self.dialect.answer(
-            &self.peer,
-            self.version,
-            Asked::Subscribe,
-            WireQoS::AtMostOnce,
-            refusal,
-        );
-        self.record("subscribe", Some(filter), refusal);
+    fn refuse_filter(&mut self, asked: Asked, filter: &str, refusal: &Refusal) -> u8 {
+        let answer =
+            self.dialect.answer(&self.peer, self.version, asked, WireQoS::AtMostOnce, refusal);
+        let request = if asked == Asked::Unsubscribe { "unsubscribe" } else { "subscribe" };
+        self.record(request, Some(filter), refusal);
         if answer.notify {
-            self.notify(Asked::Subscribe, filter, refusal);
+            self.notify(asked, filter, refusal);
         }
         if let Some(closing) = answer.close {
             self.close(closing, Reason(answer.reason));
@@ -137,9 +133,15 @@ impl Connection {
     pub(super) fn on_unsubscribe(&mut self, unsubscribe: &Unsubscribe<'_>, batch: &mut Batch) {
         let mut codes = Vec::new();
         for filter in unsubscribe.filters.iter() {
-            let existed = self.space.unsubscribe(self.seat.subscriber(), filter);
-            codes.push(if existed { Reason::SUCCESS.0 } else { Reason::NO_SUBSCRIPTION_EXISTED.0 });
-            if let (true, Some(session)) = (existed, self.seat.session()) {
+            if !self.space.unsubscribe(self.seat.subscriber(), filter) {
+                codes.push(match self.dialect.grant(&self.peer, filter) {
+                    Ok(_) => Reason::NO_SUBSCRIPTION_EXISTED.0,
+                    Err(refusal) => self.refuse_filter(Asked::Unsubscribe, filter, &refusal),
+                });
+                continue;
+            }
+            codes.push(Reason::SUCCESS.0);
+            if let Some(session) = self.seat.session() {
                 let (org, filter) = (self.peer.org(), filter.to_owned());
                 batch.changes.push(Change::Unsubscribe { org, session, filter });
             }

@@ -65,13 +65,17 @@ impl Space {
     /// Everyone a message of this topic goes to, by the subscriptions of `generation()` or later.
     pub(crate) fn targets(&self, topic: &str) -> Arc<[Target]> {
         let mut targets = Vec::new();
-        self.router.read().matching(topic, |found| {
-            targets.push(match found {
-                Match::One(route) => Target::One(route.clone()),
-                Match::Group(group) => Target::Group(group.clone()),
-            });
+        self.router.read().matching(topic, |found| match found {
+            Match::One(route) if route.to.wants_one_copy() => merge(&mut targets, route),
+            Match::One(route) => targets.push(Target::One(route.clone())),
+            Match::Group(group) => targets.push(Target::Group(group.clone())),
         });
         targets.into()
+    }
+
+    /// What was found before is void: something else than a subscription has changed.
+    pub(crate) fn forget_targets(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Adds a subscription or replaces the one with the same filter. True when the filter is new to the session, which
@@ -201,6 +205,23 @@ impl Space {
         let mut found = Vec::new();
         self.retained.read().matching(filter, |_, message| found.push(message.clone()));
         found
+    }
+}
+
+/// Several filters of one client match: one copy at the highest quality (spec watson E13). Two with subscription
+/// identifiers stay two copies, each with its own.
+fn merge(targets: &mut Vec<Target>, route: &Route) {
+    let other = targets.iter_mut().find_map(|it| match it {
+        Target::One(other) if Arc::ptr_eq(&other.to, &route.to) => Some(other),
+        _ => None,
+    });
+    match other {
+        Some(other) if other.identifier == 0 || route.identifier == 0 => {
+            other.qos = other.qos.max(route.qos);
+            other.options &= route.options;
+            other.identifier = other.identifier.max(route.identifier);
+        }
+        _ => targets.push(Target::One(route.clone())),
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::Waker;
 
 use dialects::View;
@@ -28,6 +28,8 @@ pub(crate) struct Subscriber {
     pub(crate) seat: Semaphore,
     /// Connections that wait for the seat: whoever holds it then has to leave.
     pub(crate) seat_waiting: AtomicU32,
+    /// It speaks MQTT 5, so that overlapping subscriptions give one copy.
+    one_copy: AtomicBool,
     mailbox: Mutex<Mailbox>,
     held: Mutex<Vec<Held>>,
 }
@@ -111,6 +113,7 @@ impl Subscriber {
             session: AtomicU64::new(session.map_or(0, |it| it.0)),
             seat: Semaphore::new(1),
             seat_waiting: AtomicU32::new(0),
+            one_copy: AtomicBool::new(false),
             mailbox: Mutex::default(),
             held: Mutex::default(),
         }
@@ -134,10 +137,19 @@ impl Subscriber {
         self.held.lock()
     }
 
-    /// A connection takes the mailbox over, empty: what a durable session has waiting is read from the store.
-    pub(crate) fn attach(&self, attached: Attached) {
+    /// Whether overlapping subscriptions give one copy.
+    pub(crate) fn wants_one_copy(&self) -> bool {
+        self.one_copy.load(Ordering::Acquire)
+    }
+
+    /// A connection takes the mailbox over, empty: what a durable session has waiting is read from the store. True
+    /// when the session's version has changed in a way that routing has to notice.
+    pub(crate) fn attach(&self, attached: Attached) -> bool {
+        let one_copy = attached.version == Version::V5;
+        let changed = self.one_copy.swap(one_copy, Ordering::AcqRel) != one_copy;
         *self.mailbox.lock() =
             Mailbox { attached: Some(attached), spilled: self.session().is_some(), ..Mailbox::default() };
+        changed
     }
 
     /// The connection leaves. What waited for a clean session is gone; a durable one's is in the store.

@@ -335,8 +335,7 @@ impl Client {
             Said::Drop => {
                 self.closed = true;
                 // Dropping both halves of the socket is what closes it.
-                let nowhere = TcpStream::connect(nowhere().await).await.map_err(|it| it.to_string())?;
-                self.wire = Wire::new(nowhere, version);
+                self.wire = Wire::new(nowhere().await, version);
                 return Ok(());
             }
         }
@@ -451,10 +450,10 @@ impl Client {
     }
 }
 
-/// An address where somebody listens and never says anything.
-async fn nowhere() -> std::net::SocketAddr {
+/// A connection at whose other end nobody says anything.
+async fn nowhere() -> TcpStream {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap()
+    TcpStream::connect(listener.local_addr().unwrap()).await.unwrap()
 }
 
 enum Came {
