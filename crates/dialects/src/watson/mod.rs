@@ -15,6 +15,8 @@ pub mod http;
 mod notice;
 mod payload;
 mod refusal;
+#[cfg(test)]
+mod tests;
 mod topic;
 
 /// The dialect as the manual describes it.
