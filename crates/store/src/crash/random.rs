@@ -11,7 +11,9 @@ use crate::{Change, Inbox};
 
 pub(super) const DEVICES_COUNT: u64 = 4;
 pub(super) const SESSIONS: std::ops::Range<u64> = 1..4;
-pub(super) const SETTINGS: [&str; 2] = ["one", "two"];
+pub(super) const SETTINGS: [&str; 3] = ["one", "two", NUMBER];
+/// Each batch of changes sets this to something new, so that no two states look the same.
+const NUMBER: &str = "number";
 pub(super) const NAMES: [&str; 3] = ["a", "a/b", "ä"];
 
 /// Numbers that look random (SplitMix64).
@@ -51,21 +53,22 @@ impl Random {
 
     /// Some changes that make sense, mostly, for this state, which they are applied to.
     pub(super) fn changes(&mut self, state: &mut Model) -> Vec<Change> {
-        let count = 1 + self.below(6);
-        (0..count)
-            .map(|_| {
-                let change = self.change(state);
-                state.apply(&change, BOUNDS);
-                change
-            })
-            .collect()
+        let number = Change::PutSetting { name: NUMBER, value: self.next().to_be_bytes().to_vec() };
+        state.apply(&number, BOUNDS);
+        let mut list = vec![number];
+        for _ in 0..1 + self.below(6) {
+            let change = self.change(state);
+            state.apply(&change, BOUNDS);
+            list.push(change);
+        }
+        list
     }
 
     fn change(&mut self, state: &Model) -> Change {
         let org = self.among(&orgs());
         let device = state.device(org, self.below(DEVICES_COUNT));
         match self.below(40) {
-            0 => Change::PutSetting { name: self.among(&SETTINGS), value: self.bytes(20) },
+            0 => Change::PutSetting { name: self.among(&SETTINGS[..2]), value: self.bytes(20) },
             1 => Change::PutOrg(domain::Org { device_count_max: self.next(), ..samples::org(org) }),
             2 => {
                 let created_ms = self.next();

@@ -4,7 +4,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use super::{ROWS, open};
+use super::{ROWS, journal, open};
 use crate::contract::{Opener, put, suite};
 use crate::schema::FORMAT;
 use crate::{Change, Store, StoreFault};
@@ -61,4 +61,41 @@ fn an_unfinished_first_start_is_begun_again() {
     put(&*folder.open(), setting(1));
     assert_eq!(folder.open().setting("s").unwrap(), Some(vec![1]));
     assert!(folder.0.path().join(ROWS).exists() && !folder.0.path().join("rows.new").exists());
+}
+
+/// The journal's bytes changed by `change`, which is given where each of its batches ends.
+fn damage(folder: &Folder, change: impl FnOnce(&mut Vec<u8>, &[usize])) {
+    let journal = journal::newest(&folder.0.path().join(ROWS)).unwrap().unwrap();
+    let mut bytes = fs::read(&journal).unwrap();
+    let (mut ends, mut rest) = (vec![0], bytes.as_slice());
+    while let Some(batch) = journal::read_batch(&mut rest) {
+        ends.push(ends[ends.len() - 1] + batch.len as usize);
+    }
+    change(&mut bytes, &ends);
+    fs::write(&journal, &bytes).unwrap();
+}
+
+#[test]
+fn a_hole_in_the_last_batch_is_cut_off_and_kept() {
+    let mut folder = folder();
+    let store = folder.open();
+    put(&*store, setting(1));
+    put(&*store, vec![Change::PutSetting { name: "s", value: vec![7; 5_000] }]);
+    drop(store);
+    damage(&folder, |bytes, ends| bytes[ends[ends.len() - 1] - 1_000..][..512].fill(0));
+    assert_eq!(folder.open().setting("s").unwrap(), Some(vec![1]));
+    assert!(fs::metadata(folder.0.path().join("torn")).unwrap().len() > 4_000);
+}
+
+#[test]
+fn damage_before_intact_batches_is_refused() {
+    let mut folder = folder();
+    let store = folder.open();
+    for value in 1..4 {
+        put(&*store, setting(value));
+    }
+    drop(store);
+    damage(&folder, |bytes, ends| bytes[ends[ends.len() - 2] - 20] ^= 1);
+    let fault = open(folder.0.path()).err().unwrap();
+    assert!(fault.to_string().contains("damaged at byte"), "{fault}");
 }
