@@ -28,3 +28,6 @@ pub use keys::NewKey;
 pub use orgs::OrgChange;
 pub use registration::{RegistrationStats, Verdict};
 pub use registry::{Generation, Platform, Removed};
+
+/// Words of the store that this crate's own interface speaks: whoever stands above it needs no other way there.
+pub use store::{Store, StoreFault, Ticket};

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use domain::{Code, Refusal};
-use platform::Platform;
-use store::{Store, StoreFault, Ticket};
+use platform::{Platform, Store, StoreFault, Ticket};
 
 /// Returns when the ticket is stored; only then may a request be answered.
 pub(crate) async fn stored(platform: &Platform, ticket: Ticket) -> Result<(), Refusal> {

@@ -70,7 +70,7 @@ pub(super) async fn points(
     let to_ms = span.to.as_deref().map(time).transpose()?.unwrap_or(Millis::MAX);
     let count_max = span.limit.unwrap_or(API_PAGE_COUNT).clamp(1, API_PAGE_COUNT_MAX);
     let Some(key) = span.key else {
-        let question = move |it: &dyn store::Store| it.readings(org, device, from_ms..to_ms, count_max);
+        let question = move |it: &dyn platform::Store| it.readings(org, device, from_ms..to_ms, count_max);
         let readings = ask(&shared.platform, question).await?;
         let readings: Vec<_> = readings.iter().map(ReadingShape::from).collect();
         return Ok(shape::list("readings", readings).into_response());

@@ -7,13 +7,13 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use dialects::watson::http::{BulkAdd, BulkResult, HttpRefusal, bulk_remove};
 use domain::{Code, DeviceName, Millis};
-use store::Ticket;
 
 use super::access::Caller;
 use super::devices::draft;
 use super::reply::{Body, Refused};
 use super::{BulkRemoveStatus, Watson};
 use crate::stored::stored;
+use platform::Ticket;
 
 /// Parts of the `User-Agent` of SDKs that take 201 for a removal and nothing else.
 const CREATED_AGENTS: [&str; 4] = ["axios", "node", "okhttp", "apache-httpclient"];
