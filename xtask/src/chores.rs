@@ -75,9 +75,9 @@ pub(crate) fn kill(root: &Path, rounds: u32) -> Result<bool> {
     Ok(steps.finish())
 }
 
-/// The cargo that runs us, in the workspace root.
+/// cargo in the workspace root.
 pub(crate) fn cargo(root: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = Command::new("cargo");
     command.current_dir(root);
     command
 }

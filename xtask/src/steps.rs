@@ -80,7 +80,7 @@ impl Steps {
 ///
 /// The program cannot be started or exits with a status other than 0.
 pub(crate) fn call(command: &mut Command) -> Result<()> {
-    println!("$ {}", line(command));
+    println!("$ {}{}", variables(command), line(command));
     let status =
         command.status().with_context(|| format!("cannot start {}", command.get_program().display()))?;
     if !status.success() {
@@ -97,15 +97,15 @@ pub(crate) fn answers(program: &str, arguments: &[&str]) -> bool {
     status.is_ok_and(|it| it.success())
 }
 
+/// The variables that the command sets, as a shell would take them.
+fn variables(command: &Command) -> String {
+    let set = command.get_envs().filter_map(|(name, value)| Some((name.to_str()?, value?.to_str()?)));
+    set.map(|(name, value)| format!("{name}={value} ")).collect()
+}
+
 /// The command as a person would type it.
 fn line(command: &Command) -> String {
-    let mut words: Vec<String> = Vec::new();
-    for (name, value) in command.get_envs() {
-        if let (Some(name), Some(value)) = (name.to_str(), value.and_then(|it| it.to_str())) {
-            words.push(format!("{name}={value}"));
-        }
-    }
-    words.push(command.get_program().to_string_lossy().into_owned());
+    let mut words = vec![command.get_program().to_string_lossy().into_owned()];
     words.extend(command.get_args().map(|it| it.to_string_lossy().into_owned()));
     words.join(" ")
 }

@@ -45,6 +45,11 @@ function inTime(what, promise) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
+/** Ends a client's connection. A client that is ending already never calls a second callback. */
+function ended(client) {
+  return new Promise((resolve) => (client.mqtt.disconnecting ? resolve() : client.mqtt.end(true, resolve)));
+}
+
 /** Connects a client, and disconnects it when the test `t` ends. */
 async function connected(t, client) {
   const done = new Promise((resolve, reject) => {
@@ -52,7 +57,7 @@ async function connected(t, client) {
     client.on('error', reject);
   });
   client.connect();
-  t.after(() => new Promise((resolve) => client.mqtt.end(true, resolve)));
+  t.after(() => ended(client));
   await inTime('CONNACK', done);
   return client;
 }
@@ -120,6 +125,6 @@ async function register(type, id) {
 }
 
 module.exports = {
-  DEVICE_TYPE, GATEWAY_TYPE, Inbox, ORG, acknowledged, application, connected, device, ensureTypes, gateway, inTime,
-  json, register, subscribed,
+  DEVICE_TYPE, GATEWAY_TYPE, Inbox, ORG, acknowledged, application, connected, device, ended, ensureTypes, gateway,
+  inTime, json, register, subscribed,
 };

@@ -61,7 +61,7 @@ for (const [what, type, make] of [['device', DEVICE_TYPE, plant.device], ['gatew
     const client = make(`node-refused-${what}`, 'wrong');
     const refused = new Promise((resolve) => client.once('error', resolve));
     client.connect();
-    t.after(() => new Promise((resolve) => client.mqtt.end(true, resolve)));
+    t.after(() => plant.ended(client));
     // The words by which the SDK knows that trying again is useless.
     assert.match(String(await inTime('refusal', refused)), /Not authorized/);
     assert.ok(client.mqtt.disconnecting);

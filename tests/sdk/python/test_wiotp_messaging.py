@@ -233,19 +233,19 @@ class Registry(unittest.TestCase):
 
     def test_devices_are_made_changed_and_removed(self):
         devices = self.registry.devices
-        uids = [{"typeId": DEVICE_TYPE, "deviceId": f"registry-{number}"} for number in range(60)]
+        uids = [{"typeId": DEVICE_TYPE, "deviceId": f"listed-{number}"} for number in range(60)]
         made = devices.create([{**uid, "metadata": {"room": 7}} for uid in uids])
         self.assertTrue(all(it.success for it in made))
         self.assertEqual(len({it.authToken for it in made}), 60, "each device has a token of its own")
 
-        key = f"d:{ORG}:{DEVICE_TYPE}:registry-0"
+        key = f"d:{ORG}:{DEVICE_TYPE}:listed-0"
         self.assertIn(key, devices)
         changed = devices.update(uids[0], deviceInfo={"model": "M1"})
         self.assertEqual((changed.deviceInfo.model, changed.metadata), ("M1", {"room": 7}))
         self.assertEqual(devices[key].clientId, key)
 
         # More than a page: the SDK follows the bookmarks.
-        listed = [it.deviceId for it in devices if it.deviceId.startswith("registry-")]
+        listed = [it.deviceId for it in devices if it.deviceId.startswith("listed-")]
         self.assertCountEqual(listed, [uid["deviceId"] for uid in uids])
 
         self.assertTrue(all(it["success"] for it in devices.delete(uids)))

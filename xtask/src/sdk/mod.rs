@@ -31,7 +31,7 @@ const PROXY_VARIABLES: &[&str] =
     &["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
 
 /// Longer than the scripts need by a factor of about ten; ends a run that hangs.
-const SCRIPTS_SECONDS_MAX: &str = "300";
+const SCRIPTS_SECONDS_MAX: &str = "120";
 
 /// Where server and clients run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

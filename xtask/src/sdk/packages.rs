@@ -79,7 +79,17 @@ impl Packages {
     /// All Python tests, or those whose name contains `filter`.
     pub(super) fn python(&self, filter: Option<&str>) -> Command {
         let mut command = Command::new(self.python_home.join("bin/python"));
-        command.args(["-B", "-m", "unittest", "discover", "--verbose", "--pattern", "test_*.py"]);
+        command.args([
+            "-B",
+            "-W",
+            "ignore::DeprecationWarning",
+            "-m",
+            "unittest",
+            "discover",
+            "--verbose",
+            "--pattern",
+            "test_*.py",
+        ]);
         if let Some(filter) = filter {
             command.arg("-k").arg(filter);
         }
@@ -94,7 +104,7 @@ impl Packages {
     /// The scripts' folder cannot be listed.
     pub(super) fn node(&self, filter: Option<&str>) -> Result<Command> {
         let mut command = Command::new("node");
-        command.arg("--test");
+        command.args(["--test", "--test-reporter=spec"]);
         if let Some(filter) = filter {
             command.arg(format!("--test-name-pattern={filter}"));
         }

@@ -7,12 +7,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 use super::{HOST_NAMES, Place, output};
 
 const ORG: &str = "abc123";
-const API_KEY: &str = "a-abc123-0123456789";
-const API_TOKEN: &str = "token-of-the-sdk-tests";
 /// A word of the line with which the server says that it listens.
 const READY_WORD: &str = "ready";
 const START_SECONDS_MAX: u64 = 30;
@@ -26,6 +25,14 @@ pub(super) struct Server {
     /// The server's lines; closed when it has closed its output, which is when it ends.
     lines: Receiver<String>,
     data: PathBuf,
+    /// The API key that the tests' applications come with, and its token.
+    key: ApiKey,
+}
+
+#[derive(Default)]
+struct ApiKey {
+    key: String,
+    token: String,
 }
 
 impl Server {
@@ -51,10 +58,14 @@ impl Server {
             .with_context(|| format!("cannot start {}", place.binary.display()))?;
         let output_file = std::fs::File::create(place.work.join("server.out"))?;
         let lines = follow(child.stdout.take().context("the server has no output")?, output_file);
-        let server = Server { child, lines, data };
+        let mut server = Server { child, lines, data, key: ApiKey::default() };
         server.wait_until_ready()?;
         server.admin(place, &["org", "add", ORG])?;
-        server.admin(place, &["key", "add", "--org", ORG, "--key", API_KEY, "--token", API_TOKEN])?;
+        let made = server.admin(place, &["key", "add", "--org", ORG])?;
+        let part = |name: &str| made.get(name).and_then(Value::as_str).map(str::to_owned);
+        let (key, token) =
+            part("key").zip(part("token")).with_context(|| format!("no key and token in {made}"))?;
+        server.key = ApiKey { key, token };
         Ok(server)
     }
 
@@ -70,10 +81,12 @@ impl Server {
         }
     }
 
-    fn admin(&self, place: &Place, arguments: &[&str]) -> Result<()> {
+    /// A command to the running server, and its answer.
+    fn admin(&self, place: &Place, arguments: &[&str]) -> Result<Value> {
         let mut command = Command::new(&place.binary);
         command.args(arguments).arg("--data").arg(&self.data).arg("--json");
-        output(&mut command).map(|_| ())
+        let text = output(&mut command)?;
+        serde_json::from_str(&text).with_context(|| format!("{arguments:?} did not answer with JSON: {text}"))
     }
 
     /// What the test scripts have to know.
@@ -82,8 +95,8 @@ impl Server {
         vec![
             ("TIDEGATE_ORG", ORG.to_owned()),
             ("TIDEGATE_DOMAIN", "iot.test".to_owned()),
-            ("TIDEGATE_API_KEY", API_KEY.to_owned()),
-            ("TIDEGATE_API_TOKEN", API_TOKEN.to_owned()),
+            ("TIDEGATE_API_KEY", self.key.key.clone()),
+            ("TIDEGATE_API_TOKEN", self.key.token.clone()),
             ("TIDEGATE_CA", authority.clone()),
             ("REQUESTS_CA_BUNDLE", authority.clone()),
             ("NODE_EXTRA_CA_CERTS", authority),
