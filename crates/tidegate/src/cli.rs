@@ -8,9 +8,11 @@
 
 mod api;
 mod command;
+pub(crate) mod line;
 mod moment;
 mod table;
 mod tail;
+pub(crate) mod token;
 pub(crate) mod welcome;
 
 use std::path::{Path, PathBuf};
@@ -20,7 +22,10 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use crate::config::{Addresses, Config, ConfigFault, FILE_NAME};
 use moment::Moment;
 
+pub(crate) use api::SOCKET_NAME;
+pub(crate) use command::print::print;
 pub(crate) use command::run;
+pub(crate) use command::serve::{run_until, stop_signal};
 
 /// A self-hosted IoT platform: devices built for IBM Watson IoT Platform connect to it unchanged.
 #[derive(Debug, Parser)]
@@ -245,6 +250,12 @@ pub(crate) struct DeviceArg {
 pub(crate) struct DevicePath {
     pub(crate) device_type: String,
     pub(crate) name: String,
+}
+
+impl std::fmt::Display for DevicePath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.device_type, self.name)
+    }
 }
 
 impl std::str::FromStr for DevicePath {

@@ -19,7 +19,9 @@ use serde_json::Value;
 use tokio::net::UnixStream;
 use tower::ServiceExt;
 
-pub(crate) use folder::Folder;
+pub(crate) use folder::{Absent, Folder};
+
+use crate::config::Config;
 
 /// The name of the socket inside the data folder.
 pub(crate) const SOCKET_NAME: &str = "admin.sock";
@@ -36,13 +38,13 @@ pub(crate) enum Api {
 }
 
 impl Api {
-    /// Finds the server of a data folder, or opens the folder.
-    pub(crate) async fn open(data: &Path) -> Result<Api> {
-        let socket = data.join(SOCKET_NAME);
+    /// Finds the server of the data folder that the settings name, or opens the folder.
+    pub(crate) async fn open(config: &Config, absent: Absent) -> Result<Api> {
+        let socket = config.data.path.join(SOCKET_NAME);
         match UnixStream::connect(&socket).await {
             Ok(_) => Ok(Api::Socket(socket)),
             Err(it) if matches!(it.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
-                Ok(Api::Folder(Folder::open(data)?))
+                Ok(Api::Folder(Folder::open(config, absent)?))
             }
             Err(it) => Err(it).with_context(|| {
                 format!(
@@ -50,6 +52,26 @@ impl Api {
                     socket.display()
                 )
             }),
+        }
+    }
+
+    /// Lets go of a folder that was opened.
+    pub(crate) fn close(self) -> Result<()> {
+        match self {
+            Api::Socket(_) => Ok(()),
+            Api::Folder(folder) => folder.close(),
+        }
+    }
+
+    /// Refuses to go on without a running server; `what` is what only that has.
+    pub(crate) fn needs_server(&self, what: &str) -> Result<()> {
+        match self {
+            Api::Socket(_) => Ok(()),
+            Api::Folder(folder) => bail!(
+                "no server runs on {0}, and only a running server has {what}: start one with \
+                 `tidegate serve --data {0}`",
+                folder.path().display()
+            ),
         }
     }
 
@@ -70,14 +92,8 @@ impl Api {
         }
     }
 
-    /// Begins an answer that does not end by itself. Only a running server gives one.
+    /// Begins an answer that goes on as long as the server does.
     pub(crate) async fn stream(&self, path: &str) -> Result<Body> {
-        if let Api::Folder(folder) = self {
-            bail!(
-                "no server runs on {}, so nothing can arrive: start one with `tidegate serve --data {0}`",
-                folder.path().display()
-            );
-        }
         let answer = self.send(Method::GET, path, None).await?;
         let status = answer.status();
         if status.is_success() {
@@ -121,8 +137,20 @@ async fn send_to(socket: &Path, request: Request<Body>) -> Result<Response<Body>
 
 /// The API's own words for a refusal.
 fn refusal(status: StatusCode, answer: &Value) -> String {
-    match answer.get("message").or_else(|| answer.pointer("/error/message")).and_then(Value::as_str) {
-        Some(message) => message.to_owned(),
+    match answer.pointer("/error/hint").and_then(Value::as_str) {
+        Some(hint) => hint.to_owned(),
         None => format!("{status}: {answer}"),
     }
+}
+
+/// A text as one segment of a path or one value of a query.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => escaped.push(byte.into()),
+            other => escaped.push_str(&format!("%{other:02X}")),
+        }
+    }
+    escaped
 }

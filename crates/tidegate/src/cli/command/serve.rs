@@ -1,0 +1,73 @@
+//! `tidegate serve`: a server until it is told to stop, or until its store fails.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use platform::NewKey;
+use store::Store;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::print::print;
+use crate::cli::token;
+use crate::cli::welcome::{First, Welcome, welcome};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::serve::{Running, open_platform, open_store, start_on};
+
+/// Runs a server. Returns when it was told to stop; the error is why it could not start, or had to stop.
+pub(super) async fn serve(config: Config) -> Result<()> {
+    // Asked for first, so that a signal during a long start is not lost.
+    let stop = stop_signal()?;
+    let store = open_store(&config)?;
+    let first = make_first(&config, &store)?;
+    let running = start_on(config.clone(), store).await?;
+    let orgs: Vec<String> = running.platform.orgs().iter().map(|it| it.id.to_string()).collect();
+    print(&welcome(&Welcome {
+        addresses: &running.addresses,
+        data: &config.data.path,
+        domain: &config.server.domain,
+        ca_file: running.ca_file.as_deref(),
+        orgs: &orgs,
+        first: first.as_ref(),
+    }))?;
+    run_until(running, stop).await
+}
+
+/// Lets a server run until it is told to stop or fails, then takes it down.
+pub(crate) async fn run_until(running: Running, stop: impl Future<Output = ()>) -> Result<()> {
+    tokio::select! {
+        () = stop => {
+            tracing::info!("Stopping");
+            running.shutdown().await
+        }
+        // What is not stored any more must not look as if it were: no farewell, no acknowledgement, an error.
+        fault = running.failed() => Err(fault).context("the server had to stop"),
+    }
+}
+
+/// Ends with the first Ctrl-C or SIGTERM.
+pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Where there is no organisation yet: makes one, with an API key.
+fn make_first(config: &Config, store: &Arc<dyn Store>) -> Result<Option<First>> {
+    let clock = Clock::start();
+    let platform = open_platform(config, store.clone(), clock)?;
+    if !platform.orgs().is_empty() {
+        return Ok(None);
+    }
+    let (org, _) = platform.create_org(None, "", clock.wall_ms())?;
+    let draft = NewKey { comment: "made on first start".to_owned(), ..NewKey::default() };
+    let (key, token, ticket) = platform.create_key(org.id, draft, clock.wall_ms())?;
+    store.wait(ticket)?;
+    let gateway_token = token::random()?;
+    Ok(Some(First { org: org.id.to_string(), key: key.key, token, gateway_token }))
+}
