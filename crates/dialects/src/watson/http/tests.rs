@@ -168,7 +168,8 @@ fn a_device_body_is_read() {
 
 #[test]
 fn a_bulk_item_fails_alone() {
-    let body = br#"[{"typeId":"t","deviceId":"a","authToken":null,"deviceInfo":null,"location":null,"metadata":null},
+    let body = br#"[
+        {"typeId":"t","deviceId":"a","authToken":null,"deviceInfo":null,"location":null,"metadata":null},
         {"typeId":"t","deviceId":"b c"}, {"deviceId":"d"}]"#;
     let items = BulkAdd::parse(body, NOW_MS).unwrap();
     assert_eq!(items.iter().map(|it| it.device.is_ok()).collect::<Vec<_>>(), [true, false, false]);
