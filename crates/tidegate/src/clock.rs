@@ -12,7 +12,6 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// A clock whose monotonic time starts at 0 now.
-    #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
     pub(crate) fn start() -> Clock {
         Clock { started: Instant::now() }
     }
@@ -23,7 +22,6 @@ impl Clock {
     }
 
     /// Milliseconds since the Unix epoch, as the machine believes.
-    #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
     pub(crate) fn wall_ms(self) -> Millis {
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_millis() as Millis)
     }

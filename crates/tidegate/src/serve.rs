@@ -25,6 +25,8 @@ use crate::worker::Workers;
 
 /// How often the store's health and the shutdown's progress are looked at.
 const GLANCE_MS: u64 = 50;
+/// How often the certificate is compared with the organisations.
+const ORGS_GLANCE_MS: u64 = 500;
 
 /// Where a server listens.
 #[derive(Clone, Debug, Default)]
@@ -89,6 +91,7 @@ pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running> 
     running.listen_mqtt(&config, &tls_config)?;
     running.listen_http(&config, &tls_config)?;
     running.listen_admin()?;
+    running.listeners.spawn(follow_orgs(running.platform.clone(), tls, clock));
     Ok(running)
 }
 
@@ -125,6 +128,22 @@ fn listen_for_removals(platform: &Platform, hub: &Arc<Hub>) {
             Removed::Org(org) => hub.close_org(*org),
         }
     }));
+}
+
+/// Keeps the names in our own certificate in step with the organisations.
+async fn follow_orgs(platform: Arc<Platform>, tls: Tls, clock: Clock) {
+    let ids = || platform.orgs().iter().map(|it| it.id).collect::<Vec<_>>();
+    let mut known = ids();
+    loop {
+        tokio::time::sleep(Duration::from_millis(ORGS_GLANCE_MS)).await;
+        let now = ids();
+        if now != known {
+            match tls.refresh(&now, clock.wall_ms()) {
+                Ok(()) => known = now,
+                Err(error) => tracing::error!(%error, "The certificate could not be renewed"),
+            }
+        }
+    }
 }
 
 impl Running {

@@ -150,11 +150,8 @@ async fn take_in(hub: Arc<Hub>, mut arrivals: mpsc::Receiver<Accepted>) {
 async fn greet(worker: std::rc::Rc<Worker>, accepted: Accepted) -> std::io::Result<()> {
     let stream = TcpStream::from_std(accepted.stream)?;
     stream.set_nodelay(true)?;
-    let origin = connection::Origin {
-        remote: accepted.remote,
-        port: accepted.port,
-        secure: accepted.tls.is_some(),
-    };
+    let origin =
+        connection::Origin { remote: accepted.remote, port: accepted.port, secure: accepted.tls.is_some() };
     let transport = match accepted.tls {
         None => Transport::Plain(stream),
         Some(acceptor) => {

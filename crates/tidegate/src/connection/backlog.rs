@@ -96,8 +96,7 @@ impl Connection {
     }
 
     fn deliver_queued(&mut self, queued: &Queued, batch: &mut Batch) {
-        let sending =
-            if queued.seq <= self.backlog.sent_before { Sending::Again } else { Sending::First };
+        let sending = if queued.seq <= self.backlog.sent_before { Sending::Again } else { Sending::First };
         let expired = queued.deadline_ms != 0 && queued.deadline_ms <= self.wall_ms;
         if let (true, Sending::First, Some(session)) = (expired, sending, self.seat.session()) {
             let org = self.peer.org();

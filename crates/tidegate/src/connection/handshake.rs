@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use dialects::{Claimed, Dialect, Recognition, SessionRule};
+use dialects::{Claimed, Dialect, Recognition, SessionRule, View};
 use domain::notice::PresenceChange;
 use domain::{Claim, Class, Code, DeviceId, Identity, OrgId, Peer, Presence, Refusal, SessionRecord};
 use mqtt::Version;
@@ -45,17 +45,16 @@ pub(super) async fn admit(worker: Rc<Worker>, transport: Transport, origin: Orig
     let now_ms = worker.hub.clock.wall_ms();
     let (dialect, claimed) = match door.recognise(&connect) {
         Ok(found) => found,
-        Err((dialect, refusal)) => {
+        Err(Unrecognised { dialect, refusal }) => {
             door.refuse(&connect, dialect, None, &refusal).await;
             return None;
         }
     };
-    let admitted = worker.hub.platform.admit(&claimed.claim, connect.client_id).and_then(|peer| {
-        match &connect.will {
+    let admitted =
+        worker.hub.platform.admit(&claimed.claim, connect.client_id).and_then(|peer| match &connect.will {
             Some(will) => dialect.will(&peer, will.topic).map(|()| peer),
             None => Ok(peer),
-        }
-    });
+        });
     let peer = match admitted {
         Ok(peer) => peer,
         Err(refusal) => {
@@ -65,7 +64,12 @@ pub(super) async fn admit(worker: Rc<Worker>, transport: Transport, origin: Orig
     };
     let space = worker.hub.space(peer.org(), dialect.name());
     match door.sit_down(&connect, &claimed, &space, now_ms).await {
-        Ok(seated) => door.welcome(worker, &connect, dialect, claimed, peer, space, seated, rest).await,
+        Ok(seated) => {
+            let guest = Guest { connect: &connect, dialect, claimed, peer, space };
+            let mut connection = door.welcome(worker, guest, seated)?;
+            connection.take_bytes(&rest);
+            Some(connection)
+        }
         Err(fault) => {
             let refusal = Refusal::new(Code::StoreFailed, fault.to_string());
             door.refuse(&connect, Some(dialect), None, &refusal).await;
@@ -79,6 +83,21 @@ struct Door {
     hub: Arc<Hub>,
     transport: Transport,
     origin: Origin,
+}
+
+/// A client that no dialect claims: none knows it, or the one that does refuses it.
+struct Unrecognised {
+    dialect: Option<&'static dyn Dialect>,
+    refusal: Refusal,
+}
+
+/// A client that is admitted.
+struct Guest<'a> {
+    connect: &'a Connect<'a>,
+    dialect: &'static dyn Dialect,
+    claimed: Claimed<'a>,
+    peer: Peer,
+    space: Arc<Space>,
 }
 
 /// A session, ready to go on.
@@ -131,16 +150,19 @@ impl Door {
     fn recognise<'a>(
         &self,
         connect: &Connect<'a>,
-    ) -> Result<(&'static dyn Dialect, Claimed<'a>), (Option<&'static dyn Dialect>, Refusal)> {
+    ) -> Result<(&'static dyn Dialect, Claimed<'a>), Unrecognised> {
         for dialect in dialects::all() {
             match dialect.recognise(connect) {
                 Recognition::Unknown => {}
                 Recognition::Claimed(claimed) => return Ok((*dialect, claimed)),
-                Recognition::Refused(refusal) => return Err((Some(*dialect), refusal)),
+                Recognition::Refused(refusal) => {
+                    return Err(Unrecognised { dialect: Some(*dialect), refusal });
+                }
             }
         }
         let hint = "the client id is of no known form: a Watson gateway uses g:org:type:id";
-        Err((None, Refusal::new(Code::ClientIdUnrecognised, hint)))
+        let refusal = Refusal::new(Code::ClientIdUnrecognised, hint);
+        Err(Unrecognised { dialect: None, refusal })
     }
 
     /// Refuses a CONNECT: recorded, announced to whoever monitors the organisation, answered, closed.
@@ -274,44 +296,25 @@ impl Door {
         Ok(Seated { seat, present, restored, ends_with_connection: !durable })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "everything that was found out at the door goes in")]
-    async fn welcome(
-        self,
-        worker: Rc<Worker>,
-        connect: &Connect<'_>,
-        dialect: &'static dyn Dialect,
-        claimed: Claimed<'_>,
-        peer: Peer,
-        space: Arc<Space>,
-        seated: Seated,
-        rest: Vec<u8>,
-    ) -> Option<Connection> {
+    /// Puts the connection together and answers with CONNACK. `None` when the organisation is gone meanwhile.
+    fn welcome(self, worker: Rc<Worker>, guest: Guest<'_>, seated: Seated) -> Option<Connection> {
+        let Guest { connect, dialect, claimed, peer, space } = guest;
         let hub = &worker.hub;
         let (now_ms, wall_ms) = (hub.clock.monotonic_ms(), hub.clock.wall_ms());
         let view = dialect.view(&peer);
         let keep_alive_s = capped_keep_alive_s(connect.keep_alive_s, claimed.keep_alive_s_max);
-        let receive_count_max = limits::RECEIVE_COUNT_MAX;
-        let session = Session::open(
-            now_ms,
-            &Opening {
-                version: connect.version,
-                keep_alive_s,
-                inflight_count_max: inflight_count_max(hub, &peer)
-                    .min(connect.properties.receive_maximum().unwrap_or(u16::MAX)),
-                receive_count_max,
-                durable: seated
-                    .restored
-                    .as_ref()
-                    .map(|it| Restored { received: it.received.clone(), sent_place: it.sent_seq }),
-            },
-        );
-        let (device, key) = match &peer {
-            Peer::Device { id, .. } => (Some(*id), None),
-            Peer::Application { key, .. } => (None, Some(key.as_str().into())),
+        let opening = Opening {
+            version: connect.version,
+            keep_alive_s,
+            inflight_count_max: inflight_count_max(hub, &peer)
+                .min(connect.properties.receive_maximum().unwrap_or(u16::MAX)),
+            receive_count_max: limits::RECEIVE_COUNT_MAX,
+            durable: seated
+                .restored
+                .as_ref()
+                .map(|it| Restored { received: it.received.clone(), sent_place: it.sent_seq }),
         };
-        let (version, waker) = (connect.version, Waker::noop().clone());
-        let bytes_max = hub.limits.outbox_bytes_max;
-        if seated.seat.attach(Attached { version, view, device, key, bytes_max, waker }) {
+        if seated.seat.attach(attached(hub, connect.version, view, &peer)) {
             space.forget_targets();
         }
         let mut connection = Connection {
@@ -323,14 +326,9 @@ impl Door {
             share: claimed.share,
             space,
             seat: seated.seat,
-            session,
+            session: Session::open(now_ms, &opening),
             ends_with_connection: seated.ends_with_connection,
-            will: connect.will.as_ref().map(|will| Will {
-                topic: will.topic.to_owned(),
-                headers: Vec::new(),
-                payload: will.payload.to_vec(),
-                qos: domain_qos(will.qos),
-            }),
+            will: connect.will.as_ref().map(Will::of),
             registry: hub.platform.generation_of(peer.org())?,
             connected_ms: wall_ms,
             now_ms,
@@ -353,8 +351,28 @@ impl Door {
         };
         connection.send_connack(connect, seated.present, keep_alive_s);
         connection.announce(PresenceChange::Connected);
-        connection.take_bytes(&rest);
         Some(connection)
+    }
+}
+
+/// What the mailbox has to know of a connection. Its task names the waker when it looks for the first time.
+fn attached(hub: &Hub, version: Version, view: View, peer: &Peer) -> Attached {
+    let (device, key) = match peer {
+        Peer::Device { id, .. } => (Some(*id), None),
+        Peer::Application { key, .. } => (None, Some(key.as_str().into())),
+    };
+    let (bytes_max, waker) = (hub.limits.outbox_bytes_max, Waker::noop().clone());
+    Attached { version, view, device, key, bytes_max, waker }
+}
+
+impl Will {
+    fn of(will: &mqtt::packet::Will<'_>) -> Will {
+        Will {
+            topic: will.topic.to_owned(),
+            headers: Vec::new(),
+            payload: will.payload.to_vec(),
+            qos: domain_qos(will.qos),
+        }
     }
 }
 
@@ -364,14 +382,13 @@ impl Connection {
         if self.version == Version::V5 {
             let packet_bytes_max =
                 self.worker.hub.limits.payload_bytes_max + limits::PACKET_OVERHEAD_BYTES_MAX;
-            let mut writer = PropertyWriter::new(&mut properties)
+            let writer = PropertyWriter::new(&mut properties)
                 .push(PropertyId::ReceiveMaximum, Value::Two(limits::RECEIVE_COUNT_MAX))
                 .push(PropertyId::MaximumPacketSize, Value::Four(packet_bytes_max as u32))
                 .push(PropertyId::SharedSubscriptionAvailable, Value::Byte(0));
             if keep_alive_s != connect.keep_alive_s {
-                writer = writer.push(PropertyId::ServerKeepAlive, Value::Two(keep_alive_s));
+                writer.push(PropertyId::ServerKeepAlive, Value::Two(keep_alive_s));
             }
-            drop(writer);
         }
         let connack = ConnAck {
             session_present: session_present && self.version != Version::V31,
@@ -385,11 +402,7 @@ impl Connection {
     pub(super) fn announce(&self, change: PresenceChange) {
         let client_addr = self.origin.remote.ip().to_string();
         let base = presence(change, self.origin, self.version, &self.peer, self.connected_ms);
-        let presence = Presence {
-            client_addr: &client_addr,
-            at_ms: self.worker.hub.clock.wall_ms(),
-            ..base
-        };
+        let presence = Presence { client_addr: &client_addr, at_ms: self.worker.hub.clock.wall_ms(), ..base };
         if let Some(announcement) = self.dialect.presence(&self.peer, &presence) {
             self.worker.hub.announce(&self.space, &announcement);
         }

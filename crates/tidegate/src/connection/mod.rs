@@ -4,8 +4,8 @@
 //! worker's buffer, works through every packet in it, hands one batch of changes to the store, wakes the receivers and
 //! writes once. Between rounds the connection owns no buffer; nothing in a round waits.
 
-pub(crate) mod batch;
 mod backlog;
+pub(crate) mod batch;
 mod farewell;
 mod handshake;
 mod packets;

@@ -89,8 +89,7 @@ impl Connection {
     fn on_protocol_error(&mut self, violation: &Violation) {
         tracing::debug!(peer = self.peer.client_id(), %violation, "Protocol error");
         let too_large = violation.reason == Reason::PACKET_TOO_LARGE;
-        self.closing
-            .get_or_insert(if too_large { Closing::TooLarge } else { Closing::ProtocolError });
+        self.closing.get_or_insert(if too_large { Closing::TooLarge } else { Closing::ProtocolError });
     }
 
     pub(super) fn send_disconnect(&mut self, reason: Reason) {
@@ -148,6 +147,13 @@ impl Connection {
             Keep::Release { place } => Change::Release { org, session, seq: place },
             Keep::Dequeue { place } => Change::Dequeue { org, session, seq: place },
         };
+        if let (Change::Sent { seq, .. }, Some(Change::Sent { seq: before, .. })) =
+            (&change, batch.changes.list.last_mut())
+        {
+            // Marks only grow: the last one says it all.
+            *before = *seq;
+            return;
+        }
         batch.changes.push(change);
         batch.answers.extend(receipt.map(Answer::Receipt));
     }

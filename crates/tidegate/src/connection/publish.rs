@@ -93,12 +93,8 @@ impl Connection {
         if !self.parked.is_empty() && self.parked.holds(&device_name) {
             return Outcome::Wait(self.parked.until, device_name);
         }
-        let verdict = self.worker.hub.platform.speak_for(
-            &self.peer,
-            uplink.device,
-            uplink.registers,
-            self.wall_ms,
-        );
+        let verdict =
+            self.worker.hub.platform.speak_for(&self.peer, uplink.device, uplink.registers, self.wall_ms);
         let device = match verdict {
             Verdict::Known(device) | Verdict::Registered(device) => Some(device),
             Verdict::Unknown => None,
@@ -150,8 +146,7 @@ impl Connection {
                 points,
             }));
         }
-        let mut round =
-            Round { changes: &mut batch.changes, wake: &mut batch.wake, counters: &hub.counters };
+        let mut round = Round { changes: &mut batch.changes, wake: &mut batch.wake, counters: &hub.counters };
         outbound.deliver(&way.targets, &mut round);
         if hub.tails.anybody() {
             self.show(way, inbound);
@@ -193,13 +188,8 @@ impl Connection {
 
     /// Tells a gateway that something it asked for was refused.
     pub(super) fn notify(&self, request: Asked, topic: &str, refusal: &Refusal) {
-        let rejection = Rejection {
-            request,
-            at_ms: self.wall_ms,
-            topic,
-            refusal,
-            client_id: self.peer.client_id(),
-        };
+        let rejection =
+            Rejection { request, at_ms: self.wall_ms, topic, refusal, client_id: self.peer.client_id() };
         if let Some(announcement) = self.dialect.rejection(&self.peer, &rejection) {
             self.worker.hub.announce(&self.space, &announcement);
         }
@@ -266,13 +256,7 @@ impl Connection {
     fn retry(&mut self, request: Request, batch: &mut Batch) -> Option<Request> {
         match request {
             Request::Publish { topic, headers, payload, qos, packet_id, keep_receive, .. } => {
-                let inbound = Inbound {
-                    topic: &topic,
-                    headers: &headers,
-                    payload: &payload,
-                    qos,
-                    packet_id,
-                };
+                let inbound = Inbound { topic: &topic, headers: &headers, payload: &payload, qos, packet_id };
                 match self.publish(&inbound, batch) {
                     Some(Request::Publish { device, .. }) => Some(Request::Publish {
                         device,

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use dialects::Request as Asked;
 use domain::{Code, DeviceName, Message, QoS, Refusal, Subscription};
+use mqtt::QoS as WireQoS;
 use mqtt::codec;
 use mqtt::packet::{FilterRequest, Packet, Subscribe, Unsubscribe};
 use mqtt::reason::Reason;
-use mqtt::QoS as WireQoS;
 use platform::Verdict;
 use store::{Change, Ticket};
 
@@ -33,7 +33,7 @@ impl Connection {
     pub(super) fn on_subscribe(&mut self, subscribe: &Subscribe<'_>, batch: &mut Batch) {
         if let Err(until) = self.subscribe(subscribe, batch) {
             let mut packet = Vec::new();
-            codec::encode(&Packet::Subscribe(subscribe.clone()), self.version, &mut packet);
+            codec::encode(&Packet::Subscribe(*subscribe), self.version, &mut packet);
             self.wake_at(until);
             self.parked.push(Request::Subscribe { packet });
         }
@@ -95,8 +95,7 @@ impl Connection {
             route: grant.route,
             share: self.share.clone(),
             qos: domain_qos(request.qos),
-            options: u8::from(request.no_local) * NO_LOCAL
-                | u8::from(request.retain_as_published) * RETAIN_AS_PUBLISHED,
+            options: options(request),
             identifier,
         };
         let count_max = self.worker.hub.limits.subscription_count_max;
@@ -117,8 +116,7 @@ impl Connection {
     }
 
     fn refuse_filter(&mut self, asked: Asked, filter: &str, refusal: &Refusal) -> u8 {
-        let answer =
-            self.dialect.answer(&self.peer, self.version, asked, WireQoS::AtMostOnce, refusal);
+        let answer = self.dialect.answer(&self.peer, self.version, asked, WireQoS::AtMostOnce, refusal);
         let request = if asked == Asked::Unsubscribe { "unsubscribe" } else { "subscribe" };
         self.record(request, Some(filter), refusal);
         if answer.notify {
@@ -168,4 +166,11 @@ impl Connection {
             self.tally.write_count += 1;
         }
     }
+}
+
+/// The options as they are stored.
+fn options(request: &FilterRequest<'_>) -> u8 {
+    let no_local = if request.no_local { NO_LOCAL } else { 0 };
+    let retain_as_published = if request.retain_as_published { RETAIN_AS_PUBLISHED } else { 0 };
+    no_local | retain_as_published
 }

@@ -52,8 +52,8 @@ impl Outbound<'_> {
             count += match target {
                 Target::One(route) => usize::from(self.deliver_one(route, round)),
                 Target::Group(group) => {
-                    let member = group.pick(|it| it.to.is_attached()).or_else(|| group.pick(|_| true)).cloned();
-                    member.is_some_and(|it| self.deliver_one(&it, round)).into()
+                    let member = group.pick(|it| it.to.is_attached()).or_else(|| group.pick(|_| true));
+                    member.is_some_and(|it| self.deliver_one(it, round)).into()
                 }
             };
         }
@@ -111,9 +111,7 @@ impl Outbound<'_> {
 
     /// The shared form, made at the first call.
     pub(crate) fn shared(&mut self) -> Arc<Message> {
-        self.message
-            .get_or_insert_with(|| Message::shared(self.topic, self.headers, self.payload))
-            .clone()
+        self.message.get_or_insert_with(|| Message::shared(self.topic, self.headers, self.payload)).clone()
     }
 }
 

@@ -218,7 +218,8 @@ impl Hub {
 
     fn close_where(&self, org: OrgId, whose: impl Fn(&Attached) -> bool) {
         let spaces: Vec<_> = self.spaces.read().values().filter(|it| it.org == org).cloned().collect();
-        for subscriber in spaces.iter().flat_map(|it| it.subscribers()).filter(|it| it.is_attached_by(&whose)) {
+        let subscribers = spaces.iter().flat_map(|it| it.subscribers());
+        for subscriber in subscribers.filter(|it| it.is_attached_by(&whose)) {
             subscriber.kick(Closing::Removed);
         }
     }

@@ -242,8 +242,7 @@ impl Subscriber {
     /// Takes the mailbox's buffer when it is empty, so that an idle connection owns none.
     pub(crate) fn take_idle_buffer(&self) -> Option<Vec<u8>> {
         let mut mailbox = self.mailbox.lock();
-        (mailbox.bytes.is_empty() && mailbox.bytes.capacity() > 0)
-            .then(|| std::mem::take(&mut mailbox.bytes))
+        (mailbox.bytes.is_empty() && mailbox.bytes.capacity() > 0).then(|| std::mem::take(&mut mailbox.bytes))
     }
 
     /// The owner has read the stored queue to its end, which was at `place`: from here on messages come through the

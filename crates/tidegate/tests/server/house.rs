@@ -2,16 +2,25 @@
 //! with token `secret`, and an API key.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use domain::{Class, DeviceInfo, OrgId, Registrar};
 use platform::{NewDevice, NewKey, NewType};
-use sim::{Client, Options};
+use serde_json::Value;
+use sim::{Client, Options, Wire};
+use store::memory::MemoryStore;
 use tempfile::TempDir;
 use tidegate::{Config, Running};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
 
 pub(crate) const ORG: &str = "abc123";
 pub(crate) const TOKEN: &str = "secret-token";
 pub(crate) const KEY: &str = "a-abc123-0123456789";
+
+/// How long anything that must happen may take. Generous: it is only waited for when something is wrong.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server that is stopped by [`House::close`].
 pub(crate) struct House {
@@ -48,6 +57,17 @@ impl House {
         house
     }
 
+    /// A fresh server whose data are in memory, and its store: a test can hold commits back and make them fail.
+    pub(crate) async fn open_in_memory(more: &str) -> (House, Arc<MemoryStore>) {
+        let folder = TempDir::new().unwrap();
+        let store = Arc::new(store::memory::open().unwrap());
+        std::fs::create_dir(folder.path().join("data")).unwrap();
+        let running = tidegate::start_on(settings(&folder, more), store.clone()).await.unwrap();
+        let house = House { running, folder };
+        house.furnish();
+        (house, store)
+    }
+
     /// Stops the server and starts it again on the same data.
     pub(crate) async fn reopen(self) -> House {
         let House { running, folder } = self;
@@ -62,19 +82,24 @@ impl House {
     }
 
     fn furnish(&self) {
-        let platform = &self.running.platform;
-        platform.create_org(Some(org()), "Acme", 1).unwrap();
-        for (name, class) in [("gw", Class::Gateway), ("dev", Class::Device)] {
-            self.add_type(name, class);
-        }
-        self.add_device("gw", "g1");
-        self.add_device("gw", "g2");
-        self.add_device("dev", "d1");
-        let key = NewKey { key: Some(KEY.into()), token: Some(TOKEN.into()), comment: String::new() };
-        platform.create_key(org(), key, 1).unwrap();
+        self.furnish_org(org(), KEY);
     }
 
-    pub(crate) fn add_type(&self, name: &str, class: Class) {
+    /// Creates an organisation with the fixtures of this file.
+    pub(crate) fn furnish_org(&self, org: OrgId, key: &str) {
+        let platform = &self.running.platform;
+        platform.create_org(Some(org), "Acme", 1).unwrap();
+        for (name, class) in [("gw", Class::Gateway), ("dev", Class::Device)] {
+            self.add_type_in(org, name, class);
+        }
+        for (device_type, name) in [("gw", "g1"), ("gw", "g2"), ("dev", "d1")] {
+            self.add_device_in(org, device_type, name);
+        }
+        let key = NewKey { key: Some(key.into()), token: Some(TOKEN.into()), comment: String::new() };
+        platform.create_key(org, key, 1).unwrap();
+    }
+
+    fn add_type_in(&self, org: OrgId, name: &str, class: Class) {
         let draft = NewType {
             name: name.into(),
             class,
@@ -82,10 +107,10 @@ impl House {
             info: DeviceInfo::default(),
             metadata: None,
         };
-        self.running.platform.create_type(org(), draft, 1).unwrap();
+        self.running.platform.create_type(org, draft, 1).unwrap();
     }
 
-    pub(crate) fn add_device(&self, device_type: &str, name: &str) {
+    fn add_device_in(&self, org: OrgId, device_type: &str, name: &str) {
         let draft = NewDevice {
             device_type: device_type.into(),
             name: name.into(),
@@ -96,7 +121,39 @@ impl House {
             gateway: None,
             registrar: Registrar::Operator,
         };
-        self.running.platform.register(org(), draft, 1).unwrap();
+        self.running.platform.register(org, draft, 1).unwrap();
+    }
+
+    /// What the administrator's API answers to a GET, over the socket in the data folder.
+    pub(crate) async fn ask(&self, path: &str) -> Value {
+        let mut socket = UnixStream::connect(self.folder.path().join("data/admin.sock")).await.unwrap();
+        socket.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(" 200 "), "{answer}");
+        serde_json::from_str(body).unwrap()
+    }
+
+    /// Waits until a member of the statistics, named as a JSON pointer, is at least this large. Returns it.
+    pub(crate) async fn stat_reaches(&self, pointer: &str, at_least: u64) -> u64 {
+        let look = async {
+            loop {
+                let stats = self.ask("/v1/stats").await;
+                let value = stats.pointer(pointer).and_then(Value::as_u64);
+                match value {
+                    Some(value) if value >= at_least => return value,
+                    _ => tokio::task::yield_now().await,
+                }
+            }
+        };
+        let late = format!("{pointer} did not reach {at_least}");
+        tokio::time::timeout(PATIENCE, look).await.expect(&late)
+    }
+
+    /// The refusals on record, newest first.
+    pub(crate) async fn refusals(&self) -> Vec<Value> {
+        self.ask("/v1/refusals").await["refusals"].as_array().unwrap().clone()
     }
 
     /// Where MQTT is spoken.
@@ -112,6 +169,11 @@ impl House {
     /// Options of an application of this server.
     pub(crate) fn application(client_id: &str) -> Options {
         Options::new(client_id).login(KEY, TOKEN)
+    }
+
+    /// A connection on which nothing was said yet.
+    pub(crate) async fn wire(&self, version: mqtt::Version) -> Wire<TcpStream> {
+        Wire::new(TcpStream::connect(self.mqtt()).await.unwrap(), version)
     }
 
     /// Connects with these options.

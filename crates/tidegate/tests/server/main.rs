@@ -3,8 +3,10 @@
 //! One binary, so that everything is linked once. Each test starts its own server on free ports with its own data
 //! folder; nothing is shared.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod clauses;
 mod gateways;
 mod house;
+mod steps;
 mod transcripts;

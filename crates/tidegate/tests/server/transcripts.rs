@@ -127,8 +127,7 @@ impl Stage {
                 platform.update_org(self.org, change).unwrap();
             }
             Given::DevicesPerGatewayMax(count) => {
-                let change =
-                    OrgChange { device_per_gateway_count_max: Some(*count), ..Default::default() };
+                let change = OrgChange { device_per_gateway_count_max: Some(*count), ..Default::default() };
                 platform.update_org(self.org, change).unwrap();
             }
             Given::RegistrationFails => self.registration_fails = true,
@@ -254,10 +253,7 @@ impl Stage {
 }
 
 impl Client {
-    async fn connect(
-        addr: std::net::SocketAddr,
-        said: &sim::transcript::Connect,
-    ) -> Result<Client, String> {
+    async fn connect(addr: std::net::SocketAddr, said: &sim::transcript::Connect) -> Result<Client, String> {
         let stream = TcpStream::connect(addr).await.map_err(|it| it.to_string())?;
         let mut wire = Wire::new(stream, said.version);
         let mut properties = Vec::new();
@@ -331,7 +327,9 @@ impl Client {
                 });
             }
             Said::Ping => self.wire.push(&Packet::PingReq),
-            Said::Disconnect => self.wire.push(&Packet::Disconnect(packet::Disconnect::with(Reason::SUCCESS))),
+            Said::Disconnect => {
+                self.wire.push(&Packet::Disconnect(packet::Disconnect::with(Reason::SUCCESS)))
+            }
             Said::Drop => {
                 self.closed = true;
                 // Dropping both halves of the socket is what closes it.
