@@ -39,7 +39,7 @@ pub(crate) struct Counter {
     handed_in: Condvar,
     stored: AtomicU64,
     /// Why nothing is stored any more.
-    fault: Mutex<Option<String>>,
+    end: Mutex<Option<End>>,
     progress: Condvar,
     waiting_bytes: AtomicU64,
     commits: AtomicU64,
@@ -48,7 +48,23 @@ pub(crate) struct Counter {
     oversized: AtomicU64,
 }
 
-const CLOSED: &str = "it is closed";
+/// How storing ended.
+#[derive(Clone, Debug)]
+enum End {
+    /// In good order.
+    Closed,
+    /// By a fault.
+    Failed(String),
+}
+
+impl End {
+    fn fault(&self) -> StoreFault {
+        StoreFault::Poisoned(match self {
+            End::Closed => "it is closed".to_owned(),
+            End::Failed(cause) => cause.clone(),
+        })
+    }
+}
 
 impl Counter {
     /// Takes changes in and gives their ticket.
@@ -75,20 +91,20 @@ impl Counter {
 
     /// Blocks until the ticket is stored, or never will be.
     pub(crate) fn wait(&self, ticket: Ticket) -> Result<(), StoreFault> {
-        let mut fault = self.fault.lock();
+        let mut end = self.end.lock();
         while self.stored() < ticket {
-            if let Some(cause) = &*fault {
-                return Err(StoreFault::Poisoned(cause.clone()));
+            if let Some(end) = &*end {
+                return Err(end.fault());
             }
-            self.progress.wait(&mut fault);
+            self.progress.wait(&mut end);
         }
         Ok(())
     }
 
     /// `Err` when the store is poisoned, but not when it was closed in good order.
     pub(crate) fn health(&self) -> Result<(), StoreFault> {
-        match &*self.fault.lock() {
-            Some(cause) if cause != CLOSED => Err(StoreFault::Poisoned(cause.clone())),
+        match &*self.end.lock() {
+            Some(end @ End::Failed(_)) => Err(end.fault()),
             _ => Ok(()),
         }
     }
@@ -128,12 +144,12 @@ impl Counter {
         true
     }
 
-    fn end(&self, cause: &str) {
+    fn end(&self, end: End) {
         let mut pending = self.pending.lock();
         pending.closing = true;
         pending.list.clear();
         drop(pending);
-        self.fault.lock().get_or_insert_with(|| cause.to_owned());
+        self.end.lock().get_or_insert(end);
         self.progress.notify_all();
     }
 }
@@ -168,22 +184,23 @@ impl<D: Disk> Committer<D> {
 
     /// Stores what is handed in until the counter is closed or storing fails.
     pub(crate) fn run(mut self) {
-        let cause = EndOnDrop(&self.counter.clone(), "its committer panicked".to_owned());
-        cause.end(loop {
-            let waiting = !self.taken.is_empty();
-            if !waiting && !self.counter.take(&mut self.taken, self.plan.is_purging()) {
-                break CLOSED.to_owned();
+        let counter = self.counter.clone();
+        let mut ending =
+            EndOnDrop { counter: &counter, end: End::Failed("its committer panicked".to_owned()) };
+        ending.end = loop {
+            if self.taken.is_empty() && !self.counter.take(&mut self.taken, self.plan.is_purging()) {
+                break End::Closed;
             }
             if let Err(cause) = self.group() {
-                break cause;
+                break End::Failed(cause);
             }
-        });
+        };
     }
 
     /// Stores one group and tells everybody.
     fn group(&mut self) -> Result<(), String> {
         let (mut changes_count, mut size_bytes) = (0, 0);
-        while self.plan.rows.size_bytes() < GROUP_BYTES_MAX {
+        while self.plan.size_bytes() < GROUP_BYTES_MAX {
             let Some(handed) = self.taken.pop_front() else { break };
             self.ticket += 1;
             size_bytes += handed.size_bytes;
@@ -198,8 +215,8 @@ impl<D: Disk> Committer<D> {
         self.plan.finish(&*self.disk).map_err(|it| it.to_string())?;
         if !self.plan.rows.is_empty() {
             self.disk.apply(&self.plan.rows)?;
+            self.counter.commits.fetch_add(1, Ordering::Relaxed);
         }
-        self.counter.commits.fetch_add(1, Ordering::Relaxed);
         self.counter.changes.fetch_add(changes_count, Ordering::Relaxed);
         self.counter.dropped.fetch_add(self.plan.dropped_count, Ordering::Relaxed);
         self.counter.oversized.fetch_add(self.plan.oversized_count, Ordering::Relaxed);
@@ -211,7 +228,7 @@ impl<D: Disk> Committer<D> {
     fn publish(&mut self) {
         self.counter.stored.store(self.ticket, Ordering::Release);
         // Whoever is between its look at `stored` and its sleep holds this lock: it is woken, not missed.
-        drop(self.counter.fault.lock());
+        drop(self.counter.end.lock());
         self.counter.progress.notify_all();
         for (waiter, ticket) in self.waiters.drain(..) {
             waiter.stored(ticket);
@@ -227,16 +244,13 @@ impl<D: Disk> Committer<D> {
 }
 
 /// Ends the store also when the committer's thread is lost to a panic: nobody waits forever.
-struct EndOnDrop<'a>(&'a Counter, String);
-
-impl EndOnDrop<'_> {
-    fn end(mut self, cause: String) {
-        self.1 = cause;
-    }
+struct EndOnDrop<'a> {
+    counter: &'a Counter,
+    end: End,
 }
 
 impl Drop for EndOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.end(&self.1);
+        self.counter.end(self.end.clone());
     }
 }

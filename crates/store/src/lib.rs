@@ -89,6 +89,11 @@ pub trait Inbox: Send + Sync {
 }
 
 /// One thing to be stored.
+///
+/// Ids of devices and sessions are never used again once they were forgotten: an event of a forgotten device may
+/// leave a row that nobody asks for. A change of a session that does not exist (any more) is ignored, so those who
+/// hand changes in need not agree on who was first. A text that becomes part of a key is at most
+/// [`limits::KEY_TEXT_BYTES_MAX`] long, or the change is left out and counted.
 pub enum Change {
     /// Creates or replaces a setting of the installation.
     PutSetting {
@@ -110,7 +115,8 @@ pub enum Change {
     },
     /// Creates or replaces a device.
     PutDevice(Arc<Device>),
-    /// Forgets a device with its last events and its history.
+    /// Forgets a device with its last events and its history: all is gone from queries at once, and from the disk
+    /// by and by.
     DropDevice {
         /// Its organisation.
         org: OrgId,

@@ -93,6 +93,11 @@ impl Plan {
         !self.purges.waiting.is_empty()
     }
 
+    /// Bytes of the group's rows, about.
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.rows.size_bytes() + self.last_events.size_bytes
+    }
+
     /// Adds a change to the group.
     pub(crate) fn add(&mut self, change: Change, disk: &impl Disk) -> Result<(), StoreFault> {
         if key_text_len(&change) > KEY_TEXT_BYTES_MAX {
@@ -370,6 +375,7 @@ struct LastEvents {
     index: HashMap<u64, u32, BuildHasherDefault<Hashed>>,
     entries: Vec<(Event, u32)>,
     hashing: RandomState,
+    size_bytes: usize,
 }
 
 const NONE: u32 = u32::MAX;
@@ -387,12 +393,14 @@ impl LastEvents {
             }
             at = *next;
         }
+        self.size_bytes += event.name.len() + event.message.payload().len();
         let entry = self.entries.len() as u32;
         self.entries.push((event, std::mem::replace(head, entry)));
     }
 
     fn drain(&mut self) -> impl Iterator<Item = Event> {
         self.index.clear();
+        self.size_bytes = 0;
         self.entries.drain(..).map(|(event, _)| event)
     }
 }
