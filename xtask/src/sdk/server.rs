@@ -12,8 +12,8 @@ use serde_json::Value;
 use super::{HOST_NAMES, Place, output};
 
 const ORG: &str = "abc123";
-/// A word of the line with which the server says that it listens.
-const READY_WORD: &str = "ready";
+/// The words with which the server says that it is ready.
+const READY_WORDS: &str = "Tidegate is listening";
 const START_SECONDS_MAX: u64 = 30;
 const STOP_SECONDS_MAX: u64 = 20;
 /// Lines of output that may wait to be looked at; more are in the log file only.
@@ -73,7 +73,7 @@ impl Server {
         let deadline = Instant::now() + Duration::from_secs(START_SECONDS_MAX);
         loop {
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) if line.contains(READY_WORD) => return Ok(()),
+                Ok(line) if line.contains(READY_WORDS) => return Ok(()),
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => bail!("the server was not ready in {START_SECONDS_MAX} s"),
                 Err(RecvTimeoutError::Disconnected) => bail!("the server ended before it was ready"),
