@@ -116,6 +116,8 @@ pub struct Client<S = TcpStream> {
     session_present: bool,
     /// What came while something else was awaited.
     waiting: VecDeque<Event>,
+    /// What is put down already and not told yet: it must be told even if the answer to it can no longer be written.
+    untold: Option<Event>,
     last_sent: Instant,
 }
 
@@ -151,7 +153,8 @@ impl<S: AsyncRead + AsyncWrite> Client<S> {
         let session_present =
             timeout(options.patience, answer).await.map_err(|_| Fault::TimedOut("CONNACK"))??;
         let (waiting, last_sent) = (VecDeque::new(), Instant::now());
-        let mut client = Client { wire, options, session, session_present, waiting, last_sent };
+        let mut client =
+            Client { wire, options, session, session_present, waiting, untold: None, last_sent };
         client.send_again().await?;
         Ok(client)
     }
@@ -362,17 +365,17 @@ impl<S: AsyncRead + AsyncWrite> Client<S> {
     async fn read_event(&mut self) -> Result<Event, Fault> {
         loop {
             // What an earlier, given up call left unwritten goes first.
-            self.wire.flush().await?;
+            let flushed = self.wire.flush().await;
+            if let Some(event) = self.untold.take() {
+                return Ok(event);
+            }
+            flushed?;
             let ping_at = self.options.ping_interval().map(|it| self.last_sent + it);
             let heard = tokio::select! {
                 packet = self.wire.next_packet() => Heard::from_packet(packet?)?,
                 () = sleep_until(ping_at.unwrap_or_else(Instant::now)), if ping_at.is_some() => Heard::Silence,
             };
-            let event = self.answer(heard)?;
-            self.wire.flush().await?;
-            if let Some(event) = event {
-                return Ok(event);
-            }
+            self.untold = self.answer(heard)?;
         }
     }
 

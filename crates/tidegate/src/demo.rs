@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use sim::watson::{Parts, Plant, Seen};
+use tokio::sync::oneshot;
 
 use crate::cli::line::Line;
 use crate::cli::{print, run_until, stop_signal};
@@ -71,22 +72,28 @@ pub(crate) async fn demo(config: Config, duration_s: Option<u64>) -> Result<()> 
     // The plant's end is the demo's end; what it ended with is told after the server has closed its data.
     let mut outcome = Ok(());
     run_until(running, async { outcome = ended.await }).await?;
+    outcome?;
     print(&format!(
         "\nThe demo's data stay in {0}; look at them with `tidegate --data {0} device list`.\n",
         data.display()
-    ))?;
-    outcome
+    ))
 }
 
-/// Runs the plant and shows what its clients see.
+/// Runs the plant and shows what its clients see, until the plant fails or nobody looks any more.
 async fn run_plant(plant: &Plant, clock: Clock) -> anyhow::Error {
+    let (failed, mut failure) = oneshot::channel();
+    let mut failed = Some(failed);
     let show = |seen: Seen<'_>| {
-        if let Err(fault) = print(&line(seen, clock.wall_ms())) {
-            tracing::warn!(%fault, "The terminal is gone");
+        if let Err(fault) = print(&line(seen, clock.wall_ms()))
+            && let Some(failed) = failed.take()
+        {
+            failed.send(fault).ok();
         }
     };
-    let Err(fault) = plant.run(show).await;
-    anyhow::Error::new(fault).context("the plant lost its server")
+    tokio::select! {
+        Err(fault) = plant.run(show) => anyhow::Error::new(fault).context("the plant lost its server"),
+        Ok(fault) = &mut failure => fault,
+    }
 }
 
 fn line(seen: Seen<'_>, at_ms: domain::Millis) -> String {

@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::{Cli, Command, Global};
 use crate::config::{Config, DEFAULT_FILE};
 use crate::{demo, logging};
-use print::print;
+use print::{ReaderGone, print};
 
 /// Threads that accept connections and serve HTTP; MQTT has workers of its own.
 const SERVER_THREAD_COUNT: usize = 2;
@@ -23,6 +23,7 @@ const SERVER_THREAD_COUNT: usize = 2;
 pub(crate) fn run(cli: Cli) -> ExitCode {
     match try_run(cli) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(fault) if fault.is::<ReaderGone>() => ExitCode::SUCCESS,
         Err(fault) => {
             eprintln!("tidegate: {fault:#}");
             ExitCode::FAILURE

@@ -44,7 +44,7 @@ pub(crate) fn welcome(it: &Welcome<'_>) -> String {
     match it.first {
         Some(first) => text.push_str(&first_steps(it, first)),
         None if it.orgs.is_empty() => {
-            text.push_str("\nThere is no organisation: create one with `tidegate org add`.\n")
+            text.push_str("\nThere is no organisation: create one with `tidegate org add`.\n");
         }
         None => line(&mut text, &format!("\nOrganisations: {}", it.orgs.join(", "))),
     }
@@ -75,6 +75,7 @@ fn first_steps(it: &Welcome<'_>, first: &First) -> String {
         false => format!("tidegate --data {}", it.data.display()),
     };
     let door = Door::of(it);
+    let address = if domain == "localhost" { "127.0.0.1" } else { "ADDRESS-OF-THIS-MACHINE" };
     let (to_port, port) = (door.mosquitto_options(), door.sdk_options());
     format!(
         r#"
@@ -103,7 +104,10 @@ The same with IBM's own SDK for Python (pip install wiotp-sdk "paho-mqtt<2"):
   gateway.connect()
   gateway.publishDeviceEvent("mydevice", "device1", "status", "json", {{"t": 21.5}}, qos=1)
 
-It connects to {org}.messaging.{domain}: that name has to lead to this machine.
+It connects to {org}.messaging.{domain}. Where that name does not lead here, a line in its /etc/hosts does:
+
+  {address}  {org}.messaging.{domain} {org}.{domain}
+
 To see what arrives: {tidegate} tail
 "#
     )

@@ -23,14 +23,17 @@ pub(super) async fn serve(config: Config) -> Result<()> {
     let first = make_first(&config, &store)?;
     let running = start_on(config.clone(), store).await?;
     let orgs: Vec<String> = running.platform.orgs().iter().map(|it| it.id.to_string()).collect();
-    print(&welcome(&Welcome {
+    let welcome = welcome(&Welcome {
         addresses: &running.addresses,
         data: &config.data.path,
         domain: &config.server.domain,
         ca_file: running.ca_file.as_deref(),
         orgs: &orgs,
         first: first.as_ref(),
-    }))?;
+    });
+    if let Err(fault) = print(&welcome) {
+        tracing::warn!(%fault, "The welcome could not be shown");
+    }
     run_until(running, stop).await
 }
 

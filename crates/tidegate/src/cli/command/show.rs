@@ -35,6 +35,7 @@ pub(super) fn facts(json: Value, nothing: &str) -> Answer {
 fn collect(value: &Value, name: &mut String, facts: &mut Vec<(String, String)>) {
     match value {
         Value::Null => {}
+        Value::String(text) if text.is_empty() => {}
         Value::Object(members) => {
             for (member, value) in members {
                 let len = name.len();
@@ -93,7 +94,7 @@ mod tests {
     fn one_thing_becomes_facts() {
         let answer =
             json!({ "name": "p1", "info": { "model": "M", "serial_number": null }, "enabled": true });
-        assert_eq!(facts(answer, "").text, "enabled     true\ninfo.model  M\nname        p1\n");
+        assert_eq!(facts(answer, "").text, "name        p1\ninfo.model  M\nenabled     true\n");
         assert_eq!(facts(json!({}), "nothing").text, "nothing\n");
     }
 }

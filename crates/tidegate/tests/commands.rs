@@ -1,0 +1,193 @@
+//! The `tidegate` command as people run it: the built program, its output and its exit code.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Listeners that disturb nobody.
+const LISTENERS: [&str; 8] =
+    ["--mqtt", "127.0.0.1:0", "--mqtts", "127.0.0.1:0", "--http", "127.0.0.1:0", "--https", "off"];
+
+fn tidegate(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    // A folder of its own, so that no settings file is found by chance.
+    command.current_dir(data.parent().unwrap()).arg("--data").arg(data);
+    command
+}
+
+fn output(data: &Path, line: &str) -> Output {
+    tidegate(data).args(line.split(' ')).output().unwrap()
+}
+
+/// What a command prints when all goes well.
+fn told(data: &Path, line: &str) -> String {
+    let output = output(data, line);
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn told_json(data: &Path, line: &str) -> Value {
+    serde_json::from_str(&told(data, &format!("--json {line}"))).unwrap()
+}
+
+/// What a command says when it does not go well.
+fn refused(data: &Path, line: &str) -> String {
+    let output = output(data, line);
+    assert!(!output.status.success(), "{line} was expected to fail");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// A program that runs until it is told to stop.
+struct Running {
+    child: Child,
+    lines: std::io::Lines<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    fn start(data: &Path, words: &[&str]) -> Running {
+        let mut child =
+            tidegate(data).args(words).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Running { child, lines }
+    }
+
+    /// Reads on to a line that contains `text`; gives all lines read.
+    fn read_to(&mut self, text: &str) -> Vec<String> {
+        let mut read = Vec::new();
+        for line in self.lines.by_ref() {
+            read.push(line.unwrap());
+            if read.last().unwrap().contains(text) {
+                return read;
+            }
+        }
+        panic!("{text:?} was not said:\n{}", read.join("\n"));
+    }
+
+    fn stop(mut self) {
+        let told = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(told.success());
+        assert!(self.child.wait().unwrap().success(), "it should end well when told to stop");
+    }
+}
+
+/// A test that fails leaves nothing running.
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+#[test]
+fn the_registry_can_be_filled_before_the_first_start() {
+    let folder = TempDir::new().unwrap();
+    let data = &folder.path().join("data");
+    assert!(refused(data, "org list").contains("there is no data folder"));
+    assert!(!data.exists(), "a question makes nothing");
+
+    assert_eq!(told(data, "org add abc123 --name North"), "created organisation abc123\n");
+    assert!(refused(data, "org add ABC").contains("six characters of a-z and 0-9"));
+    told(data, "type add gw --gateway");
+    told(data, "type add pump");
+    let added = told(data, "device add gw/g1 --token its-own-token");
+    assert!(added.contains("g:abc123:gw:g1") && added.contains("its-own-token"), "{added}");
+    let made = told_json(data, "device add pump/p1");
+    assert!(made["token"].as_str().is_some_and(|it| it.len() == 18), "{made}");
+    let key = told_json(data, "key add --comment test");
+
+    let list = told(data, "device list");
+    assert_eq!(list.lines().count(), 3, "{list}");
+    assert!(list.starts_with("TYPE  NAME  CLASS    ENABLED  BEHIND  REGISTERED\n"), "{list}");
+    assert_eq!(told_json(data, "device list --type pump")["devices"].as_array().unwrap().len(), 1);
+    told(data, "device disable pump/p1");
+    assert_eq!(told_json(data, "device show pump/p1")["enabled"], false);
+    assert!(refused(data, "type remove pump").contains("Remove them first"));
+    told(data, "device remove pump/p1");
+    told(data, "type remove pump");
+    told(data, &format!("key remove {}", key["key"].as_str().unwrap()));
+    assert_eq!(told(data, "key list"), "no API keys yet: create one with `tidegate key add`\n");
+    assert_eq!(told_json(data, "org set abc123 --device-count-max 7")["device_count_max"], 7);
+
+    told(data, "org add def456");
+    assert!(refused(data, "type list").contains("abc123, def456"));
+    told(data, "type list --org abc123");
+    assert!(refused(data, "tail --org abc123").contains("tidegate serve --data"));
+}
+
+#[test]
+fn the_first_start_says_what_to_do_and_later_ones_keep_the_key_to_themselves() {
+    let folder = TempDir::new().unwrap();
+    let data = &folder.path().join("data");
+    let mut words = vec!["serve"];
+    words.extend(LISTENERS);
+    let mut server = Running::start(data, &words);
+    let said = server.read_to("To see what arrives").join("\n");
+    for expected in ["MQTT over TLS   127.0.0.1:", "tls/ca.pem", "token  ", "mosquitto_pub -h localhost -p "]
+    {
+        assert!(said.contains(expected), "{expected:?} in\n{said}");
+    }
+    let orgs = told_json(data, "org list");
+    let org = orgs["orgs"][0]["id"].as_str().unwrap();
+    assert!(said.contains(&format!("Your organisation is {org}.")));
+    assert_eq!(told_json(data, "key list")["keys"].as_array().unwrap().len(), 1);
+    assert_eq!(told_json(data, "stats")["connections"]["now"], 0);
+    assert_eq!(told(data, "refusals"), "nothing was refused since the server started\n");
+    server.stop();
+
+    let mut server = Running::start(data, &words);
+    let said = server.read_to("Organisations: ").join("\n");
+    assert!(said.contains(org) && !said.contains("token"), "{said}");
+    server.stop();
+}
+
+#[test]
+fn the_demo_shows_events_commands_and_a_refusal() {
+    let folder = TempDir::new().unwrap();
+    let data = &folder.path().join("demo");
+    let mut words = vec!["demo"];
+    words.extend(LISTENERS);
+    let mut demo = Running::start(data, &words);
+    let said = demo.read_to("This is what the application sees").join("\n");
+    assert!(said.contains("mosquitto_sub -p "), "{said}");
+    demo.read_to("pump/p1           status");
+    demo.read_to("is told");
+    let tail = told_json(data, "tail --type tank --event level --count 1");
+    assert_eq!((tail["kind"].as_str(), tail["device_type"].as_str()), (Some("event"), Some("tank")));
+    let refusals = told_json(data, "refusals");
+    assert_eq!(refusals["refusals"][0]["code"], "type_unknown");
+    let commanded = demo.read_to("← set");
+    let device = commanded.last().unwrap().split_whitespace().nth(1).unwrap().to_owned();
+    demo.read_to(&format!("{device}           set-done"));
+    assert!(told(data, &format!("device events {device}")).contains("set-done"));
+    demo.stop();
+
+    // The data stay, and can be asked without a server.
+    let history = told_json(data, "device history pump/p1 --key status.rpm --limit 2");
+    assert_eq!(history["points"].as_array().unwrap().len(), 2);
+    // A second demo starts on them.
+    Running::start(data, &words).read_to("pump/p1           status");
+}
+
+#[test]
+fn a_mistake_in_the_settings_is_told_before_anything_starts() {
+    let folder = TempDir::new().unwrap();
+    let data = &folder.path().join("data");
+    std::fs::write(folder.path().join("tidegate.toml"), "[listen]\nmqt = \"off\"\n").unwrap();
+    let said = refused(data, "serve");
+    assert!(
+        said.contains("unknown key `mqt` in [listen] at ./tidegate.toml:2; did you mean `mqtt`?"),
+        "{said}"
+    );
+    assert!(!data.exists());
+    assert!(told(data, "config").contains("[listen]"), "the way out still works");
+}
