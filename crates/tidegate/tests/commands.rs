@@ -130,6 +130,11 @@ fn the_first_start_says_what_to_do_and_later_ones_keep_the_key_to_themselves() {
     let data = &folder.path().join("data");
     let mut words = vec!["serve"];
     words.extend(LISTENERS);
+    // A start that fails must not be the first one: its key would have been shown to nobody.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let said = refused(data, &format!("serve --mqtt {}", taken.local_addr().unwrap()));
+    assert!(said.contains("free the port, choose another with `mqtt` in [listen]"), "{said}");
+
     let mut server = Running::start(data, &words);
     let said = server.read_to("To see what arrives").join("\n");
     for expected in ["MQTT over TLS   127.0.0.1:", "tls/ca.pem", "token  ", "mosquitto_pub -h localhost -p "]

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use platform::NewKey;
+use platform::{NewKey, Platform};
 use store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -20,8 +20,9 @@ pub(super) async fn serve(config: Config) -> Result<()> {
     // Asked for first, so that a signal during a long start is not lost.
     let stop = stop_signal()?;
     let store = open_store(&config)?;
-    let first = make_first(&config, &store)?;
+    make_first_org(&config, &store)?;
     let running = start_on(config.clone(), store).await?;
+    let first = make_first_key(&running.platform)?;
     let orgs: Vec<String> = running.platform.orgs().iter().map(|it| it.id.to_string()).collect();
     let welcome = welcome(&Welcome {
         addresses: &running.addresses,
@@ -60,17 +61,26 @@ pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>> {
     })
 }
 
-/// Where there is no organisation yet: makes one, with an API key.
-fn make_first(config: &Config, store: &Arc<dyn Store>) -> Result<Option<First>> {
+/// Where there is no organisation yet: makes one, before the certificate is made that names it.
+fn make_first_org(config: &Config, store: &Arc<dyn Store>) -> Result<()> {
     let clock = Clock::start();
     let platform = open_platform(config, store.clone(), clock)?;
-    if !platform.orgs().is_empty() {
+    if platform.orgs().is_empty() {
+        let (_, ticket) = platform.create_org(None, "", clock.wall_ms())?;
+        store.wait(ticket)?;
+    }
+    Ok(())
+}
+
+/// Where the only organisation is untouched: makes an API key, once the server is there to show it.
+fn make_first_key(platform: &Platform) -> Result<Option<First>> {
+    let orgs = platform.orgs();
+    let [org] = &orgs[..] else { return Ok(None) };
+    if !platform.keys(org.id).is_empty() || !platform.types(org.id).is_empty() {
         return Ok(None);
     }
-    let (org, _) = platform.create_org(None, "", clock.wall_ms())?;
     let draft = NewKey { comment: "made on first start".to_owned(), ..NewKey::default() };
-    let (key, token, ticket) = platform.create_key(org.id, draft, clock.wall_ms())?;
-    store.wait(ticket)?;
-    let gateway_token = token::random()?;
-    Ok(Some(First { org: org.id.to_string(), key: key.key, token, gateway_token }))
+    let (key, token, ticket) = platform.create_key(org.id, draft, Clock::start().wall_ms())?;
+    platform.store().wait(ticket)?;
+    Ok(Some(First { org: org.id.to_string(), key: key.key, token, gateway_token: token::random()? }))
 }
