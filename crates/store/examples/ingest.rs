@@ -8,13 +8,14 @@
 #![allow(clippy::unwrap_used, reason = "a measurement may simply stop")]
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use domain::{DeviceId, Event, Message, OrgId, Points, Value};
-use store::{Change, Changes, Store, embedded};
+use store::{Change, Changes, Store, Ticket, embedded};
 
 /// The allocator of the server.
 #[global_allocator]
@@ -33,17 +34,17 @@ fn main() {
     let folder = args.get(3).map_or(temporary.path().to_owned(), PathBuf::from);
     let store: Arc<dyn Store> = Arc::new(embedded::open(&folder.join("ingest")).unwrap());
 
-    let (stored, latency_us) = (AtomicU64::new(0), AtomicU64::new(0));
+    let totals = Totals::default();
     let (start, ticks) = (Instant::now(), cpu_ticks());
     let until = start + Duration::from_secs(seconds);
     std::thread::scope(|scope| {
         for thread in 0..threads {
-            let (store, stored, latency_us) = (&store, &stored, &latency_us);
-            scope.spawn(move || produce(&**store, thread, devices, until, stored, latency_us));
+            let (store, totals) = (&*store, &totals);
+            scope.spawn(move || produce(store, thread * devices..(thread + 1) * devices, until, totals));
         }
     });
     let (elapsed, used) = (start.elapsed().as_secs_f64(), (cpu_ticks() - ticks) / TICKS_PER_SECOND);
-    let events = stored.load(Ordering::Relaxed) as f64;
+    let events = totals.stored.load(Ordering::Relaxed) as f64;
     let stats = store.stats();
     println!("{:.0} events/s durable", events / elapsed);
     println!(
@@ -56,44 +57,48 @@ fn main() {
         events / stats.commits as f64,
         stats.commits as f64 / elapsed
     );
-    println!(
-        "{:.1} ms from handing in to stored, on average",
-        latency_us.load(Ordering::Relaxed) as f64 / (events / BATCH_COUNT as f64) / 1_000.0
-    );
+    let mean_us = totals.latency_us.load(Ordering::Relaxed) as f64 / (events / BATCH_COUNT as f64);
+    let slowest_us = totals.slowest_us.load(Ordering::Relaxed) as f64;
+    println!("{:.1} ms from handing in to stored, {:.1} at most", mean_us / 1e3, slowest_us / 1e3);
     store.close().unwrap();
 }
 
-fn produce(
-    store: &dyn Store,
-    thread: u64,
-    devices: u64,
-    until: Instant,
-    stored: &AtomicU64,
-    latency_us: &AtomicU64,
-) {
+/// What all threads together have seen.
+#[derive(Default)]
+struct Totals {
+    stored: AtomicU64,
+    latency_us: AtomicU64,
+    slowest_us: AtomicU64,
+}
+
+impl Totals {
+    fn settle(&self, store: &dyn Store, ticket: Ticket, handed_at: Instant) {
+        store.wait(ticket).unwrap();
+        let latency_us = handed_at.elapsed().as_micros() as u64;
+        self.stored.fetch_add(BATCH_COUNT, Ordering::Relaxed);
+        self.latency_us.fetch_add(latency_us, Ordering::Relaxed);
+        self.slowest_us.fetch_max(latency_us, Ordering::Relaxed);
+    }
+}
+
+fn produce(store: &dyn Store, devices: Range<u64>, until: Instant, totals: &Totals) {
     let org = OrgId::parse("abc123").unwrap();
     let (name, format): (Arc<str>, Arc<str>) = ("status".into(), "json".into());
     let mut outstanding = VecDeque::new();
-    let mut settle = |(ticket, handed_at): (store::Ticket, Instant)| {
-        store.wait(ticket).unwrap();
-        stored.fetch_add(BATCH_COUNT, Ordering::Relaxed);
-        latency_us.fetch_add(handed_at.elapsed().as_micros() as u64, Ordering::Relaxed);
-    };
-    let mut at_ms = 1_700_000_000_000;
+    let mut senders =
+        (1_700_000_000_000..).flat_map(|at_ms| devices.clone().map(move |it| (DeviceId(it), at_ms)));
     while Instant::now() < until {
         let mut changes = Changes::new();
         changes.list.reserve(BATCH_COUNT as usize);
-        for n in 0..BATCH_COUNT {
-            let device = DeviceId(thread * devices + n % devices);
-            at_ms += u64::from(n % devices == 0);
+        for (device, at_ms) in senders.by_ref().take(BATCH_COUNT as usize) {
             changes.push(Change::Event(event(org, device, &name, &format, at_ms)));
         }
         outstanding.push_back((store.commit(changes), Instant::now()));
         if outstanding.len() == OUTSTANDING_COUNT_MAX {
-            outstanding.pop_front().into_iter().for_each(&mut settle);
+            outstanding.pop_front().into_iter().for_each(|(ticket, at)| totals.settle(store, ticket, at));
         }
     }
-    outstanding.into_iter().for_each(settle);
+    outstanding.into_iter().for_each(|(ticket, at)| totals.settle(store, ticket, at));
 }
 
 fn event(org: OrgId, device: DeviceId, name: &Arc<str>, format: &Arc<str>, at_ms: u64) -> Event {

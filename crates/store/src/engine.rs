@@ -20,7 +20,7 @@ use crate::plan::{Plan, Purges};
 use crate::queues::{Queue, Queues};
 use crate::rows::Rows;
 use crate::schema::{self, Keys, Table, registry, sessions};
-use crate::values;
+use crate::values::{self, Marks};
 use crate::{Changes, SessionState, Stats, Store, StoreFault, Ticket};
 
 /// A running store on a disk.
@@ -313,12 +313,7 @@ impl<D: Disk> Store for Engine<D> {
     }
 
     fn session_state(&self, org: OrgId, session: SessionId) -> Result<SessionState, StoreFault> {
-        let mut key = Vec::with_capacity(16);
-        schema::session_key(&mut key, org, session, sessions::MARKS, &[]);
-        let sent_seq = match self.disk.get(Table::Sessions, &key)? {
-            None => 0,
-            Some(value) => values::take_marks(&value).ok_or_else(|| corrupt(Table::Sessions, &key))?.sent_seq,
-        };
+        let sent_seq = marks(&*self.disk, org, session)?.sent_seq;
         let keys = Keys::prefixed(|to| schema::session_key(to, org, session, sessions::RECEIVED, &[]));
         let received = list(&*self.disk, Table::Sessions, &keys, usize::MAX, |key, _| {
             key.bytes(ID_LEN + 1)?;
@@ -335,9 +330,7 @@ impl<D: Disk> Store for Engine<D> {
         count_max: usize,
         bytes_max: usize,
     ) -> Result<Vec<Queued>, StoreFault> {
-        let Some(first) = after.checked_add(1) else { return Ok(Vec::new()) };
-        let keys = Keys::prefixed(|to| schema::session_prefix(to, org, session))
-            .starting_at(|to| schema::queue_key(to, org, session, first));
+        let Some(keys) = queue_keys(&*self.disk, org, session, after)? else { return Ok(Vec::new()) };
         let (mut list, mut bytes) = (Vec::new(), 0);
         self.disk.scan(Table::Queue, &keys, &mut |key, value| {
             bytes += value.len();
@@ -353,7 +346,7 @@ impl<D: Disk> Store for Engine<D> {
     }
 
     fn queue_len(&self, org: OrgId, session: SessionId) -> Result<usize, StoreFault> {
-        let keys = Keys::prefixed(|to| schema::session_prefix(to, org, session));
+        let Some(keys) = queue_keys(&*self.disk, org, session, 0)? else { return Ok(0) };
         let mut count = 0;
         self.disk.scan(Table::Queue, &keys, &mut |_, _| {
             count += 1;
@@ -433,6 +426,29 @@ impl<D: Disk> Store for Engine<D> {
             Ok(if room == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })
     }
+}
+
+/// The marks of a session; those of a new session when none are stored.
+fn marks(disk: &impl Disk, org: OrgId, session: SessionId) -> Result<Marks, StoreFault> {
+    let mut key = Vec::with_capacity(16);
+    schema::session_key(&mut key, org, session, sessions::MARKS, &[]);
+    match disk.get(Table::Sessions, &key)? {
+        None => Ok(Marks::default()),
+        Some(value) => values::take_marks(&value).ok_or_else(|| corrupt(Table::Sessions, &key)),
+    }
+}
+
+/// Where the messages of a queue after a place may lie.
+fn queue_keys(
+    disk: &impl Disk,
+    org: OrgId,
+    session: SessionId,
+    after: u64,
+) -> Result<Option<Keys>, StoreFault> {
+    let Some(next) = after.checked_add(1) else { return Ok(None) };
+    let first = next.max(marks(disk, org, session)?.first_seq);
+    let keys = Keys::prefixed(|to| schema::session_prefix(to, org, session));
+    Ok(Some(keys.starting_at(|to| schema::queue_key(to, org, session, first))))
 }
 
 fn reading_keys(org: OrgId, device: DeviceId, range: Range<Millis>) -> Keys {

@@ -14,7 +14,7 @@ pub const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Rows of a forgotten device that are deleted with one group; its history may be long.
 pub const PURGE_ROWS_PER_GROUP_MAX: usize = 5_000;
 /// Journals of the embedded engine, in bytes on the disk: how much there is to read again at opening, at most.
-pub const JOURNAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
+pub const JOURNAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// Rows of one table of the embedded engine that are kept in memory before they are written to a sorted file.
 pub const MEMTABLE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Blocks of sorted files that the embedded engine keeps in memory.

@@ -198,8 +198,11 @@ impl Queue {
     fn unsettled(&self) -> Option<Marks> {
         let newest_gone = self.sizes.back().is_none_or(|it| *it == 0);
         let last_unknown = newest_gone && self.settled.last_seq < self.last_seq();
-        (last_unknown || self.settled.sent_seq < self.sent_seq)
-            .then(|| Marks { sent_seq: self.sent_seq, last_seq: self.last_seq() })
+        (last_unknown || self.settled.sent_seq < self.sent_seq).then(|| Marks {
+            sent_seq: self.sent_seq,
+            last_seq: self.last_seq(),
+            first_seq: self.before + 1,
+        })
     }
 }
 
@@ -265,27 +268,31 @@ mod tests {
         queue.remove(1);
         assert_eq!(queue.unsettled(), None, "place 2 tells");
         queue.remove(2);
-        assert_eq!(queue.unsettled(), Some(Marks { sent_seq: 0, last_seq: 2 }));
+        assert_eq!(queue.unsettled(), Some(Marks { sent_seq: 0, last_seq: 2, first_seq: 3 }));
         queue.sent(9);
-        assert_eq!(queue.unsettled(), Some(Marks { sent_seq: 2, last_seq: 2 }), "not more than was given");
+        assert_eq!(
+            queue.unsettled(),
+            Some(Marks { sent_seq: 2, last_seq: 2, first_seq: 3 }),
+            "not more than was given"
+        );
     }
 
     #[test]
     fn a_restored_queue_goes_on_where_it_was() {
         let mut queue = Queue::default();
-        queue.restore_marks(Marks { sent_seq: 4, last_seq: 7 });
+        queue.restore_marks(Marks { sent_seq: 4, last_seq: 7, first_seq: 1 });
         assert!(queue.restore(3, 5, BOUNDS) && queue.restore(5, 5, BOUNDS) && !queue.restore(5, 5, BOUNDS));
         assert!(!queue.restore(99, 5, BOUNDS), "too far away to be right");
         queue.restored();
         assert_eq!((places(&queue), queue.push(5)), (vec![3, 5], 8));
 
         let mut queue = Queue::default();
-        queue.restore_marks(Marks { sent_seq: 4, last_seq: 7 });
+        queue.restore_marks(Marks { sent_seq: 4, last_seq: 7, first_seq: 1 });
         queue.restored();
         assert_eq!(queue.push(5), 8);
 
         let mut queue = Queue::default();
-        queue.restore_marks(Marks { sent_seq: 1, last_seq: 1 });
+        queue.restore_marks(Marks { sent_seq: 1, last_seq: 1, first_seq: 1 });
         assert!(queue.restore(2, 5, BOUNDS));
         queue.restored();
         assert_eq!(queue.push(5), 3);

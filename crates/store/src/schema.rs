@@ -14,7 +14,7 @@
 //! | | org, `04`, key | API key |
 //! | | org, `05`, device | nothing: the device is forgotten, its readings are being deleted |
 //! | sessions | org, session, `01` | record |
-//! | | org, session, `02` | marks: what was sent, the last place given |
+//! | | org, session, `02` | marks: the place up to which was sent, the last given, the first that may be taken |
 //! | | org, session, `03`, filter | subscription |
 //! | | org, session, `04`, packet id (2) | nothing: received, not yet released |
 //! | queue | org, session, place (8) | message, or what is left of it after PUBREC |

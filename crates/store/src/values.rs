@@ -233,22 +233,25 @@ pub(crate) fn take_session(org: OrgId, id: SessionId, value: &[u8]) -> Option<Se
     from.end(it)
 }
 
-/// A session's marks: up to where its queue was sent, and the last place that was given.
+/// A session's marks: up to where its queue was sent, the last place that was given, and a place before which all are
+/// gone, so that reading the queue need not step over what was deleted there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Marks {
     pub(crate) sent_seq: u64,
     pub(crate) last_seq: u64,
+    pub(crate) first_seq: u64,
 }
 
 pub(crate) fn put_marks(to: &mut Vec<u8>, it: Marks) {
     to.put_u8(VERSION);
     to.put_u64(it.sent_seq);
     to.put_u64(it.last_seq);
+    to.put_u64(it.first_seq);
 }
 
 pub(crate) fn take_marks(value: &[u8]) -> Option<Marks> {
     let mut from = open(value)?;
-    let it = Marks { sent_seq: from.u64()?, last_seq: from.u64()? };
+    let it = Marks { sent_seq: from.u64()?, last_seq: from.u64()?, first_seq: from.u64()? };
     from.end(it)
 }
 
@@ -364,4 +367,90 @@ pub(crate) fn put_points(to: &mut Vec<u8>, it: &Points) {
 
 pub(crate) fn take_points(value: &[u8]) -> Option<Points> {
     Points::from_bytes(open(value)?.rest())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::contract::samples;
+
+    /// Reads a value in its kind's way; whether that succeeds.
+    type Read = fn(&[u8]) -> bool;
+
+    /// A value of each kind, and whether it has an end of its own: else it ends with a payload of any length.
+    fn values() -> Vec<(Vec<u8>, Read, bool)> {
+        fn made(put: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+            let mut value = Vec::new();
+            put(&mut value);
+            value
+        }
+        fn org() -> OrgId {
+            samples::org_id("abc123")
+        }
+        let delivery = Delivery { qos: QoS::ExactlyOnce, retain: true, identifier: 5, deadline_ms: 6 };
+        let message = Message::new("t/ä", b"\x01", b"payload");
+        let event = samples::event(org(), 1, "e", 7);
+        vec![
+            (made(|to| put_org(to, &samples::org(org()))), |it| take_org(org(), it).is_some(), true),
+            (
+                made(|to| put_type(to, &samples::device_type(org(), "pump"))),
+                |it| take_type(org(), "pump", it).is_some(),
+                true,
+            ),
+            (
+                made(|to| put_device(to, &samples::device(org(), 6))),
+                |it| take_device(org(), DeviceId(6), it).is_some(),
+                true,
+            ),
+            (
+                made(|to| put_key(to, &samples::key(org(), "k"))),
+                |it| take_key(org(), "k", it).is_some(),
+                true,
+            ),
+            (
+                made(|to| put_session(to, &samples::session(org(), 1))),
+                |it| take_session(org(), SessionId(1), it).is_some(),
+                true,
+            ),
+            (
+                made(|to| put_marks(to, Marks { sent_seq: 1, last_seq: 2, first_seq: 2 })),
+                |it| take_marks(it).is_some(),
+                true,
+            ),
+            (
+                made(|to| put_subscription(to, &samples::subscription("a/#"))),
+                |it| take_subscription("a/#", it).is_some(),
+                true,
+            ),
+            (made(put_released), |it| take_queued(1, it).is_some(), true),
+            (made(|to| put_points(to, &event.points)), |it| take_points(it).is_some(), false),
+            (made(|to| put_queued(to, delivery, &message)), |it| take_queued(1, it).is_some(), false),
+            (made(|to| put_retained(to, &message)), |it| take_retained("t", it).is_some(), false),
+            (made(|to| put_last_event(to, &event)), |it| take_last_event("e", it).is_some(), false),
+            (made(|to| put_setting(to, b"s")), |it| take_setting(it).is_some(), false),
+        ]
+    }
+
+    #[test]
+    fn a_damaged_value_is_none_and_never_a_panic() {
+        for (number, (value, read, has_end)) in values().into_iter().enumerate() {
+            assert!(read(&value), "value {number}");
+            for len in 0..value.len() {
+                let readable = read(&value[..len]);
+                assert!(!(has_end && readable), "value {number} cut to {len}");
+            }
+            for at in 0..value.len() {
+                for bit in 0..8 {
+                    let mut damaged = value.clone();
+                    damaged[at] ^= 1 << bit;
+                    let readable = read(&damaged);
+                    assert!(!(at == 0 && readable), "value {number} of another version");
+                }
+            }
+            let longer = [value.as_slice(), &[0]].concat();
+            assert!(!(has_end && read(&longer)), "value {number} with more after it");
+        }
+    }
 }

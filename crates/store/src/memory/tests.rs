@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Platter, open, start};
 use crate::contract::{Opener, suite};
 use crate::limits::QueueBounds;
-use crate::{Change, Store, StoreFault};
+use crate::{Change, Changes, Store, StoreFault, Ticket, Waiter};
 
 #[derive(Default)]
 struct Reopened(Arc<Platter>);
@@ -64,4 +64,22 @@ fn a_restart_loses_what_was_not_stored() {
     drop(hold);
     store.wait(store.commit(put(3).into())).unwrap();
     assert_eq!(store.setting("s").unwrap(), Some(vec![3]));
+}
+
+struct Panics;
+
+impl Waiter for Panics {
+    fn stored(&self, _: Ticket) {
+        panic!("a waiter must not");
+    }
+}
+
+#[test]
+fn nobody_waits_forever_for_a_lost_committer() {
+    let store = open().unwrap();
+    let first = store.commit(Changes { list: vec![put(1)], waiter: Some(Arc::new(Panics)) });
+    store.wait(first).unwrap();
+    let second = store.commit(put(2).into());
+    assert!(matches!(store.wait(second), Err(StoreFault::Poisoned(_))));
+    assert!(store.health().is_err());
 }
