@@ -17,7 +17,6 @@ use crate::connection;
 use crate::connection::batch::Batch;
 use crate::hub::Hub;
 use crate::hub::subscriber::Waiting;
-use crate::limits;
 use crate::transport::Transport;
 
 /// Sockets that wait for a worker to take them.
@@ -55,8 +54,7 @@ pub(crate) struct Lent {
 
 impl Worker {
     fn new(hub: Arc<Hub>) -> Worker {
-        let lent = Lent { read: vec![0; limits::READ_BYTES], ..Lent::default() };
-        Worker { hub, lent: RefCell::new(lent), spares: RefCell::default() }
+        Worker { hub, lent: RefCell::default(), spares: RefCell::default() }
     }
 
     /// A spare buffer, empty.

@@ -25,9 +25,7 @@ impl Connection {
             tracing::debug!(peer = self.peer.client_id(), "The client did not take the last bytes");
         }
         self.finish_parked().await;
-        if closing != Closing::Normal || self.will.is_some() {
-            self.publish_will();
-        }
+        self.publish_will();
         tracing::debug!(peer = self.peer.client_id(), ?closing, "Disconnected");
         self.drop_stored_session();
         let tally = self.tally;
@@ -64,6 +62,7 @@ impl Connection {
         }
     }
 
+    /// Publishes the will, unless the client said goodbye, which discarded it.
     fn publish_will(&mut self) {
         let Some(will) = self.will.take() else { return };
         self.closing = None;

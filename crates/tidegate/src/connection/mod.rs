@@ -193,6 +193,8 @@ impl Connection {
         }
         let worker = self.worker.clone();
         let mut scratch = std::mem::take(&mut worker.lent.borrow_mut().read);
+        // Another connection's panic may have kept it.
+        scratch.resize(limits::READ_BYTES, 0);
         let mut buffer = ReadBuf::new(&mut scratch);
         let outcome = Pin::new(&mut self.transport).poll_read(cx, &mut buffer);
         let bytes = buffer.filled();
