@@ -22,8 +22,6 @@ fn nothing_has_to_be_written() {
 #[test]
 fn the_defaults_are_those_of_the_domain() {
     let limits = Config::default().limits;
-    assert_eq!(limits.queue_message_count_max, domain::limits::QUEUE_MESSAGE_COUNT_MAX);
-    assert_eq!(limits.queue_bytes_max, domain::limits::QUEUE_BYTES_MAX);
     assert_eq!(limits.queue_retention_s * 1000, domain::limits::QUEUE_RETENTION_MS);
     assert_eq!(limits.registration_pending_count_max, domain::limits::REGISTRATIONS_PENDING_COUNT_MAX);
     assert_eq!(limits.registration_back_off_s * 1000, domain::limits::REGISTRATION_BACK_OFF_MS);
@@ -77,12 +75,12 @@ fn a_fault_names_file_line_and_key() {
             "`connection_count_max` in [limits] at tidegate.toml:3: wants a whole number, not a text in quotes",
         ),
         (
-            "[limits]\nqueue_message_count_max = 70000\n",
-            "`queue_message_count_max` in [limits] at tidegate.toml:2: must be from 1 to 65534",
+            "[limits]\ninflight_device_count_max = 70000\n",
+            "`inflight_device_count_max` in [limits] at tidegate.toml:2: must be from 1 to 65535",
         ),
         (
-            "[limits]\nqueue_message_count_max = -1\n",
-            "`queue_message_count_max` in [limits] at tidegate.toml:2: must be from 1 to 65534",
+            "[limits]\ninflight_device_count_max = -1\n",
+            "`inflight_device_count_max` in [limits] at tidegate.toml:2: must be from 1 to 65535",
         ),
         (
             "[listen]\nmqtt = [\n  \"0.0.0.0:1883\",\n  \"0.0.0.0\",\n]\n",
