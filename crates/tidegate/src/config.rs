@@ -34,6 +34,7 @@ pub struct Config {
     pub(crate) tls: Tls,
     pub(crate) data: Data,
     pub(crate) log: Log,
+    pub(crate) watson: Watson,
     pub(crate) limits: Limits,
 }
 
@@ -90,6 +91,33 @@ pub(crate) enum LogFormat {
     Human,
     /// One JSON object a line.
     Json,
+}
+
+/// What differs between Watson's manual, its service and its SDKs.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Watson {
+    pub(crate) notify_style: NotifyStyle,
+    pub(crate) bulk_remove_status: BulkRemoveStatus,
+}
+
+/// How a gateway is told what was refused (spec watson D2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum NotifyStyle {
+    Seed,
+    Cloud,
+}
+
+/// The status of a bulk removal (spec watson D10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) enum BulkRemoveStatus {
+    #[serde(rename = "202")]
+    Accepted,
+    #[serde(rename = "201")]
+    Created,
+    #[serde(rename = "by_user_agent")]
+    ByUserAgent,
 }
 
 /// Bounds. Each name ends in its unit.

@@ -1,6 +1,7 @@
 //! A running server: everything put together, and taken apart again in the right order.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +13,11 @@ use store::{Store, StoreFault};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use web::compat::watson;
 
 use crate::cli::SOCKET_NAME;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{BulkRemoveStatus, Config};
 use crate::hub::Hub;
 use crate::limits;
 use crate::listen;
@@ -27,6 +29,8 @@ use crate::worker::Workers;
 const GLANCE_MS: u64 = 50;
 /// How often the certificate is compared with the organisations.
 const ORGS_GLANCE_MS: u64 = 500;
+/// How often the certificate is looked at when nothing has changed.
+const CERTIFICATE_REFRESH_MS: u64 = 12 * 3600 * 1000;
 
 /// Where a server listens.
 #[derive(Clone, Debug, Default)]
@@ -67,7 +71,7 @@ pub async fn start(config: Config) -> Result<Running> {
 pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running> {
     let clock = Clock::start();
     let platform = Arc::new(open_platform(&config, store.clone(), clock)?);
-    let hub = Hub::open(platform.clone(), clock, config.limits.clone())?;
+    let hub = Hub::open(platform.clone(), clock, &config)?;
     let hub = Arc::new(hub);
     listen_for_removals(&platform, &hub);
     let orgs: Vec<_> = platform.orgs().iter().map(|it| it.id).collect();
@@ -98,8 +102,9 @@ pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running> 
 /// Opens the data folder, which is made when it is missing. Blocks on the disk: for start-up and commands.
 pub(crate) fn open_store(config: &Config) -> Result<Arc<dyn Store>> {
     let path = &config.data.path;
-    std::fs::create_dir_all(path)
-        .with_context(|| format!("cannot make the data folder {}", path.display()))?;
+    // Tokens' hashes, keys and everybody's data: nobody else's to read.
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.with_context(|| format!("cannot make the data folder {}", path.display()))?;
     Ok(Arc::new(store::embedded::open(path)?))
 }
 
@@ -130,18 +135,25 @@ fn listen_for_removals(platform: &Platform, hub: &Arc<Hub>) {
     }));
 }
 
-/// Keeps the names in our own certificate in step with the organisations.
+/// Keeps the certificate in step with the organisations, and fresh: its own date and the files behind it are looked at
+/// every few hours.
 async fn follow_orgs(platform: Arc<Platform>, tls: Tls, clock: Clock) {
+    let tls = Arc::new(tls);
     let ids = || platform.orgs().iter().map(|it| it.id).collect::<Vec<_>>();
-    let mut known = ids();
+    let (mut known, mut refreshed_ms) = (ids(), clock.monotonic_ms());
     loop {
         tokio::time::sleep(Duration::from_millis(ORGS_GLANCE_MS)).await;
         let now = ids();
-        if now != known {
-            match tls.refresh(&now, clock.wall_ms()) {
-                Ok(()) => known = now,
-                Err(error) => tracing::error!(%error, "The certificate could not be renewed"),
-            }
+        if now == known && clock.monotonic_ms() - refreshed_ms < CERTIFICATE_REFRESH_MS {
+            continue;
+        }
+        refreshed_ms = clock.monotonic_ms();
+        known.clone_from(&now);
+        let tls = tls.clone();
+        match tokio::task::spawn_blocking(move || tls.refresh(&now, clock.wall_ms())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!("The certificate could not be renewed: {error:#}"),
+            Err(error) => tracing::error!(%error, "The certificate could not be renewed"),
         }
     }
 }
@@ -176,9 +188,13 @@ impl Running {
                 let local = listener.local_addr()?;
                 let bound = if tls.is_some() { &mut self.addresses.https } else { &mut self.addresses.http };
                 bound.push(local);
-                let router = web::compat::watson::router(web::compat::watson::Watson {
+                let router = watson::router(watson::Watson {
                     shared: self.shared(),
-                    bulk_remove_status: Default::default(),
+                    bulk_remove_status: match config.watson.bulk_remove_status {
+                        BulkRemoveStatus::Accepted => watson::BulkRemoveStatus::Accepted,
+                        BulkRemoveStatus::Created => watson::BulkRemoveStatus::Created,
+                        BulkRemoveStatus::ByUserAgent => watson::BulkRemoveStatus::ByUserAgent,
+                    },
                 });
                 self.listeners.spawn(listen::serve_http(
                     listener,

@@ -22,6 +22,9 @@ mod topic;
 /// The dialect as the manual describes it.
 pub static SEED: Watson = Watson { notify_style: NotifyStyle::Seed };
 
+/// The dialect with notifications as the cloud sent them.
+pub static CLOUD: Watson = Watson { notify_style: NotifyStyle::Cloud };
+
 /// The Watson dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watson {

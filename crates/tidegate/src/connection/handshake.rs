@@ -151,7 +151,7 @@ impl Door {
         &self,
         connect: &Connect<'a>,
     ) -> Result<(&'static dyn Dialect, Claimed<'a>), Unrecognised> {
-        for dialect in dialects::all() {
+        for dialect in &self.hub.dialects {
             match dialect.recognise(connect) {
                 Recognition::Unknown => {}
                 Recognition::Claimed(claimed) => return Ok((*dialect, claimed)),
@@ -177,7 +177,7 @@ impl Door {
         if let (Some(dialect), Some(claim)) = (dialect, claim) {
             self.announce_refusal(connect, dialect, claim, refusal);
         }
-        let code = match dialect.or(dialects::all().first().copied()) {
+        let code = match dialect.or(self.hub.dialects.first().copied()) {
             Some(dialect) => dialect.connack(connect.version, refusal),
             None => Some(ConnAck::NOT_AUTHORIZED),
         };

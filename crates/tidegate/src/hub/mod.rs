@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use dialects::{Announcement, Retain};
+use dialects::{Announcement, Dialect, Retain};
 use domain::{Closing, DeviceId, OrgId, QoS};
 use parking_lot::RwLock;
 use platform::Platform;
@@ -26,7 +26,7 @@ use self::space::Space;
 use self::subscriber::Attached;
 use self::tail::Tails;
 use crate::clock::Clock;
-use crate::config::Limits;
+use crate::config::{Config, Limits, NotifyStyle};
 
 /// A number that only grows, for metrics.
 #[derive(Default)]
@@ -67,6 +67,8 @@ pub(crate) struct Hub {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
+    /// In the order in which they are asked to recognise a client.
+    pub(crate) dialects: Vec<&'static dyn Dialect>,
     pub(crate) counters: Counters,
     pub(crate) refusals: Refusals,
     pub(crate) tails: Tails,
@@ -78,12 +80,16 @@ pub(crate) struct Hub {
 
 impl Hub {
     /// A hub with the stored sessions and retained messages of every organisation in place.
-    pub(crate) fn open(platform: Arc<Platform>, clock: Clock, limits: Limits) -> Result<Hub, StoreFault> {
+    pub(crate) fn open(platform: Arc<Platform>, clock: Clock, config: &Config) -> Result<Hub, StoreFault> {
         let hub = Hub {
             store: platform.store().clone(),
             platform,
             clock,
-            limits,
+            limits: config.limits.clone(),
+            dialects: dialects::all(match config.watson.notify_style {
+                NotifyStyle::Seed => &dialects::watson::SEED,
+                NotifyStyle::Cloud => &dialects::watson::CLOUD,
+            }),
             counters: Counters::default(),
             refusals: Refusals::default(),
             tails: Tails::default(),
@@ -100,7 +106,7 @@ impl Hub {
 
     fn restore(&self, org: OrgId) -> Result<(), StoreFault> {
         for (record, subscriptions) in self.store.sessions(org)? {
-            match dialects::all().iter().find(|it| it.name() == record.dialect) {
+            match self.dialects.iter().find(|it| it.name() == record.dialect) {
                 Some(dialect) => {
                     self.space(org, dialect.name()).restore_session(&record, &subscriptions);
                 }
@@ -111,7 +117,7 @@ impl Hub {
                 ),
             }
         }
-        for dialect in dialects::all() {
+        for dialect in &self.dialects {
             for message in self.store.retained(org, dialect.name())? {
                 self.space(org, dialect.name()).retain(Arc::new(message));
             }

@@ -328,7 +328,7 @@ impl Client {
             }
             Said::Ping => self.wire.push(&Packet::PingReq),
             Said::Disconnect => {
-                self.wire.push(&Packet::Disconnect(packet::Disconnect::with(Reason::SUCCESS)))
+                self.wire.push(&Packet::Disconnect(packet::Disconnect::with(Reason::SUCCESS)));
             }
             Said::Drop => {
                 self.closed = true;
