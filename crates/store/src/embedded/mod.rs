@@ -26,7 +26,7 @@ use crate::{Store, StoreFault};
 use disk::FjallDisk;
 
 /// Opens the data in a folder, which is made when it is missing.
-pub fn open(path: &Path) -> Result<impl Store + 'static, StoreFault> {
+pub fn open(path: &Path) -> Result<impl Store + use<>, StoreFault> {
     start(path, QueueBounds::default())
 }
 

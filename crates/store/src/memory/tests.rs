@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use domain::{Message, SessionId};
+
 use super::{Platter, open, start};
-use crate::contract::{Opener, suite};
-use crate::limits::QueueBounds;
+use crate::contract::{Opener, samples, suite};
+use crate::limits::{GROUP_BYTES_MAX, QueueBounds};
+use crate::rows::Rows;
+use crate::schema::Table;
 use crate::{Change, Changes, Store, StoreFault, Ticket, Waiter};
 
 #[derive(Default)]
@@ -82,4 +86,42 @@ fn nobody_waits_forever_for_a_lost_committer() {
     let second = store.commit(put(2).into());
     assert!(matches!(store.wait(second), Err(StoreFault::Poisoned(_))));
     assert!(store.health().is_err());
+}
+
+#[test]
+fn a_damaged_row_is_told_and_not_guessed() {
+    let org = samples::org_id("abc123");
+    let platter = Arc::<Platter>::default();
+    let store = start(platter.clone(), QueueBounds::default()).unwrap();
+    let damage = |table, key: fn(&mut Vec<u8>)| {
+        let mut rows = Rows::default();
+        rows.put(table, key, |to| to.extend(b"\x01\xFF"));
+        platter.apply(&rows);
+    };
+    damage(Table::Registry, |to| to.extend(b"abc123\x03\0\0\0\0\0\0\0\x07"));
+    let fault = store.devices(org, None, 9).unwrap_err();
+    assert!(matches!(&fault, StoreFault::Corrupt(row) if row.starts_with("registry abc123")), "{fault}");
+    damage(Table::Queue, |to| to.extend(b"abc123\0\0\0\0\0\0\0\x01short"));
+    assert!(matches!(store.queue(org, SessionId(1), 0, 9, 9), Err(StoreFault::Corrupt(_))));
+    drop(store);
+    assert!(matches!(start(platter, QueueBounds::default()), Err(StoreFault::Corrupt(_))));
+}
+
+#[test]
+fn a_large_backlog_is_stored_in_several_groups() {
+    const EVENT_BYTES: usize = 1024 * 1024;
+    let org = samples::org_id("abc123");
+    let store = open().unwrap();
+    let hold = store.hold();
+    let count = 3 * GROUP_BYTES_MAX / EVENT_BYTES;
+    let payload = "x".repeat(EVENT_BYTES);
+    let mut last = Ticket::NONE;
+    for device in 0..count as u64 {
+        let mut event = samples::event(org, device, "e", 1);
+        event.message = Message::shared("t", b"", payload.as_bytes());
+        last = store.commit(Change::Event(event).into());
+    }
+    drop(hold);
+    store.wait(last).unwrap();
+    assert!((3..count as u64).contains(&store.stats().commits), "{:?}", store.stats());
 }
