@@ -196,3 +196,12 @@ async fn both_ends_may_send_more_than_the_pipe_holds() {
     let (there, back) = tokio::join!(there, back);
     assert_eq!((there, back), (big.len(), "PUBLISH a q0 #0 ".len() + big.len()));
 }
+
+#[tokio::test]
+async fn a_message_is_told_even_if_its_answer_cannot_be_written() {
+    let (mut client, mut server) = connected(Session::default(), false).await;
+    server.send(publish(QoS::ExactlyOnce, 7, false)).await;
+    drop(server);
+    assert!(matches!(client.next_event().await, Ok(Event::Message(it)) if it.packet_id == 7));
+    assert!(client.next_event().await.is_err());
+}
