@@ -33,6 +33,8 @@ use domain::{
     SessionId, SessionRecord, Subscription, Value,
 };
 
+pub use engine::Engine;
+
 /// A place in the order of commits. Tickets grow; [`Ticket::NONE`] is always stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub u64);

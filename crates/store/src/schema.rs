@@ -2,7 +2,7 @@
 //!
 //! A change here is a change of [`FORMAT`]. Rows are sorted by key. Numbers are big-endian. `org` is the organisation
 //! id, six ASCII bytes, and stands first in every key that belongs to one; `device` and `session` are their 8-byte
-//! ids. A text ends a key, so it needs no terminator. Each value starts with the byte [`VERSION`]; the layouts of the
+//! ids. A text ends a key, so it needs no terminator. Each value starts with a version byte; the layouts of the
 //! values are in `values.rs`, next to the code that writes and reads them.
 //!
 //! | table | key | value |

@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
+use fjall::compaction::Leveled;
 use fjall::config::{BlockSizePolicy, FilterPolicy};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use parking_lot::RwLock;
@@ -68,6 +70,10 @@ impl FjallDisk {
     }
 }
 
+/// Sorted files of readings that may overlap before they are merged. Merging is what ingest pays for most; reading a
+/// history steps through a few more files for it.
+const READINGS_L0_COUNT: u8 = 8;
+
 /// How a table is kept. Queue and readings are only ever read by range, so filters for single keys would be wasted.
 fn options(table: Table) -> KeyspaceCreateOptions {
     let options =
@@ -75,6 +81,7 @@ fn options(table: Table) -> KeyspaceCreateOptions {
     match table {
         Table::Queue => options.filter_policy(FilterPolicy::disabled()),
         Table::Readings => options
+            .compaction_strategy(Arc::new(Leveled::default().with_l0_threshold(READINGS_L0_COUNT)))
             .filter_policy(FilterPolicy::disabled())
             .data_block_size_policy(BlockSizePolicy::all(16 * 1024)),
         _ => options,
