@@ -15,16 +15,31 @@ pub(crate) struct Batch {
     pub(crate) changes: Changes,
     pub(crate) answers: Vec<Answer>,
     pub(crate) wake: Vec<Arc<Subscriber>>,
-    /// Publishes that were refused and are to be answered: packet id, quality, reason.
-    pub(crate) refused: Vec<(u16, QoS, Reason)>,
 }
 
-/// An answer that goes out once the changes of its round are stored.
+/// An answer that goes out once the changes of its round are stored. Acknowledgements keep the order of what they
+/// acknowledge [MQTT-4.6.0-2], [MQTT-4.6.0-3].
 pub(crate) enum Answer {
     /// A promise of the session.
     Receipt(Receipt),
+    /// A PUBLISH was refused.
+    Refused { packet_id: u16, qos: QoS, reason: Reason },
+    /// The place of a PUBLISH that waits for a registration slot: its answer comes here, later ones wait behind it.
+    Parked { packet_id: u16 },
     /// A SUBACK, and the retained messages that follow it.
     Granted { packet_id: u16, codes: Vec<u8>, retained: Vec<Arc<Message>> },
     /// An UNSUBACK.
     Removed { packet_id: u16, codes: Vec<u8> },
+}
+
+impl Answer {
+    /// The packet id of the PUBLISH that it answers; `None` for other requests.
+    pub(crate) fn publish_id(&self) -> Option<u16> {
+        match self {
+            Answer::Receipt(Receipt::Publish { packet_id, .. }) | Answer::Refused { packet_id, .. } => {
+                Some(*packet_id)
+            }
+            _ => None,
+        }
+    }
 }

@@ -49,8 +49,10 @@ impl Connection {
     async fn finish_parked(&mut self) {
         while !self.parked.is_empty() && self.worker.hub.store.health().is_ok() {
             poll_fn(|cx| {
-                let mail = self.seat.collect(cx.waker(), None, 0, &mut Vec::new());
-                let ready = self.parked.until <= self.worker.hub.store.stored() || mail.kicked.is_some();
+                // Whoever wants the seat waits for the store too: asking again before would only spin.
+                self.seat.collect(cx.waker(), None, 0, &mut Vec::new());
+                let store = &self.worker.hub.store;
+                let ready = self.parked.until <= store.stored() || store.health().is_err();
                 if ready { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
             })
             .await;

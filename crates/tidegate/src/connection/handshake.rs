@@ -339,6 +339,7 @@ impl Door {
             stalled_since_ms: None,
             topics: Default::default(),
             pending: Default::default(),
+            places_kept: 0,
             parked: Default::default(),
             backlog: super::Backlog::after(seated.restored.map_or(0, |it| it.sent_seq)),
             throttle: store::Ticket::NONE,

@@ -93,6 +93,8 @@ pub(crate) struct Connection {
     registry: platform::Generation,
     /// Answers that wait for the store, in order.
     pending: VecDeque<(Ticket, Answer)>,
+    /// How many of them are places kept for what is parked.
+    places_kept: usize,
     parked: Parked,
     backlog: Backlog,
     /// The last ticket of a time when the store had too much waiting: no reading before it is stored.
@@ -128,9 +130,11 @@ impl Connection {
             if let Some(closing) = self.collect_mail(cx) {
                 return Poll::Ready(closing);
             }
+            let window_was_full = self.session.room() == 0;
             self.answer_stored();
             self.poll_backlog(cx);
             let read = self.closing.is_none() && self.poll_read(cx);
+            let outbox_was_full = self.outbox_is_full();
             let written = self.poll_write(cx);
             if let Some(closing) = self.closing.filter(|_| !read) {
                 return Poll::Ready(closing);
@@ -138,7 +142,10 @@ impl Connection {
             if let Poll::Ready(Err(())) = written {
                 return Poll::Ready(Closing::Lost);
             }
-            if !read && !self.answers_ready() && !self.poll_timer(cx) {
+            // What waited for room, mail as well as input, can go on; nobody else would wake us for it.
+            let room_made =
+                (window_was_full && self.session.room() > 0) || (outbox_was_full && !self.outbox_is_full());
+            if !read && !room_made && !self.answers_ready() && !self.poll_timer(cx) {
                 self.give_back_buffers();
                 return Poll::Pending;
             }
@@ -149,7 +156,7 @@ impl Connection {
     fn collect_mail(&mut self, cx: &Context<'_>) -> Option<Closing> {
         let worker = self.worker.clone();
         let mut waiting = std::mem::take(&mut worker.lent.borrow_mut().waiting);
-        let has_room = self.unwritten() < self.worker.hub.limits.outbox_bytes_max;
+        let has_room = !self.outbox_is_full();
         let room = if has_room { self.session.room() } else { 0 };
         let was_empty = self.writing.is_empty();
         let bytes = has_room.then_some(&mut self.writing);
@@ -180,7 +187,7 @@ impl Connection {
 
     /// Whether more input may be taken in now.
     fn may_read(&self) -> bool {
-        self.unwritten() < self.worker.hub.limits.outbox_bytes_max
+        !self.outbox_is_full()
             && self.pending.len() < usize::from(limits::RECEIVE_COUNT_MAX)
             && !self.parked.is_full()
             && self.throttle <= self.worker.hub.store.stored()
@@ -216,6 +223,10 @@ impl Connection {
 
     fn unwritten(&self) -> usize {
         self.writing.len() - self.written
+    }
+
+    fn outbox_is_full(&self) -> bool {
+        self.unwritten() >= self.worker.hub.limits.outbox_bytes_max
     }
 
     /// Writes as much as the socket takes. `Err` when the client is lost.

@@ -1,6 +1,6 @@
 //! From bytes to packets, from packets through the session, and what its effects ask for.
 
-use domain::Closing;
+use domain::{Closing, Code, Refusal};
 use mqtt::Version;
 use mqtt::codec::{self, Frame, Violation};
 use mqtt::packet::{Disconnect, Packet};
@@ -12,6 +12,9 @@ use store::{Change, Ticket};
 use super::Connection;
 use super::batch::{Answer, Batch};
 use crate::limits;
+
+/// The ticket of a place that is kept: never stored.
+const NOT_YET: Ticket = Ticket(u64::MAX);
 
 /// A list for effects that borrow from somewhere else next time, in the same allocation.
 fn recycle(mut effects: Vec<Effect<'_>>) -> Vec<Effect<'static>> {
@@ -87,9 +90,13 @@ impl Connection {
     }
 
     fn on_protocol_error(&mut self, violation: &Violation) {
-        tracing::debug!(peer = self.peer.client_id(), %violation, "Protocol error");
-        let too_large = violation.reason == Reason::PACKET_TOO_LARGE;
-        self.closing.get_or_insert(if too_large { Closing::TooLarge } else { Closing::ProtocolError });
+        let (closing, code) = match violation.reason {
+            Reason::PACKET_TOO_LARGE => (Closing::TooLarge, Code::TooLarge),
+            _ => (Closing::ProtocolError, Code::Malformed),
+        };
+        let hint = format!("{violation}: the client breaks the rules of MQTT and was disconnected");
+        self.record("packet", None, &Refusal::new(code, hint));
+        self.closing.get_or_insert(closing);
     }
 
     pub(super) fn send_disconnect(&mut self, reason: Reason) {
@@ -105,10 +112,6 @@ impl Connection {
             self.carry_out(effect, batch);
         }
         self.worker.lent.borrow_mut().effects = recycle(effects);
-        // A refusal is an input of its own, and must come behind all effects of the input that it answers.
-        while let Some((packet_id, qos, reason)) = batch.refused.pop() {
-            self.step(Input::Refused { packet_id, qos, reason }, batch);
-        }
     }
 
     fn carry_out(&mut self, effect: Effect<'_>, batch: &mut Batch) {
@@ -162,7 +165,7 @@ impl Connection {
     /// packet id must not be remembered then, or the client's next attempt would pass for one that was taken.
     fn is_undecided(&mut self, packet_id: u16, batch: &Batch) -> bool {
         self.closing.is_some()
-            || batch.refused.iter().any(|(refused, _, _)| *refused == packet_id)
+            || matches!(batch.answers.last(), Some(Answer::Refused { packet_id: it, .. }) if *it == packet_id)
             || self.parked.keep_receive_with_last(packet_id)
     }
 
@@ -184,11 +187,32 @@ impl Connection {
                 self.throttle = ticket;
             }
         }
-        self.pending.extend(batch.answers.drain(..).map(|answer| (ticket, answer)));
+        for answer in batch.answers.drain(..) {
+            self.line_up(ticket, answer);
+        }
         for subscriber in batch.wake.drain(..) {
             subscriber.wake();
         }
         self.worker.lent.borrow_mut().batch = batch;
+    }
+
+    /// Puts an answer behind those that wait, or into the place that is kept for it.
+    fn line_up(&mut self, ticket: Ticket, answer: Answer) {
+        if matches!(answer, Answer::Parked { .. }) {
+            self.places_kept += 1;
+            return self.pending.push_back((NOT_YET, answer));
+        }
+        let kept = answer.publish_id().filter(|_| self.places_kept > 0).and_then(|id| {
+            let is_its = |it: &Answer| matches!(it, Answer::Parked { packet_id } if *packet_id == id);
+            self.pending.iter_mut().find(|(_, it)| is_its(it))
+        });
+        match kept {
+            Some(place) => {
+                *place = (ticket, answer);
+                self.places_kept -= 1;
+            }
+            None => self.pending.push_back((ticket, answer)),
+        }
     }
 
     /// Answers what is stored by now, then tries again what waited for a registration slot.
@@ -201,6 +225,11 @@ impl Connection {
         while let Some((_, answer)) = self.pending.pop_front_if(|(ticket, _)| *ticket <= stored) {
             match answer {
                 Answer::Receipt(receipt) => self.step(Input::Stored(receipt), &mut batch),
+                Answer::Refused { packet_id, qos, reason } => {
+                    self.step(Input::Refused { packet_id, qos, reason }, &mut batch);
+                }
+                // The ticket of a kept place is never stored.
+                Answer::Parked { .. } => {}
                 Answer::Granted { packet_id, codes, retained } => {
                     self.step(Input::Granted { packet_id, codes: &codes }, &mut batch);
                     self.send_retained(&retained);

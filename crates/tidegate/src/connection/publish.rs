@@ -53,6 +53,9 @@ impl Connection {
         if let Some(request) = self.publish(&inbound, batch) {
             self.worker.hub.counters.parked.add(1);
             self.parked.push(request);
+            if inbound.packet_id != 0 {
+                batch.answers.push(Answer::Parked { packet_id: inbound.packet_id });
+            }
         }
     }
 
@@ -182,7 +185,8 @@ impl Connection {
         if let Some(closing) = answer.close {
             self.close(closing, Reason(answer.reason));
         } else if inbound.packet_id != 0 {
-            batch.refused.push((inbound.packet_id, qos, Reason(answer.reason)));
+            let (packet_id, reason) = (inbound.packet_id, Reason(answer.reason));
+            batch.answers.push(Answer::Refused { packet_id, qos, reason });
         }
     }
 

@@ -17,7 +17,7 @@ pub(crate) struct Recorded {
     pub(crate) org: Option<String>,
     /// Who was refused: a client id, or an address before there is one.
     pub(crate) peer: String,
-    /// What it had asked: `connect`, `publish`, `subscribe`.
+    /// What it had asked: `connect`, `publish`, `subscribe`, `unsubscribe`; `packet` where that cannot be told.
     pub(crate) request: &'static str,
     /// The topic or filter, where there is one.
     pub(crate) topic: Option<String>,
