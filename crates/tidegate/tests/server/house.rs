@@ -34,9 +34,11 @@ pub(crate) fn org() -> OrgId {
 
 /// Settings for a server in `folder` on free ports.
 fn settings(folder: &TempDir, more: &str) -> Config {
+    // Two workers, unless the test says otherwise: connections meet across threads then.
+    let workers = if more.contains("worker_count") { "" } else { "worker_count = 2\n" };
     let text = format!(
         "[data]\npath = {:?}\n[listen]\nmqtt = \"127.0.0.1:0\"\nmqtts = \"127.0.0.1:0\"\nhttp = \"127.0.0.1:0\"\n\
-         https = \"off\"\n[server]\nworker_count = 2\n{more}",
+         https = \"off\"\n[server]\n{workers}{more}",
         folder.path().join("data")
     );
     Config::from_toml(&text, "test").unwrap()

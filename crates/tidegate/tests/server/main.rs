@@ -3,10 +3,17 @@
 //! One binary, so that everything is linked once. Each test starts its own server on free ports with its own data
 //! folder; nothing is shared.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
 
+mod bounds;
 mod clauses;
 mod gateways;
 mod house;
+mod registration;
 mod steps;
 mod transcripts;
