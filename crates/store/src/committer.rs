@@ -230,14 +230,15 @@ impl<D: Disk> Committer<D> {
         // Whoever is between its look at `stored` and its sleep holds this lock: it is woken, not missed.
         drop(self.counter.end.lock());
         self.counter.progress.notify_all();
-        for (waiter, ticket) in self.waiters.drain(..) {
-            waiter.stored(ticket);
-        }
+        // Inboxes first: whoever hears that its message is stored may rely on the receivers having it.
         for told in self.plan.told.drain(..) {
             match told {
                 Told::Queued(inbox, queued) => inbox.queued(queued),
                 Told::Dropped(inbox, seq) => inbox.dropped(seq),
             }
+        }
+        for (waiter, ticket) in self.waiters.drain(..) {
+            waiter.stored(ticket);
         }
         self.plan.clear();
     }
