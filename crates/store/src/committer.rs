@@ -226,10 +226,6 @@ impl<D: Disk> Committer<D> {
     }
 
     fn publish(&mut self) {
-        self.counter.stored.store(self.ticket, Ordering::Release);
-        // Whoever is between its look at `stored` and its sleep holds this lock: it is woken, not missed.
-        drop(self.counter.end.lock());
-        self.counter.progress.notify_all();
         // Inboxes first: whoever hears that its message is stored may rely on the receivers having it.
         for told in self.plan.told.drain(..) {
             match told {
@@ -237,6 +233,10 @@ impl<D: Disk> Committer<D> {
                 Told::Dropped(inbox, seq) => inbox.dropped(seq),
             }
         }
+        self.counter.stored.store(self.ticket, Ordering::Release);
+        // Whoever is between its look at `stored` and its sleep holds this lock: it is woken, not missed.
+        drop(self.counter.end.lock());
+        self.counter.progress.notify_all();
         for (waiter, ticket) in self.waiters.drain(..) {
             waiter.stored(ticket);
         }
