@@ -34,7 +34,12 @@ const FIRST_READ_BYTES: usize = 2_048;
 pub(super) async fn admit(worker: Rc<Worker>, transport: Transport, origin: Origin) -> Option<Connection> {
     let mut door = Door { hub: worker.hub.clone(), transport, origin };
     let limit = Duration::from_millis(worker.hub.limits.login_ms_max);
-    let (first, rest) = tokio::time::timeout(limit, door.first_packet()).await.ok()??;
+    let Ok(first_packet) = tokio::time::timeout(limit, door.first_packet()).await else {
+        let hint = format!("no whole CONNECT came within {} ms: is this an MQTT client?", limit.as_millis());
+        door.record(None, "", &Refusal::new(Code::Malformed, hint));
+        return None;
+    };
+    let (first, rest) = first_packet?;
     let connect = match codec::decode_first(&first) {
         Ok(connect) => connect,
         Err(fault) => {
