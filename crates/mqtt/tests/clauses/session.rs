@@ -9,7 +9,7 @@ mod dialogue_with_session;
 use dialogue_with_session::play;
 use mqtt::router::{Match, Router};
 
-use crate::row::{Row, dialogue, peer};
+use crate::row::{Row, dialogue, peer, server};
 
 pub(crate) const ROWS: &[Row] = &[
     peer("MQTT-2.3.1-2", "the client chooses its packet identifiers"),
@@ -56,7 +56,9 @@ pub(crate) const ROWS: &[Row] = &[
     peer("MQTT-4.5.0-2", "the client acknowledges what it does not use"),
     dialogue("MQTT-4.6.0-1", resumed_session),
     dialogue("MQTT-4.6.0-2", acknowledgements_keep_the_order),
+    server("MQTT-4.6.0-2", "acknowledgements_keep_the_order_of_the_messages"),
     dialogue("MQTT-4.6.0-3", acknowledgements_keep_the_order),
+    server("MQTT-4.6.0-3", "acknowledgements_keep_the_order_of_the_messages"),
     dialogue("MQTT-4.6.0-4", releases_keep_the_order),
     dialogue("MQTT-4.6.0-5", messages_keep_the_order),
     dialogue("MQTT-4.6.0-6", messages_keep_the_order),

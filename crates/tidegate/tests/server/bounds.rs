@@ -92,6 +92,7 @@ async fn who_does_not_log_in_soon_is_disconnected() {
     assert_eq!(answer_to(&house, b"").await, [""; 0], "silent");
     let login = connect_bytes(&app());
     assert_eq!(answer_to(&house, &login[..login.len() - 1]).await, [""; 0], "half a login");
+    assert_eq!(refused(&house, "connect", "malformed").await, 2);
     prompt.ping().await.unwrap();
     house.close().await;
 }

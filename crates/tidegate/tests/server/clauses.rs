@@ -430,6 +430,51 @@ async fn messages_of_one_publisher_keep_their_order() {
     house.close().await;
 }
 
+/// Messages that are stored, refused, and waiting for the registration of their device: PUBACKs and PUBRECs keep the
+/// order of the messages.
+#[tokio::test]
+async fn acknowledgements_keep_the_order_of_the_messages() {
+    let (house, store) = House::open_in_memory("[limits]\nregistration_pending_count_max = 1\n").await;
+    let topics =
+        [EVENT, "iot-2/type/dev/id/new1/evt/status/fmt/text", "iot-2/type/dev/id/new2/evt/status/fmt/text"];
+    for version in VERSIONS {
+        let mut gateway = house.client(gateway().version(version)).await;
+        let hold = store.hold();
+        let mut packet_id = 0;
+        for _ in 0..20 {
+            for qos in [Q1, Q2] {
+                for topic in topics.into_iter().chain(["not/allowed"]) {
+                    packet_id += 1;
+                    let properties = Properties::EMPTY;
+                    let publish = Publish {
+                        dup: false,
+                        qos,
+                        retain: false,
+                        topic,
+                        packet_id,
+                        properties,
+                        payload: b"",
+                    };
+                    gateway.send_packet(&Packet::Publish(publish)).await.unwrap();
+                }
+            }
+        }
+        gateway.send_packet(&Packet::PingReq).await.unwrap();
+        assert!(matches!(gateway.next_packet().await.unwrap(), Packet::PingResp), "nothing is stored yet");
+        drop(hold);
+        for expected in 1..=packet_id {
+            match gateway.next_packet().await.unwrap() {
+                Packet::PubAck(ack) | Packet::PubRec(ack) => {
+                    assert_eq!(ack.packet_id, expected, "{version:?}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        leave(gateway).await;
+    }
+    house.close().await;
+}
+
 #[tokio::test]
 async fn a_failing_store_closes_the_connection() {
     let (house, store) = House::open_in_memory("").await;

@@ -10,10 +10,12 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod bad_input;
 mod bounds;
 mod clauses;
 mod gateways;
 mod house;
+mod organisations;
 mod registration;
 mod steps;
 mod transcripts;
