@@ -314,6 +314,10 @@ pub fn encode(packet: &Packet<'_>, version: Version, out: &mut Vec<u8>) {
 fn close(out: &mut Vec<u8>, start: usize) {
     let length = out.len() - start - 2;
     debug_assert!(length <= REMAINING_BYTES_MAX, "a packet too long to be said");
+    if length < 0x80 {
+        out[start + 1] = length as u8;
+        return;
+    }
     let mut field = Vec::with_capacity(HEADER_BYTES_MAX);
     put_variable(&mut field, length);
     out.splice(start + 1..start + 2, field);
