@@ -110,7 +110,9 @@ const USER: Times = Times::Repeated(ALL, USER_PROPERTY_COUNT_MAX);
 
 /// Declares the identifiers and the table from the same rows, so that neither can miss one.
 macro_rules! properties {
-    ($($id:ident = $number:literal, $name:literal, $shape:ident, $carriers:ident, $times:ident, $rule:ident;)+) => {
+    ($(
+        $id:ident = $number:literal, $name:literal, $shape:ident, $carriers:ident, $times:ident, $rule:ident;
+    )+) => {
         /// Which property, by its number on the wire.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]

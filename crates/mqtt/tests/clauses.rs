@@ -1,8 +1,8 @@
 //! The clause table: one row or more for every normative statement of MQTT 3.1.1, and for rules that only 5.0 has.
 //!
 //! `clauses/mqtt-3.1.1.txt` lists the statements. The rows stand in the files beside it, by chapter. A statement that
-//! one packet can show is a row of bytes and a verdict; one about a session is a dialogue with it; one that only a whole
-//! server can show names the test that does. To see which statements lack a row:
+//! one packet can show is a row of bytes and a verdict; one about a session is a dialogue with it; one that only a
+//! whole server can show names the test that does. To see which statements lack a row:
 //! `cargo test -p mqtt --test clauses every_statement_has_a_row`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]

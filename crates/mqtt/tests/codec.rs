@@ -437,7 +437,10 @@ proptest! {
     }
 
     #[test]
-    fn changed_packets_never_panic(draft in drafts(), changes in proptest::collection::vec(any::<(u16, u8)>(), 1..4)) {
+    fn changed_packets_never_panic(
+        draft in drafts(),
+        changes in proptest::collection::vec(any::<(u16, u8)>(), 1..4),
+    ) {
         let mut packet = draft.with(|packet| encoded(&packet, draft.version));
         // Near the beginning, where the structure is.
         let reach = packet.len().min(200);
@@ -457,14 +460,20 @@ proptest! {
     }
 
     #[test]
-    fn random_bodies_never_panic(first in any::<u8>(), body in proptest::collection::vec(any::<u8>(), 0..100)) {
+    fn random_bodies_never_panic(
+        first in any::<u8>(),
+        body in proptest::collection::vec(any::<u8>(), 0..100),
+    ) {
         let mut packet = vec![first, body.len() as u8];
         packet.extend(body);
         read_in_every_way(&packet);
     }
 
     #[test]
-    fn what_is_read_can_be_written_and_read_again(first in any::<u8>(), body in proptest::collection::vec(0u8..8, 0..12)) {
+    fn what_is_read_can_be_written_and_read_again(
+        first in any::<u8>(),
+        body in proptest::collection::vec(0u8..8, 0..12),
+    ) {
         let mut bytes = vec![first, body.len() as u8];
         bytes.extend(body);
         for version in [Version::V311, Version::V5] {

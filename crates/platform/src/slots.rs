@@ -1,10 +1,10 @@
 //! The slots for registrations that wait for the store, and the line of gateways in front of them.
 //!
-//! An organisation has 128 slots by default (spec watson 2.7). A slot is taken by a registration until its ticket is stored.
-//! When all are taken, a gateway that asks is told which ticket to wait for and gets a place in the line; it leaves
-//! the line with each registration, so gateways with many new devices take turns. Free slots belong to the front of
-//! the line first, and while others wait, nobody takes more than an equal share of all slots. A gateway that was called and does not come within two seconds loses its place, so that closed
-//! connections hold nobody up.
+//! An organisation has 128 slots by default (spec watson 2.7). A slot is taken by a registration until its ticket is
+//! stored. When all are taken, a gateway that asks is told which ticket to wait for and gets a place in the line; it
+//! leaves the line with each registration, so gateways with many new devices take turns. Free slots belong to the front
+//! of the line first, and while others wait, nobody takes more than an equal share of all slots. A gateway that was
+//! called and does not come within two seconds loses its place, so that closed connections hold nobody up.
 
 use std::collections::VecDeque;
 

@@ -4,7 +4,8 @@
 //! be registered beforehand, as `{type}/load0`, `{type}/load1`, … with the same token:
 //!
 //! ```text
-//! cargo run --release -p sim --example ingest -- --addr 127.0.0.1:1883 --org abc123 --token secret --pid $(pidof tidegate)
+//! cargo run --release -p sim --example ingest -- \
+//!     --addr 127.0.0.1:1883 --org abc123 --token secret --pid $(pidof tidegate)
 //! ```
 
 use std::net::SocketAddr;

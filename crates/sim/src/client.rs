@@ -153,8 +153,7 @@ impl<S: AsyncRead + AsyncWrite> Client<S> {
         let session_present =
             timeout(options.patience, answer).await.map_err(|_| Fault::TimedOut("CONNACK"))??;
         let (waiting, last_sent) = (VecDeque::new(), Instant::now());
-        let mut client =
-            Client { wire, options, session, session_present, waiting, untold: None, last_sent };
+        let mut client = Client { wire, options, session, session_present, waiting, untold: None, last_sent };
         client.send_again().await?;
         Ok(client)
     }
@@ -373,7 +372,9 @@ impl<S: AsyncRead + AsyncWrite> Client<S> {
             let ping_at = self.options.ping_interval().map(|it| self.last_sent + it);
             let heard = tokio::select! {
                 packet = self.wire.next_packet() => Heard::from_packet(packet?)?,
-                () = sleep_until(ping_at.unwrap_or_else(Instant::now)), if ping_at.is_some() => Heard::Silence,
+                () = sleep_until(ping_at.unwrap_or_else(Instant::now)), if ping_at.is_some() => {
+                    Heard::Silence
+                }
             };
             self.untold = self.answer(heard)?;
         }

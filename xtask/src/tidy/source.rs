@@ -1,8 +1,9 @@
 //! A source file as the rules see it: the text, the text without comments and strings, and which lines are tests.
 //!
 //! The masked text has the same length in lines and the same columns as the original; comments and the insides of
-//! string and character literals are blank in it. So a rule can look for a word without being fooled by prose. This
-//! is a small lexer and not a parser: it is right for code that rustfmt has formatted.
+//! string and character literals are blank in it, and a string keeps a quote at either end. So a rule can look for a
+//! word without being fooled by prose. This is a small lexer and not a parser: it is right for code that rustfmt has
+//! formatted.
 
 use std::path::{Path, PathBuf};
 
@@ -110,9 +111,14 @@ fn mask(text: &str) -> String {
     while at < chars.len() {
         let end = literal_end(&chars, at).max(at + 1);
         let keep = end == at + 1;
+        let string = matches!(chars[at], '"' | 'r');
         for (index, &it) in chars[at..end].iter().enumerate() {
-            let edge = it == '"' && (index == 0 || at + index + 1 == end);
-            masked.push(if keep || it == '\n' || edge { it } else { ' ' });
+            let edge = index == 0 || at + index + 1 == end;
+            masked.push(match it {
+                it if keep || it == '\n' => it,
+                _ if string && edge => '"',
+                _ => ' ',
+            });
         }
         at = end;
     }
@@ -198,7 +204,7 @@ mod tests {
         let masked = mask(text);
         assert_eq!(masked.len(), text.len());
         assert_eq!(masked.lines().next(), Some("let a = \"      \";        "));
-        assert_eq!(masked.lines().nth(1), Some("let c =    ; let l: &'static str =         ;"));
+        assert_eq!(masked.lines().nth(1), Some("let c =    ; let l: &'static str = \"      \";"));
         assert!(masked.ends_with(" end") && !masked.contains("/*"), "{masked:?}");
     }
 

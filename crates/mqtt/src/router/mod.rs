@@ -1,9 +1,10 @@
 //! Who receives what: subscriptions by filter, retained messages by topic.
 //!
 //! A [`Router`] answers "which subscriptions match this topic" and a [`Retained`] answers "which topics match this
-//! filter". Both are plain data structures: the owner decides what a receiver is, puts a lock around them where it needs
-//! one, and keeps answers beside its connections. Neither copies a message, knows a session or checks a right. Filters
-//! and topics are taken as valid (see [`topic`](crate::topic)); a malformed one matches oddly but breaks nothing.
+//! filter". Both are plain data structures: the owner decides what a receiver is, puts a lock around them where it
+//! needs one, and keeps answers beside its connections. Neither copies a message, knows a session or checks a right.
+//! Filters and topics are taken as valid (see [`topic`](crate::topic)); a malformed one matches oddly but breaks
+//! nothing.
 
 mod retained;
 mod share;

@@ -47,8 +47,8 @@ impl<T> Group<T> {
 
     /// The next member in turn that is `alive`; each member is asked at most once.
     ///
-    /// Members that are passed over use up their turn, so that the load of a dead one spreads over the others instead of
-    /// falling on its neighbour.
+    /// Members that are passed over use up their turn, so that the load of a dead one spreads over the others instead
+    /// of falling on its neighbour.
     pub fn pick(&self, mut alive: impl FnMut(&T) -> bool) -> Option<&T> {
         let count = self.members.len();
         // Another thread may turn the cursor meanwhile and make us ask a member twice, so the turns start from one

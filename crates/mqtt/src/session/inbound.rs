@@ -1,8 +1,8 @@
 //! Messages from the client: what it published and what we still owe it for that.
 //!
-//! At QoS 1 an acknowledgement is owed once the message is stored. At QoS 2 the packet id is held from the first PUBLISH
-//! to the PUBREL, so that a repeated PUBLISH is answered but not taken twice (method A of section 4.3.3). It never looks
-//! at what a message says, and never acknowledges what was not reported stored.
+//! At QoS 1 an acknowledgement is owed once the message is stored. At QoS 2 the packet id is held from the first
+//! PUBLISH to the PUBREL, so that a repeated PUBLISH is answered but not taken twice (method A of section 4.3.3). It
+//! never looks at what a message says, and never acknowledges what was not reported stored.
 
 use super::{Effect, Keep, Receipt};
 use crate::codec::Violation;

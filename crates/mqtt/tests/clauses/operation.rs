@@ -21,8 +21,8 @@ pub(crate) const ROWS: &[Row] = &[
     dialogue("MQTT-3.3.1-5", a_retained_message_is_kept_with_its_qos),
     dialogue("MQTT-3.3.1-6", a_new_subscription_finds_the_last_retained_messages),
     dialogue("MQTT-3.3.1-7", a_retained_message_replaces_the_last_one),
-    // Clients of the Watson dialect retain nothing (spec watson 2.4, a documented deviation): shown with what the server
-    // itself retains.
+    // Clients of the Watson dialect retain nothing (spec watson 2.4, a documented deviation): shown with what the
+    // server itself retains.
     server("MQTT-3.3.1-8", "retained_messages_come_with_the_flag_and_live_ones_without"),
     server("MQTT-3.3.1-9", "retained_messages_come_with_the_flag_and_live_ones_without"),
     dialogue("MQTT-3.3.1-10", a_removed_retained_message_is_not_found),

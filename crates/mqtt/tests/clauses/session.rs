@@ -1,7 +1,7 @@
 //! The statements about one session, shown by dialogues with `mqtt::session::Session`.
 //!
-//! The language of the scripts is told in `dialogue/mod.rs`. What a dialogue leaves to the owner of the session (who may
-//! subscribe, what is stored) is shown by tests of the whole server.
+//! The language of the scripts is told in `dialogue/mod.rs`. What a dialogue leaves to the owner of the session (who
+//! may subscribe, what is stored) is shown by tests of the whole server.
 
 #[path = "../dialogue/mod.rs"]
 mod dialogue_with_session;
