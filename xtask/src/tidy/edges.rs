@@ -141,7 +141,7 @@ pub(crate) fn check(manifests: &[Manifest]) -> Vec<Finding> {
             let outside = OUTSIDE.iter().find(|(it, _)| *it == name).map(|(_, list)| *list);
             if ours && matches!(allowed, Allowed::Only(list) if !list.contains(&used.as_str())) {
                 let what = format!("`{name}` may not depend on `{used}`");
-                let remedy = "move the code to the crate that may know both (ARCHITECTURE.md, \"Code map\"), or pass \
+                let remedy = "move the code to the crate that may know both (ARCHITECTURE.md, \"The map of the code\"), or pass \
                               a value of `domain`";
                 findings.push(fault(line, what, remedy));
             } else if !ours && outside.is_some_and(|list| !list.contains(&used.as_str())) {
