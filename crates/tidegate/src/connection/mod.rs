@@ -235,6 +235,7 @@ impl Connection {
             let bytes = &self.writing[self.written..];
             let Poll::Ready(outcome) = Pin::new(&mut self.transport).poll_write(cx, bytes) else {
                 self.stalled_since_ms.get_or_insert(self.now_ms);
+                self.forget_written();
                 return Poll::Pending;
             };
             match outcome {
@@ -249,6 +250,15 @@ impl Connection {
         self.writing.clear();
         self.written = 0;
         ready!(Pin::new(&mut self.transport).poll_flush(cx)).map_err(drop).into()
+    }
+
+    /// Gives up the room of what is written before it outweighs what is not: a client that takes its bytes steadily but
+    /// never all of them would otherwise make the buffer grow for ever.
+    fn forget_written(&mut self) {
+        if self.written > self.unwritten() {
+            self.writing.drain(..self.written);
+            self.written = 0;
+        }
     }
 
     /// Sets the timer for whatever is due next. True when something was due and has been dealt with.
