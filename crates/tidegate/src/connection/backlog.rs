@@ -51,7 +51,7 @@ enum Sending {
 impl Connection {
     /// Moves the backlog on as far as it goes without waiting.
     pub(super) fn poll_backlog(&mut self, cx: &mut Context<'_>) {
-        while self.backlog.wanted && self.closing.is_none() {
+        while self.backlog.wanted && self.closing.is_none() && !self.outbox_is_full() {
             self.deliver_page();
             if !self.backlog.page.is_empty() || self.session.room() == 0 {
                 return;
@@ -87,7 +87,7 @@ impl Connection {
 
     fn deliver_page(&mut self) {
         let mut batch = self.begin();
-        while self.session.room() > 0 {
+        while self.session.room() > 0 && !self.outbox_is_full() {
             let place_max = self.session.place_max();
             let Some(queued) = self.backlog.page.pop_front_if(|it| it.seq <= place_max) else { break };
             self.deliver_queued(&queued, &mut batch);

@@ -225,7 +225,7 @@ impl Connection {
         self.writing.len() - self.written
     }
 
-    fn outbox_is_full(&self) -> bool {
+    pub(super) fn outbox_is_full(&self) -> bool {
         self.unwritten() >= self.worker.hub.limits.outbox_bytes_max
     }
 
