@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use domain::Message;
 use mqtt::session::Receipt;
 use mqtt::{QoS, Reason};
 use store::Changes;
@@ -26,8 +25,8 @@ pub(crate) enum Answer {
     Refused { packet_id: u16, qos: QoS, reason: Reason },
     /// The place of a PUBLISH that waits for a registration slot: its answer comes here, later ones wait behind it.
     Parked { packet_id: u16 },
-    /// A SUBACK, and the retained messages that follow it.
-    Granted { packet_id: u16, codes: Vec<u8>, retained: Vec<Arc<Message>> },
+    /// A SUBACK, and the routes whose retained messages follow it.
+    Granted { packet_id: u16, codes: Vec<u8>, retained: Vec<String> },
     /// An UNSUBACK.
     Removed { packet_id: u16, codes: Vec<u8> },
 }

@@ -181,7 +181,7 @@ impl Connection {
 
     fn answers_ready(&self) -> bool {
         let stored = self.worker.hub.store.stored();
-        self.pending.front().is_some_and(|(ticket, _)| *ticket <= stored)
+        (!self.outbox_is_full() && self.pending.front().is_some_and(|(ticket, _)| *ticket <= stored))
             || (!self.parked.is_empty() && self.parked.until <= stored)
     }
 

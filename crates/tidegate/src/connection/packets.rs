@@ -222,7 +222,10 @@ impl Connection {
             return;
         }
         let mut batch = self.begin();
-        while let Some((_, answer)) = self.pending.pop_front_if(|(ticket, _)| *ticket <= stored) {
+        // An answer may bring all that is retained with it: the next one waits until the client has taken that.
+        while !self.outbox_is_full()
+            && let Some((_, answer)) = self.pending.pop_front_if(|(ticket, _)| *ticket <= stored)
+        {
             match answer {
                 Answer::Receipt(receipt) => self.step(Input::Stored(receipt), &mut batch),
                 Answer::Refused { packet_id, qos, reason } => {

@@ -1,10 +1,8 @@
 //! SUBSCRIBE and UNSUBSCRIBE: each filter is decided by itself, the answer waits until a durable session's part is
 //! stored.
 
-use std::sync::Arc;
-
 use dialects::Request as Asked;
-use domain::{Code, DeviceName, Message, QoS, Refusal, Subscription};
+use domain::{Code, DeviceName, QoS, Refusal, Subscription};
 use mqtt::QoS as WireQoS;
 use mqtt::codec;
 use mqtt::packet::{FilterRequest, Packet, Subscribe, Unsubscribe};
@@ -23,7 +21,8 @@ const RETAIN_AS_PUBLISHED: u8 = 2;
 
 /// What a filter came to.
 enum Outcome {
-    Granted(Vec<Arc<Message>>),
+    /// With the route whose retained messages are wanted.
+    Granted(Option<String>),
     /// Every registration slot is taken: ask again at this ticket.
     Wait(Ticket),
     Refused(Refusal),
@@ -54,8 +53,9 @@ impl Connection {
         let (mut codes, mut retained) = (Vec::new(), Vec::new());
         for request in subscribe.filters.iter() {
             codes.push(match self.subscribe_one(&request, identifier, batch) {
-                Outcome::Granted(messages) => {
-                    retained.extend(messages);
+                Outcome::Granted(route) => {
+                    // The same filter many times in one packet gets its retained messages once.
+                    retained.extend(route.filter(|it| !retained.contains(it)));
                     request.qos as u8
                 }
                 Outcome::Wait(until) => return Err(until),
@@ -86,10 +86,8 @@ impl Connection {
                 Verdict::Refused(refusal) => return Outcome::Refused(refusal),
             }
         }
-        let retained = match (&grant.route, grant.reads_retained && request.retain_handling != 2) {
-            (Some(route), true) if self.share.is_none() => self.space.retained(route),
-            _ => Vec::new(),
-        };
+        let reads_retained = grant.reads_retained && request.retain_handling != 2 && self.share.is_none();
+        let retained = grant.route.clone().filter(|_| reads_retained);
         let subscription = Subscription {
             filter: request.filter.to_owned(),
             route: grant.route,
@@ -110,7 +108,7 @@ impl Connection {
                     batch.changes.push(Change::Subscribe { org, session, subscription });
                 }
                 let wanted = is_new || request.retain_handling == 0;
-                Outcome::Granted(if wanted { retained } else { Vec::new() })
+                Outcome::Granted(retained.filter(|_| wanted))
             }
         }
     }
@@ -147,10 +145,10 @@ impl Connection {
         batch.answers.push(Answer::Removed { packet_id: unsubscribe.packet_id, codes });
     }
 
-    /// Sends what is retained, behind the SUBACK of the subscription that asked for it. What is retained in the
+    /// Sends what is retained, behind the SUBACK of the subscriptions that asked for it. What is retained in the
     /// spaces of today is the server's own, at QoS 0.
-    pub(super) fn send_retained(&mut self, messages: &[Arc<Message>]) {
-        for message in messages {
+    pub(super) fn send_retained(&mut self, routes: &[String]) {
+        for message in routes.iter().flat_map(|it| self.space.retained(it)) {
             let (first, rest) = self.view.parts(message.topic());
             let parts = codec::PublishParts {
                 topic: [first, rest],
