@@ -348,6 +348,7 @@ impl Door {
             parked: Default::default(),
             backlog: super::Backlog::after(seated.restored.map_or(0, |it| it.sent_seq)),
             throttle: store::Ticket::NONE,
+            reading_paused: false,
             timer: None,
             timer_at_ms: 0,
             closing: hub.is_closing().then_some(domain::Closing::ShuttingDown),

@@ -99,6 +99,8 @@ pub(crate) struct Connection {
     backlog: Backlog,
     /// The last ticket of a time when the store had too much waiting: no reading before it is stored.
     throttle: Ticket,
+    /// It was not read in this round, for our reasons: the client's silence counts for nothing then.
+    reading_paused: bool,
     timer: Option<Pin<Box<Sleep>>>,
     timer_at_ms: u64,
     closing: Option<Closing>,
@@ -195,7 +197,8 @@ impl Connection {
 
     /// Reads once and works through what came. True when something came.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> bool {
-        if !self.may_read() {
+        self.reading_paused = !self.may_read();
+        if self.reading_paused {
             return false;
         }
         let worker = self.worker.clone();
@@ -264,7 +267,8 @@ impl Connection {
     /// Sets the timer for whatever is due next. True when something was due and has been dealt with.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
         let stalled = self.stalled_since_ms.map(|it| it + limits::OUTGOING_FULL_MS_MAX);
-        let Some(due_ms) = [self.session.deadline_ms(), stalled].into_iter().flatten().min() else {
+        let silent = self.session.deadline_ms().filter(|_| !self.reading_paused);
+        let Some(due_ms) = [silent, stalled].into_iter().flatten().min() else {
             return false;
         };
         if due_ms <= self.now_ms {
