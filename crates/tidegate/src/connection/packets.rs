@@ -163,7 +163,7 @@ impl Connection {
 
     /// Whether the message with this packet id is not part of the batch: parked, refused, or the reason to close. Its
     /// packet id must not be remembered then, or the client's next attempt would pass for one that was taken.
-    fn is_undecided(&mut self, packet_id: u16, batch: &Batch) -> bool {
+    pub(super) fn is_undecided(&mut self, packet_id: u16, batch: &Batch) -> bool {
         self.closing.is_some()
             || matches!(batch.answers.last(), Some(Answer::Refused { packet_id: it, .. }) if *it == packet_id)
             || self.parked.keep_receive_with_last(packet_id)

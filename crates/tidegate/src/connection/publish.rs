@@ -272,7 +272,8 @@ impl Connection {
                         keep_receive,
                     }),
                     other => {
-                        if let (true, Some(session)) = (keep_receive, self.seat.session()) {
+                        let taken = keep_receive && !self.is_undecided(packet_id, batch);
+                        if let (true, Some(session)) = (taken, self.seat.session()) {
                             let org = self.peer.org();
                             batch.changes.push(Change::Receive { org, session, packet_id });
                         }
