@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use dialects::{Claimed, Dialect, Recognition, SessionRule, View};
 use domain::notice::PresenceChange;
-use domain::{Claim, Class, Code, DeviceId, Identity, OrgId, Peer, Presence, Refusal, SessionRecord};
+use domain::{
+    Claim, Class, Closing, Code, DeviceId, Identity, OrgId, Peer, Presence, Refusal, SessionRecord,
+};
 use mqtt::Version;
 use mqtt::codec::{self, FirstFault, Frame};
 use mqtt::packet::{ConnAck, Connect, Packet};
@@ -322,6 +324,8 @@ impl Door {
         if seated.seat.attach(attached(hub, connect.version, view, &peer)) {
             space.forget_targets();
         }
+        // Nobody could ask it to leave before it was attached, and it may have waited for its seat for long.
+        let is_welcome = hub.platform.admit(&claimed.claim, connect.client_id).is_ok_and(|it| it == peer);
         let mut connection = Connection {
             transport: self.transport,
             origin: self.origin,
@@ -351,7 +355,11 @@ impl Door {
             reading_paused: false,
             timer: None,
             timer_at_ms: 0,
-            closing: hub.is_closing().then_some(domain::Closing::ShuttingDown),
+            closing: match (hub.is_closing(), is_welcome) {
+                (true, _) => Some(Closing::ShuttingDown),
+                (false, false) => Some(Closing::Removed),
+                (false, true) => None,
+            },
             tally: Tally::default(),
             peer,
             worker: worker.clone(),
