@@ -94,8 +94,8 @@ impl Outbound<'_> {
             Offered::Wake => round.wake.push(route.to.clone()),
             Offered::Taken => {}
             Offered::Absent => return false,
-            Offered::Full => {
-                round.counters.dropped.add(1);
+            Offered::Full { dropped_count } => {
+                round.counters.dropped.add(dropped_count);
                 round.wake.push(route.to.clone());
             }
         }

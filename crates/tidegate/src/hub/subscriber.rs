@@ -102,8 +102,8 @@ pub(crate) enum Offered {
     Taken,
     /// Nobody is connected.
     Absent,
-    /// There is no room: dropped.
-    Full,
+    /// There was no room: so many messages were dropped, this one or older ones.
+    Full { dropped_count: u64 },
 }
 
 impl Subscriber {
@@ -179,26 +179,28 @@ impl Subscriber {
         let mut mailbox = self.mailbox.lock();
         let Some(attached) = &mailbox.attached else { return Offered::Absent };
         if mailbox.bytes.len() >= attached.bytes_max {
-            return Offered::Full;
+            return Offered::Full { dropped_count: 1 };
         }
         let (version, view) = (attached.version, attached.view);
         write(version, view, &mut mailbox.bytes);
         mailbox.note()
     }
 
-    /// Offers a message at QoS 1 or 2 to a clean session. When there is no room the oldest makes way for it.
+    /// Offers a message at QoS 1 or 2 to a clean session. When there is no room the oldest make way for it.
     pub(crate) fn offer_waiting(&self, waiting: Waiting) -> Offered {
         let mut mailbox = self.mailbox.lock();
         if mailbox.attached.is_none() {
             return Offered::Absent;
         }
-        let full = !mailbox.has_room();
-        if full {
-            mailbox.pop_waiting();
+        let mut dropped_count = 0;
+        while !mailbox.has_room() && mailbox.pop_waiting().is_some() {
+            dropped_count += 1;
         }
         mailbox.push_waiting(waiting);
-        let offered = mailbox.note();
-        if full { Offered::Full } else { offered }
+        match (mailbox.note(), dropped_count) {
+            (offered, 0) => offered,
+            (_, dropped_count) => Offered::Full { dropped_count },
+        }
     }
 
     /// Wakes the connection.
