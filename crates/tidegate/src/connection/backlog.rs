@@ -122,9 +122,11 @@ impl Connection {
         self.step(Input::Deliver(delivery), batch);
     }
 
-    /// Delivers a message from the mailbox. One whose packet id is still in use stays in the store for now.
+    /// Delivers a message from the mailbox. One whose packet id is still in use stays in the store for now, and so do
+    /// all behind it: none may overtake it.
     pub(super) fn deliver(&mut self, waiting: &Waiting, batch: &mut Batch) {
         if waiting.place > self.session.place_max() {
+            self.seat.leave_to_store(waiting.place);
             self.backlog.wanted = true;
             return;
         }

@@ -241,6 +241,17 @@ impl Subscriber {
         Mail { kicked: mailbox.kicked, spilled: mailbox.spilled && mailbox.waiting.is_empty() }
     }
 
+    /// The owner cannot take what it collected from this place on: that and what waits behind it is left to the stored
+    /// queue.
+    pub(crate) fn leave_to_store(&self, place: u64) {
+        let mut mailbox = self.mailbox.lock();
+        let last = mailbox.waiting.back().map_or(place, |it| it.place);
+        mailbox.waiting = VecDeque::new();
+        mailbox.waiting_bytes = 0;
+        mailbox.spilled = true;
+        mailbox.spilled_place = mailbox.spilled_place.max(last);
+    }
+
     /// Takes the mailbox's buffer when it is empty, so that an idle connection owns none.
     pub(crate) fn take_idle_buffer(&self) -> Option<Vec<u8>> {
         let mut mailbox = self.mailbox.lock();
