@@ -65,8 +65,9 @@ impl Space {
     /// Everyone a message of this topic goes to, by the subscriptions of `generation()` or later.
     pub(crate) fn targets(&self, topic: &str) -> Arc<[Target]> {
         let mut targets = Vec::new();
+        let mut merged = HashMap::new();
         self.router.read().matching(topic, |found| match found {
-            Match::One(route) if route.to.wants_one_copy() => merge(&mut targets, route),
+            Match::One(route) if route.to.wants_one_copy() => merge(&mut targets, &mut merged, route),
             Match::One(route) => targets.push(Target::One(route.clone())),
             Match::Group(group) => targets.push(Target::Group(group.clone())),
         });
@@ -209,14 +210,11 @@ impl Space {
 }
 
 /// Several filters of one client match: one copy at the highest quality (spec watson E13). Two with subscription
-/// identifiers stay two copies, each with its own.
-fn merge(targets: &mut Vec<Target>, route: &Route) {
-    let other = targets.iter_mut().find_map(|it| match it {
-        Target::One(other) if Arc::ptr_eq(&other.to, &route.to) => Some(other),
-        _ => None,
-    });
-    match other {
-        Some(other) if other.identifier == 0 || route.identifier == 0 => {
+/// identifiers stay two copies, each with its own. `merged` says where each client's first copy is.
+fn merge(targets: &mut Vec<Target>, merged: &mut HashMap<*const Subscriber, usize>, route: &Route) {
+    let at = *merged.entry(Arc::as_ptr(&route.to)).or_insert(targets.len());
+    match targets.get_mut(at) {
+        Some(Target::One(other)) if other.identifier == 0 || route.identifier == 0 => {
             other.qos = other.qos.max(route.qos);
             other.options &= route.options;
             other.identifier = other.identifier.max(route.identifier);
