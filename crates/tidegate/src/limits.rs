@@ -17,6 +17,8 @@ pub(crate) const PARKED_COUNT_MAX: usize = 1_000;
 pub(crate) const PARKED_BYTES_MAX: usize = 1024 * 1024;
 /// Topics whose way is remembered by a connection; beyond it the memory is cleared and filled anew.
 pub(crate) const TOPIC_CACHE_COUNT_MAX: usize = 4_096;
+/// Bytes of a topic whose way is remembered; a longer one is looked up each time. Real topics stay below 200.
+pub(crate) const TOPIC_CACHE_BYTES_MAX: usize = 512;
 /// Bytes handed to the store and not yet stored, over all connections; beyond it readers pause.
 pub(crate) const STORE_WAITING_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Messages read from a stored queue at a time.

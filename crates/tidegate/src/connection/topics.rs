@@ -52,12 +52,15 @@ impl Topics {
         good.then(|| way.clone())
     }
 
-    /// Remembers a way.
+    /// Remembers a way, unless its topic is unusually long.
     pub(crate) fn put(&mut self, topic: &str, way: Way) -> Rc<Way> {
+        let way = Rc::new(way);
+        if topic.len() > limits::TOPIC_CACHE_BYTES_MAX {
+            return way;
+        }
         if self.ways.len() >= limits::TOPIC_CACHE_COUNT_MAX {
             self.ways.clear();
         }
-        let way = Rc::new(way);
         self.ways.insert(topic.into(), way.clone());
         way
     }
