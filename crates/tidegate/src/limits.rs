@@ -35,5 +35,7 @@ pub(crate) const TAIL_EVENT_COUNT_MAX: usize = 1_024;
 pub(crate) const READ_BYTES: usize = 64 * 1024;
 /// How long a farewell may take: last bytes to a client that does not read.
 pub(crate) const FAREWELL_MS_MAX: u64 = 2_000;
+/// How long a TLS handshake of an HTTP client may take.
+pub(crate) const HTTP_HANDSHAKE_MS_MAX: u64 = 10_000;
 /// How long shutdown waits for connections to end.
 pub(crate) const SHUTDOWN_MS_MAX: u64 = 10_000;

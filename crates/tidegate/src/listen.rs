@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
@@ -12,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use crate::limits;
 use crate::worker::{Accepted, Handover};
 
 /// Pause after the operating system refused to accept: out of file descriptors, as a rule.
@@ -59,14 +61,16 @@ pub(crate) async fn serve_http(
     mut stop: watch::Receiver<bool>,
 ) {
     let tls = tls.map(TlsAcceptor::from);
+    let limit = Duration::from_millis(limits::HTTP_HANDSHAKE_MS_MAX);
     while let Some((stream, _)) = accept(&listener, &mut stop).await {
         let (router, tls, stop) = (router.clone(), tls.clone(), stop.clone());
         tokio::spawn(async move {
             let outcome = match tls {
                 None => serve_http_on(TokioIo::new(stream), router, stop).await,
-                Some(acceptor) => match acceptor.accept(stream).await {
-                    Ok(stream) => serve_http_on(TokioIo::new(stream), router, stop).await,
-                    Err(error) => Err(error.into()),
+                Some(acceptor) => match tokio::time::timeout(limit, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => serve_http_on(TokioIo::new(stream), router, stop).await,
+                    Ok(Err(error)) => Err(error.into()),
+                    Err(late) => Err(late.into()),
                 },
             };
             if let Err(error) = outcome {
@@ -103,7 +107,7 @@ async fn accept(listener: &TcpListener, stop: &mut watch::Receiver<bool>) -> Opt
             Ok(accepted) => return Some(accepted),
             Err(error) => {
                 tracing::warn!(%error, "Accepting failed; trying again: raise the limit of open files?");
-                tokio::time::sleep(std::time::Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+                tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
             }
         }
     }
