@@ -31,6 +31,9 @@ pub(crate) const REFUSALS_COUNT_MAX: usize = 1_000;
 pub(crate) const TAIL_COUNT_MAX: usize = 32;
 /// Events that wait for one live view; a slow one misses the rest, and is told how many.
 pub(crate) const TAIL_EVENT_COUNT_MAX: usize = 1_024;
+/// Threads with which a worker reads the store for its connections. After a restart a whole fleet wants its queues at
+/// once; tokio would start 512 of them.
+pub(crate) const READER_THREAD_COUNT_MAX: usize = 4;
 /// A worker's scratch buffer: one read, then everything in it is processed at once.
 pub(crate) const READ_BYTES: usize = 64 * 1024;
 /// How long a farewell may take: last bytes to a client that does not read.

@@ -17,6 +17,7 @@ use crate::connection;
 use crate::connection::batch::Batch;
 use crate::hub::Hub;
 use crate::hub::subscriber::Waiting;
+use crate::limits;
 use crate::transport::Transport;
 
 /// Sockets that wait for a worker to take them.
@@ -85,7 +86,10 @@ impl Workers {
         for index in 0..count {
             let (feed, arrivals) = mpsc::channel(HANDOVER_COUNT_MAX);
             let hub = hub.clone();
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .max_blocking_threads(limits::READER_THREAD_COUNT_MAX)
+                .build()?;
             let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
                 let local = LocalSet::new();
                 local.spawn_local(take_in(hub, arrivals));
