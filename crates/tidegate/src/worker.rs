@@ -158,7 +158,10 @@ async fn greet(worker: std::rc::Rc<Worker>, accepted: Accepted) -> std::io::Resu
         None => Transport::Plain(stream),
         Some(acceptor) => {
             let limit = std::time::Duration::from_millis(worker.hub.limits.login_ms_max);
-            let stream = tokio::time::timeout(limit, acceptor.accept(stream)).await??;
+            let stream = tokio::select! {
+                stream = tokio::time::timeout(limit, acceptor.accept(stream)) => stream??,
+                () = worker.hub.closed() => return Ok(()),
+            };
             Transport::Tls(Box::new(stream))
         }
     };

@@ -36,7 +36,11 @@ const FIRST_READ_BYTES: usize = 2_048;
 pub(super) async fn admit(worker: Rc<Worker>, transport: Transport, origin: Origin) -> Option<Connection> {
     let mut door = Door { hub: worker.hub.clone(), transport, origin };
     let limit = Duration::from_millis(worker.hub.limits.login_ms_max);
-    let Ok(first_packet) = tokio::time::timeout(limit, door.first_packet()).await else {
+    let first_packet = tokio::select! {
+        first_packet = tokio::time::timeout(limit, door.first_packet()) => first_packet,
+        () = worker.hub.closed() => return None,
+    };
+    let Ok(first_packet) = first_packet else {
         let hint = format!("no whole CONNECT came within {} ms: is this an MQTT client?", limit.as_millis());
         door.record(None, "", &Refusal::new(Code::Malformed, hint));
         return None;

@@ -12,13 +12,14 @@ pub(crate) mod tail;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use dialects::{Announcement, Dialect, Retain};
 use domain::{Closing, DeviceId, OrgId, QoS};
 use parking_lot::RwLock;
 use platform::Platform;
 use store::{Change, Changes, Store, StoreFault, Ticket};
+use tokio::sync::watch;
 
 use self::delivery::{Outbound, Round};
 use self::refusals::Refusals;
@@ -74,7 +75,7 @@ pub(crate) struct Hub {
     pub(crate) tails: Tails,
     spaces: RwLock<HashMap<(OrgId, &'static str), Arc<Space>>>,
     connections: AtomicUsize,
-    closing: AtomicBool,
+    closing: watch::Sender<bool>,
     serial: AtomicU64,
 }
 
@@ -95,7 +96,7 @@ impl Hub {
             tails: Tails::default(),
             spaces: RwLock::default(),
             connections: AtomicUsize::new(0),
-            closing: AtomicBool::new(false),
+            closing: watch::Sender::new(false),
             serial: AtomicU64::new(1),
         };
         for org in hub.platform.orgs() {
@@ -195,12 +196,18 @@ impl Hub {
 
     /// Whether the server is closing.
     pub(crate) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Acquire)
+        *self.closing.borrow()
+    }
+
+    /// Returns when the server is closing.
+    pub(crate) async fn closed(&self) {
+        // The sender is ours, so that waiting for it cannot fail.
+        drop(self.closing.subscribe().wait_for(|it| *it).await);
     }
 
     /// Asks every connection to end, now and from now on.
     pub(crate) fn close(&self) {
-        self.closing.store(true, Ordering::Release);
+        self.closing.send_replace(true);
         let spaces: Vec<_> = self.spaces.read().values().cloned().collect();
         for subscriber in spaces.iter().flat_map(|it| it.subscribers()) {
             subscriber.kick(Closing::ShuttingDown);
