@@ -1,12 +1,13 @@
 //! The command line: what can be typed, and what it means.
 //!
-//! `serve` and `demo` run a server in this process; every other command talks to the API of the server that owns the
-//! data folder, or opens the folder itself when no server runs. Results go to the standard output, as small tables or,
-//! with `--json`, as JSON; everything else goes to the standard error.
+//! `serve` and `demo` run a server in this process, `bench` puts load on one; every other command talks to the API of
+//! the server that owns the data folder, or opens the folder itself when no server runs. Results go to the standard
+//! output, as small tables or, with `--json`, as JSON; everything else goes to the standard error.
 //!
 //! Nothing here decides anything about devices: a command is one or two API calls and a way to show the answer.
 
 mod api;
+mod bench;
 mod command;
 pub(crate) mod line;
 mod moment;
@@ -41,7 +42,8 @@ const EXAMPLES: &str = "Examples:
   tidegate demo                              a server, a simulated plant and what it says, in one terminal
   tidegate serve                             a server with its data in ./data
   tidegate device add pump/p1                register a device, and print its token
-  tidegate tail                              watch events as they arrive";
+  tidegate tail                              watch events as they arrive
+  tidegate bench pair                        put load on a server, and measure it";
 
 /// Options of every command.
 #[derive(Args, Debug, Default)]
@@ -111,6 +113,13 @@ pub(crate) enum Command {
   tidegate stats
   tidegate --json stats")]
     Stats,
+    /// Put load on any MQTT server, and measure what that costs it
+    #[command(after_help = "Examples:
+  tidegate bench pair --addr 127.0.0.1:1883 --pid 4711
+  tidegate bench open --qos 1 --rate 10000 --vs 127.0.0.1:1884,4712
+  tidegate bench ingest --watson abc123 --type gw --token secret --children 10
+  tidegate bench fan-in --user load{n} --password secret --topic load/{n} --filter load/+")]
+    Bench(Box<bench::Bench>),
     /// Print a settings file with every setting, its explanation and its default
     #[command(after_help = "Examples:
   tidegate config > tidegate.toml")]

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use tokio::runtime::{Builder, Runtime};
 
-use super::{Cli, Command, Global};
+use super::{Cli, Command, Global, bench};
 use crate::config::{Config, DEFAULT_FILE};
 use crate::{demo, logging};
 use print::{ReaderGone, print};
@@ -35,6 +35,7 @@ fn try_run(cli: Cli) -> Result<()> {
     let Cli { global, command } = cli;
     match command {
         Command::Config => print(DEFAULT_FILE),
+        Command::Bench(bench) => bench::run(&bench, global.json),
         Command::Serve(serving) => {
             let mut config = settings(&global)?;
             serving.lay_over(&mut config);

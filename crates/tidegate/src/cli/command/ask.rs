@@ -35,7 +35,7 @@ pub(super) async fn ask(command: Command, config: &Config, as_json: bool) -> Res
         Command::Key(it) => key(&api, it).await,
         Command::Refusals { org, limit } => refusals(&api, &org, limit).await,
         Command::Stats => get(&api, "/v1/stats").await.map(|it| show::facts(it, "nothing to count")),
-        Command::Tail(_) | Command::Serve(_) | Command::Demo { .. } | Command::Config => {
+        Command::Tail(_) | Command::Serve(_) | Command::Demo { .. } | Command::Bench(_) | Command::Config => {
             bail!("this command does not ask the API")
         }
     };

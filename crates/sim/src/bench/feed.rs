@@ -1,0 +1,237 @@
+//! What a publisher sends: a ring of messages that were encoded once, repeated for ever.
+//!
+//! Queueing messages is arithmetic on two counters; sending them is one write of as many bytes of the ring as are
+//! due. Only the time stamp of a sample is ever written into it again. Packet ids are places in the ring: as fewer
+//! messages are under way than it holds, none is used twice at a time.
+
+use std::io::IoSlice;
+
+use mqtt::packet::Publish;
+use mqtt::property::Properties;
+use mqtt::{Packet, QoS, codec};
+
+use super::limits::{RING_BYTES, RINGS_BYTES, WINDOW_COUNT_MAX};
+use super::payload;
+use super::plan::Plan;
+
+/// In a closed loop one message in so many is a sample. A ring holds a multiple of it, so that the places of samples
+/// are the same in each round: what has a time in it gets a new one before it is sent again.
+const SAMPLE_EVERY: u64 = 32;
+const _: () = assert!(
+    (WINDOW_COUNT_MAX as u64).is_multiple_of(SAMPLE_EVERY),
+    "the largest ring holds the largest window"
+);
+
+/// The state of one publisher.
+pub(super) struct Feed {
+    ring: Vec<u8>,
+    /// Where each message ends in the ring.
+    ends: Vec<usize>,
+    /// Messages queued since the start.
+    queued: u64,
+    /// Bytes of them, and how many of these are written.
+    queued_bytes: u64,
+    written_bytes: u64,
+    /// The value of `queued` when everything was last written.
+    drained: u64,
+    /// Messages that may be under way.
+    pub(super) window: u64,
+    /// Messages that have arrived at their receivers.
+    pub(super) delivered: u64,
+    /// Messages that the server has acknowledged.
+    pub(super) acknowledged: u64,
+}
+
+impl Feed {
+    /// The ring of publisher `n`, of whose messages at most `window` may be under way.
+    pub(super) fn new(plan: &Plan, n: usize, window: usize) -> Feed {
+        let mut feed = Feed {
+            ring: Vec::new(),
+            ends: Vec::new(),
+            queued: 0,
+            queued_bytes: 0,
+            written_bytes: 0,
+            drained: 0,
+            window: window as u64,
+            delivered: 0,
+            acknowledged: 0,
+        };
+        let (publishers, _) = plan.shares();
+        let ring_bytes = RING_BYTES.min(RINGS_BYTES / publishers.max(1));
+        let children = if plan.names.topic.names_children() { plan.names.children } else { 1 };
+        let topics: Vec<String> = (0..children).map(|child| plan.names.topic.expand(n, child)).collect();
+        let is_whole = |count: usize| (count as u64).is_multiple_of(SAMPLE_EVERY);
+        while feed.ends.len() < window
+            || !is_whole(feed.ends.len())
+            || feed.ring.len() < ring_bytes && feed.ends.len() < WINDOW_COUNT_MAX
+        {
+            let index = feed.ends.len();
+            let payload = payload::payload(plan.payload_bytes, n as u16, index);
+            let publish = Publish {
+                dup: false,
+                qos: plan.qos,
+                retain: false,
+                topic: topics.get(index % children).map_or("", String::as_str),
+                packet_id: if plan.qos == QoS::AtMostOnce { 0 } else { index as u16 + 1 },
+                properties: Properties::EMPTY,
+                payload: &payload,
+            };
+            codec::encode(&Packet::Publish(publish), plan.version, &mut feed.ring);
+            feed.ends.push(feed.ring.len());
+        }
+        feed.ring.shrink_to_fit();
+        feed
+    }
+
+    /// Messages queued since the start.
+    pub(super) fn queued(&self) -> u64 {
+        self.queued
+    }
+
+    /// Messages that the ring holds.
+    pub(super) fn ring_count(&self) -> u64 {
+        self.ends.len() as u64
+    }
+
+    /// Messages queued that are not known to be written.
+    pub(super) fn unwritten(&self) -> u64 {
+        self.queued - self.drained
+    }
+
+    /// Whether bytes wait to be written.
+    pub(super) fn is_pending(&self) -> bool {
+        self.queued_bytes > self.written_bytes
+    }
+
+    /// Queues messages; some of them become samples sent at `now_ns`.
+    pub(super) fn queue(&mut self, count: u64, now_ns: u64) {
+        let first_sample = self.queued.next_multiple_of(SAMPLE_EVERY);
+        for message in (first_sample..self.queued + count).step_by(SAMPLE_EVERY as usize) {
+            self.stamp(message, now_ns);
+        }
+        self.advance(count);
+    }
+
+    /// Queues one message, a sample that was due at `due_ns`.
+    pub(super) fn queue_due(&mut self, due_ns: u64) {
+        self.stamp(self.queued, due_ns);
+        self.advance(1);
+    }
+
+    fn stamp(&mut self, message: u64, ns: u64) {
+        let slot = (message % self.ring_count()) as usize;
+        if let Some(packet) = self.ends.get(slot).and_then(|end| self.ring.get_mut(..*end)) {
+            payload::stamp(packet, ns);
+        }
+    }
+
+    fn advance(&mut self, count: u64) {
+        self.queued += count;
+        let (rounds, slot) = (self.queued / self.ring_count(), (self.queued % self.ring_count()) as usize);
+        let into = if slot == 0 { 0 } else { self.ends.get(slot - 1).copied().unwrap_or_default() };
+        self.queued_bytes = rounds * self.ring.len() as u64 + into as u64;
+    }
+
+    /// The bytes to be written next: up to the ring's end, and on from its start.
+    pub(super) fn pending(&self) -> [IoSlice<'_>; 2] {
+        let from = (self.written_bytes % self.ring.len() as u64) as usize;
+        let count = ((self.queued_bytes - self.written_bytes) as usize).min(self.ring.len());
+        let end = (from + count).min(self.ring.len());
+        let head = self.ring.get(from..end).unwrap_or_default();
+        let tail = self.ring.get(..count - head.len()).unwrap_or_default();
+        [IoSlice::new(head), IoSlice::new(tail)]
+    }
+
+    /// So many of the pending bytes are written.
+    pub(super) fn wrote(&mut self, bytes: usize) {
+        self.written_bytes += bytes as u64;
+        if !self.is_pending() {
+            self.drained = self.queued;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::Workload;
+    use crate::bench::tests::plan;
+    use crate::bench::walker::{self, Step};
+
+    /// Takes what is pending, at most so many bytes.
+    fn take(feed: &mut Feed, bytes_max: usize) -> Vec<u8> {
+        let pending = feed.pending().iter().flat_map(|it| it.to_vec()).collect::<Vec<u8>>();
+        let count = pending.len().min(bytes_max);
+        feed.wrote(count);
+        pending[..count].to_vec()
+    }
+
+    #[test]
+    fn every_message_queued_is_written_once_and_whole() {
+        let mut feed = Feed::new(&plan(Workload::Pair), 3, 100);
+        let (mut written, mut turn) = (Vec::new(), 0);
+        while feed.queued() < 5_000 {
+            turn += 1;
+            feed.queue(1 + turn % 97, turn);
+            written.extend(take(&mut feed, 7_000));
+            written.extend(take(&mut feed, 70_000));
+            assert!(!feed.is_pending());
+            assert_eq!(feed.unwritten(), 0);
+        }
+        let (mut at, mut count, mut samples) = (0, 0, 0);
+        while let Step::Packet { first, end, .. } = walker::step(&written, at) {
+            assert_eq!(first, 0x30);
+            assert_eq!(payload::publisher(&written[at..end]), Some(3));
+            samples += u64::from(payload::sample(&written[at..end]).is_some());
+            (at, count) = (end, count + 1);
+        }
+        assert_eq!((at, count), (written.len(), feed.queued()));
+        assert!(samples >= count / SAMPLE_EVERY, "{samples} samples in {count} messages");
+    }
+
+    #[test]
+    fn no_sample_is_sent_twice() {
+        let mut feed = Feed::new(&plan(Workload::Pair), 0, 100);
+        for now_ns in (1..5_000).step_by(2) {
+            feed.queue(1 + now_ns % 41, now_ns);
+            let bytes = take(&mut feed, usize::MAX);
+            let mut at = 0;
+            while let Step::Packet { end, .. } = walker::step(&bytes, at) {
+                assert!(payload::sample(&bytes[at..end]).is_none_or(|it| it.ns == now_ns));
+                at = end;
+            }
+        }
+    }
+
+    #[test]
+    fn packet_ids_are_never_zero_and_differ_within_the_ring() {
+        let mut plan = plan(Workload::Ingest);
+        plan.qos = QoS::AtLeastOnce;
+        let mut feed = Feed::new(&plan, 0, 1_000);
+        assert!(feed.ring_count() >= 1_000);
+        feed.queue(1_000, 1);
+        let bytes = take(&mut feed, usize::MAX);
+        let (mut at, mut ids) = (0, std::collections::BTreeSet::new());
+        while let Step::Packet { body, end, .. } = walker::step(&bytes, at) {
+            ids.extend(walker::publish_id(&bytes[body..end]));
+            at = end;
+        }
+        assert_eq!(ids.len(), 1_000);
+        assert!(!ids.contains(&[0, 0]));
+    }
+
+    #[test]
+    fn an_open_loop_stamps_every_message_with_its_due_time() {
+        let mut feed = Feed::new(&plan(Workload::Open), 0, 100);
+        for due in [101, 205, 309] {
+            feed.queue_due(due);
+        }
+        let bytes = take(&mut feed, usize::MAX);
+        let (mut at, mut times) = (0, Vec::new());
+        while let Step::Packet { end, .. } = walker::step(&bytes, at) {
+            times.extend(payload::sample(&bytes[at..end]).map(|it| it.ns));
+            at = end;
+        }
+        assert_eq!(times, [101, 205, 309]);
+    }
+}
