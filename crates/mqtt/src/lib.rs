@@ -27,9 +27,10 @@ pub enum Version {
 }
 
 /// Delivery quality.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum QoS {
     /// Fire and forget.
+    #[default]
     AtMostOnce = 0,
     /// Acknowledged.
     AtLeastOnce = 1,

@@ -3,6 +3,9 @@
 //! Packets keep their properties as the bytes they came as, checked once against the table; whoever wants one walks
 //! them. Dialects and the hub pass the bytes on as a message's headers. Nothing here is used before 5.0.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use crate::codec::{Reader, Violation, put_field, put_u16, put_variable};
 use crate::limits::{SUBSCRIPTION_IDENTIFIER_COUNT_MAX, USER_PROPERTY_COUNT_MAX};
 use crate::packet::{Carriers, Kind};
@@ -185,6 +188,13 @@ impl PropertyId {
         self.row().count_max(kind)
     }
 
+    /// Whether the property is about one connection, or about a will that is not a message yet, and does not travel on
+    /// with the message.
+    const fn stays_behind(self) -> bool {
+        use PropertyId::{SubscriptionIdentifier, TopicAlias, WillDelayInterval};
+        matches!(self, TopicAlias | SubscriptionIdentifier | WillDelayInterval)
+    }
+
     /// All 27, by number.
     pub fn all() -> impl Iterator<Item = PropertyId> {
         TABLE.iter().map(|row| row.id)
@@ -299,6 +309,30 @@ impl<'a> Properties<'a> {
         out.extend_from_slice(self.bytes);
     }
 
+    /// What travels with a message from its publisher to its receivers, in the order it came: everything but what
+    /// concerns one connection only (topic alias, subscription identifiers) or the will before it is a message (will
+    /// delay). For a PUBLISH and for a will alike. Copies only where something in the middle has to go.
+    pub fn travelling(&self) -> Cow<'a, [u8]> {
+        let (mut copied, mut run) = (Vec::new(), 0..0);
+        for (_, span) in self.spans().filter(|(property, _)| !property.id.stays_behind()) {
+            if run.end != span.start {
+                copied.extend_from_slice(self.bytes_at(&run));
+                run.start = span.start;
+            }
+            run.end = span.end;
+        }
+        let last = self.bytes_at(&run);
+        if copied.is_empty() {
+            return Cow::Borrowed(last);
+        }
+        copied.extend_from_slice(last);
+        Cow::Owned(copied)
+    }
+
+    fn bytes_at(&self, span: &Range<usize>) -> &'a [u8] {
+        self.bytes.get(span.clone()).unwrap_or_default()
+    }
+
     /// Whether there are none.
     pub const fn is_empty(&self) -> bool {
         self.bytes.is_empty()
@@ -306,13 +340,20 @@ impl<'a> Properties<'a> {
 
     /// The properties in the order they came. Ends early at bytes that were never checked and cannot be read.
     pub fn iter(&self) -> impl Iterator<Item = Property<'a>> + use<'a> {
-        let mut reader = Reader::new(self.bytes);
+        self.spans().map(|(property, _)| property)
+    }
+
+    /// The properties and where the bytes of each are.
+    fn spans(&self) -> impl Iterator<Item = (Property<'a>, Range<usize>)> + use<'a> {
+        let (mut reader, bytes) = (Reader::new(self.bytes), self.bytes.len());
         std::iter::from_fn(move || {
             if reader.is_empty() {
                 return None;
             }
+            let start = bytes - reader.len();
             let row = &TABLE[Row::position(reader.variable().ok()?)?];
-            Some(Property { id: row.id, value: row.read(&mut reader).ok()? })
+            let property = Property { id: row.id, value: row.read(&mut reader).ok()? };
+            Some((property, start..bytes - reader.len()))
         })
     }
 
@@ -389,7 +430,9 @@ impl<'a> Properties<'a> {
         self.two(PropertyId::ServerKeepAlive)
     }
 
-    /// The name of the extended authentication.
+    /// The name of the extended authentication. A server that does not know the method answers CONNECT with
+    /// [`Reason::BAD_AUTHENTICATION_METHOD`] and closes [MQTT-4.12.0-1 of 5.0]; this one knows none, so having one is
+    /// enough.
     pub fn authentication_method(&self) -> Option<&'a str> {
         self.text(PropertyId::AuthenticationMethod)
     }
@@ -450,6 +493,17 @@ impl<'a> Properties<'a> {
             Value::Pair(name, value) => Some((name, value)),
             _ => None,
         })
+    }
+}
+
+/// Sets the message expiry interval in the bytes of properties that have one; others stay as they are.
+pub(crate) fn set_message_expiry(properties: &mut [u8], expires_in_s: u32) {
+    let is_expiry = |id| id == PropertyId::MessageExpiryInterval;
+    let found = Properties::stored(properties).spans().find(|(property, _)| is_expiry(property.id));
+    let Some((_, span)) = found else { return };
+    // The value is the last four bytes of the property.
+    if let Some(value) = properties.get_mut(span).and_then(|it| it.last_chunk_mut()) {
+        *value = expires_in_s.to_be_bytes();
     }
 }
 

@@ -9,6 +9,8 @@ mod drafts;
 #[path = "clauses/notation.rs"]
 mod notation;
 
+use std::borrow::Cow;
+
 use drafts::{drafts, example};
 use mqtt::codec::{self, FirstFault, Frame, PublishParts};
 use mqtt::limits::{
@@ -158,14 +160,14 @@ fn the_parts_of_a_publish_are_joined() {
     let mut headers = Vec::new();
     PropertyWriter::new(&mut headers).user("k", "v");
     let parts = PublishParts {
-        dup: false,
         qos: QoS::AtLeastOnce,
         retain: true,
         topic: ["iot-2/", "evt"],
         packet_id: 7,
-        identifier: 300,
+        identifiers: &[300],
         headers: &headers,
         payload: b"{}",
+        ..PublishParts::default()
     };
     let cases = [
         (Version::V311, "33 __ 0009'iot-2/evt' 0007 '{}'"),
@@ -177,6 +179,59 @@ fn the_parts_of_a_publish_are_joined() {
         assert_eq!(hex(&out[6..]), hex(&bytes(expected)), "{version:?}");
         assert_eq!(codec::publish_bytes(version, &parts), out.len() - 6, "{version:?}");
     }
+}
+
+#[test]
+fn what_only_5_0_says_of_a_publish_is_written_before_its_headers() {
+    let mut headers = Vec::new();
+    PropertyWriter::new(&mut headers)
+        .push(PropertyId::PayloadFormatIndicator, Value::Byte(1))
+        .push(PropertyId::MessageExpiryInterval, Value::Four(300))
+        .user("k", "v");
+    let parts = PublishParts { headers: &headers, payload: b"x", ..PublishParts::default() };
+    let cases = [
+        (parts, "30 __ 0000 0e 0101 020000012c 26 0001'k' 0001'v' 'x'"),
+        (
+            PublishParts { expires_in_s: Some(7), ..parts },
+            "30 __ 0000 0e 0101 0200000007 26 0001'k' 0001'v' 'x'",
+        ),
+        (
+            PublishParts { alias: 2, identifiers: &[5, 0, 300], ..parts },
+            "30 __ 0000 16 23 0002 0b 05 0b ac02 0101 020000012c 26 0001'k' 0001'v' 'x'",
+        ),
+        (PublishParts { expires_in_s: Some(7), headers: &[], ..parts }, "30 __ 0000 00 'x'"),
+    ];
+    for (parts, expected) in cases {
+        let mut out = b"before".to_vec();
+        codec::encode_publish(&mut out, Version::V5, &parts);
+        assert_eq!(hex(&out[6..]), hex(&bytes(expected)));
+        assert_eq!(codec::publish_bytes(Version::V5, &parts), out.len() - 6);
+        out.clear();
+        codec::encode_publish(&mut out, Version::V311, &parts);
+        assert_eq!(hex(&out), hex(&bytes("30 __ 0000 'x'")));
+    }
+}
+
+#[test]
+fn what_concerns_one_connection_does_not_travel_with_the_message() {
+    let cases = [
+        ("", ""),
+        ("23 0001", ""),
+        ("23 0001 01 01 03 0001't'", "01 01 03 0001't'"),
+        ("01 01 03 0001't' 23 0001", "01 01 03 0001't'"),
+        ("18 00000005", ""),
+        (
+            "26 0001'k' 0001'1' 18 00000005 26 0001'k' 0001'2' 23 0001 09 0001'c' 26 0001'a' 0001'3'",
+            "26 0001'k' 0001'1' 26 0001'k' 0001'2' 09 0001'c' 26 0001'a' 0001'3'",
+        ),
+    ];
+    for (all, travelling) in cases {
+        let all = bytes(all);
+        let kept = Properties::stored(&all).travelling();
+        assert_eq!(hex(&kept), hex(&bytes(travelling)));
+    }
+    let in_one_piece = bytes("23 0001 01 01 03 0001't'");
+    assert!(matches!(Properties::stored(&in_one_piece).travelling(), Cow::Borrowed(_)), "copied for nothing");
 }
 
 #[test]

@@ -434,6 +434,155 @@ fn a_broken_rule_ends_the_connection() {
     play("5.0", "open 5\n > connect\n < disconnect x82\n = close [MQTT-3.1.0-2]");
     play("5.0", "open 5\n > auth\n < disconnect x82\n = close [5.0 § 4.12]");
     play("5.0", "open 5\n > publish q0 alias=1\n < disconnect x94\n = close [5.0 § 3.3.2.3.4]");
+    play(
+        "5.0: a session that was to end with its connection",
+        "open 5\n > disconnect expiry=1\n < disconnect x82\n = close [5.0 § 3.14.2.2.2]",
+    );
+}
+
+#[test]
+fn a_topic_alias_stands_for_the_last_topic_it_came_with() {
+    play(
+        "from the client",
+        "open 5 aliases=2
+         > publish q0 on=a alias=2
+         = publish q0 on=a alias=2
+         > publish q1 #1 on= alias=2
+         = publish q1 #1 on=a alias=2
+         > publish q0 on=b alias=2
+         = publish q0 on=b alias=2
+         > publish q2 #2 on= alias=2
+         = publish q2 #2 on=b alias=2
+         > publish q0 on=a
+         = publish q0 on=a
+         > publish q0 on= alias=1
+         < disconnect x82
+         = close [5.0 § 3.3.2.3.4]",
+    );
+    play(
+        "from the client, beyond what was announced",
+        "open 5 aliases=2
+         > publish q0 on=a alias=3
+         < disconnect x94
+         = close [5.0 § 3.3.2.3.4]",
+    );
+    play(
+        "whatever was announced, no more than this server takes",
+        "open 5 aliases=65535
+         > publish q0 on=a alias=16
+         = publish q0 on=a alias=16
+         > publish q0 on=a alias=17
+         < disconnect x94
+         = close [5.0 § 3.3.2.3.4]",
+    );
+}
+
+#[test]
+fn the_first_topics_to_the_client_get_the_aliases_it_takes() {
+    play(
+        "two aliases",
+        "open 5 takes-aliases=2
+         + deliver q0 on=site/a
+         < publish q0 on=site/a alias=1
+         + deliver q1 on=site/a
+         < publish q1 #1 on= alias=1
+         + deliver q0 on=site/b
+         < publish q0 on=site/b alias=2
+         + deliver q0 on=site/c
+         < publish q0 on=site/c
+         + deliver q0 on=site/c
+         < publish q0 on=site/c
+         + deliver q0 on=site/b
+         < publish q0 on= alias=2",
+    );
+    play("none", "open 5\n + deliver q0 on=site/a\n < publish q0 on=site/a");
+    play("3.1.1", "open 311 takes-aliases=2\n + deliver q0 on=site/a\n < publish q0 on=site/a");
+    play("as short as an alias", "open 5 takes-aliases=2\n + deliver q0 on=abc\n < publish q0 on=abc");
+}
+
+#[test]
+fn a_message_that_the_client_does_not_take_counts_as_delivered() {
+    play(
+        "with the session's connection",
+        "open 5 takes-bytes=20
+         + deliver q1 on=123456789012
+         < publish q1 #1 on=123456789012
+         + deliver q1 on=1234567890123
+         = too large 21
+         + deliver q1 on=123456789012
+         < publish q1 #3 on=123456789012
+         + deliver q0 on=12345678901234
+         < publish q0 on=12345678901234
+         + deliver q0 on=123456789012345
+         = too large 21
+         ? room 98",
+    );
+    play(
+        "from a stored queue",
+        "open 5 durable takes-bytes=10
+         + deliver q2 @4 on=123456789
+         = keep dequeue @4
+         = too large 17
+         + deliver q2 @4
+         + deliver q1 @5
+         = keep sent @5
+         < publish q1 #5
+         + deliver q2 @6 on=123456789 released
+         = keep sent @6
+         < pubrel #6",
+    );
+    play(
+        "an alias must not make it too large, and may make it fit",
+        "open 5 takes-bytes=20 takes-aliases=5
+         + deliver q0 on=123456789012
+         < publish q0 on=123456789012
+         + deliver q0 on=12345678901
+         < publish q0 on=12345678901 alias=1
+         + deliver q0 on=12345678901 id=1 id=2 id=3 id=4
+         < publish q0 on= alias=1 id=1 id=2 id=3 id=4",
+    );
+}
+
+#[test]
+fn a_reason_is_told_to_who_wants_it_and_has_room_for_it() {
+    let script = |opening: &str, answer: &str| {
+        format!(
+            "{opening}
+             > publish q1 #1
+             = publish q1 #1
+             + refused q1 #1 x87 because=why
+             < puback #1 x87{answer}
+             + granted #2 x87 because=why
+             < suback #2 x87{answer}
+             + removed #3 x11 because=why
+             < unsuback #3 x11{answer}"
+        )
+    };
+    play("wanted", &script("open 5", " because=why"));
+    play("not wanted", &script("open 5 terse", ""));
+    play("as much as fits", &script("open 5 takes-bytes=12", " because=why"));
+    play("too long", &script("open 5 takes-bytes=11", ""));
+}
+
+#[test]
+fn an_answer_that_the_client_cannot_take_ends_the_connection() {
+    play(
+        "SUBACK",
+        "open 5 takes-bytes=7
+         + granted #1 x00 x00
+         < suback #1 x00 x00
+         + granted #2 x00 x00 x00
+         < disconnect x95
+         = close [5.0 § 3.1.2.11.4]",
+    );
+}
+
+#[test]
+fn disconnect_may_change_how_long_the_session_is_kept() {
+    play("to nothing", "open 5 expiry=60\n > disconnect expiry=0\n = close goodbye expiry=0");
+    play("to more", "open 5 expiry=60\n > disconnect x04 expiry=90\n = close goodbye with will expiry=90");
+    play("or not", "open 5 expiry=60\n > disconnect\n = close goodbye");
+    play("nothing stays nothing", "open 5\n > disconnect expiry=0\n = close goodbye expiry=0");
 }
 
 #[test]
@@ -441,10 +590,7 @@ fn a_refused_filter_has_the_code_that_the_version_has_for_it() {
     use mqtt::session::{Opening, Session};
     use mqtt::{QoS, Reason, Version};
     for (version, refused) in [(Version::V31, 0), (Version::V311, 0x80), (Version::V5, 0x87)] {
-        let session = Session::open(
-            0,
-            &Opening { version, keep_alive_s: 0, durable: None, inflight_count_max: 1, receive_count_max: 1 },
-        );
+        let session = Session::open(0, &Opening::new(version));
         assert_eq!(session.grant_code(Err(Reason::NOT_AUTHORIZED)), refused);
         assert_eq!(session.grant_code(Ok(QoS::ExactlyOnce)), 2);
     }

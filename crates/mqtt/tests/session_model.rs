@@ -194,7 +194,8 @@ impl World {
             payload: &payload,
             qos: queued.qos,
             retain: false,
-            identifier: 0,
+            identifiers: &[],
+            expires_in_s: None,
             place: self.is_durable.then_some(place),
             again: false,
             released: queued.released,
@@ -258,7 +259,8 @@ impl World {
             }
         }
         if let Some((packet_id, qos)) = refused {
-            self.step(Input::Refused { packet_id, qos, reason: Reason::NOT_AUTHORIZED });
+            let (reason, properties) = (Reason::NOT_AUTHORIZED, Properties::EMPTY);
+            self.step(Input::Refused { packet_id, qos, reason, properties });
         }
     }
 
@@ -356,11 +358,10 @@ impl World {
 
 fn opening(version: Version, durable: Option<Restored>) -> Opening {
     Opening {
-        version,
-        keep_alive_s: 0,
         durable,
         inflight_count_max: WINDOW,
         receive_count_max: RECEIVE_MAXIMUM,
+        ..Opening::new(version)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Kind;
 use crate::codec::{Reader, Sender, Violation, put_u16, put_variable, variable_bytes};
 use crate::limits::{FIELD_BYTES_MAX, HEADER_BYTES_MAX};
-use crate::property::{Properties, PropertyId};
+use crate::property::{self, Properties, PropertyId};
 use crate::{QoS, Version, topic};
 
 /// A message.
@@ -74,7 +74,7 @@ fn check_properties(topic: &str, properties: &Properties<'_>, sender: Sender) ->
 
 /// The parts of a PUBLISH to write. The same parts can be written into many buffers; only what differs between
 /// receivers changes in between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PublishParts<'a> {
     /// See [`Publish::dup`].
     pub dup: bool,
@@ -86,8 +86,15 @@ pub struct PublishParts<'a> {
     pub topic: [&'a str; 2],
     /// Not written at QoS 0.
     pub packet_id: u16,
-    /// The number of the receiver's subscription, 0 for none. Not written before 5.0.
-    pub identifier: u32,
+    /// The number that stands for the topic on this connection, 0 for none; with it the topic may be empty. Not
+    /// written before 5.0.
+    pub alias: u16,
+    /// The numbers of the receiver's subscriptions that match, in any order; a 0 says nothing and is left out. Not
+    /// written before 5.0.
+    pub identifiers: &'a [u32],
+    /// Seconds for which the message is still of use: written in place of the message expiry interval in the headers
+    /// [MQTT-3.3.2-6 of 5.0]. `None` leaves the headers as they are.
+    pub expires_in_s: Option<u32>,
     /// Properties as the bytes of [`Properties::as_bytes`]. Not written before 5.0.
     pub headers: &'a [u8],
     /// Any bytes.
@@ -102,9 +109,9 @@ impl<'a> From<&Publish<'a>> for PublishParts<'a> {
             retain: publish.retain,
             topic: [publish.topic, ""],
             packet_id: publish.packet_id,
-            identifier: 0,
             headers: publish.properties.as_bytes(),
             payload: publish.payload,
+            ..PublishParts::default()
         }
     }
 }
@@ -115,9 +122,29 @@ impl PublishParts<'_> {
     }
 
     fn properties_bytes(&self) -> usize {
-        let identifier_bytes =
-            if self.identifier == 0 { 0 } else { 1 + variable_bytes(self.identifier as usize) };
-        self.headers.len() + identifier_bytes
+        let alias_bytes = if self.alias == 0 { 0 } else { 3 };
+        let identifiers = self.identifiers.iter().filter(|it| **it != 0);
+        let identifier_bytes: usize = identifiers.map(|it| 1 + variable_bytes(*it as usize)).sum();
+        alias_bytes + identifier_bytes + self.headers.len()
+    }
+
+    fn encode_properties(&self, out: &mut Vec<u8>) {
+        put_variable(out, self.properties_bytes());
+        if self.alias != 0 {
+            out.push(PropertyId::TopicAlias as u8);
+            put_u16(out, self.alias);
+        }
+        for identifier in self.identifiers.iter().filter(|it| **it != 0) {
+            out.push(PropertyId::SubscriptionIdentifier as u8);
+            put_variable(out, *identifier as usize);
+        }
+        let start = out.len();
+        out.extend_from_slice(self.headers);
+        if let Some(expires_in_s) = self.expires_in_s
+            && let Some(headers) = out.get_mut(start..)
+        {
+            property::set_message_expiry(headers, expires_in_s);
+        }
     }
 
     fn remaining_bytes(&self, version: Version) -> usize {
@@ -152,12 +179,7 @@ pub fn encode_publish(out: &mut Vec<u8>, version: Version, parts: &PublishParts<
         put_u16(out, parts.packet_id);
     }
     if version == Version::V5 {
-        put_variable(out, parts.properties_bytes());
-        if parts.identifier != 0 {
-            out.push(PropertyId::SubscriptionIdentifier as u8);
-            put_variable(out, parts.identifier as usize);
-        }
-        out.extend_from_slice(parts.headers);
+        parts.encode_properties(out);
     }
     out.extend_from_slice(parts.payload);
 }

@@ -4,7 +4,10 @@
 //! PUBLISH to the PUBREL, so that a repeated PUBLISH is answered but not taken twice (method A of section 4.3.3). It
 //! never looks at what a message says, and never acknowledges what was not reported stored.
 
-use super::{Effect, Keep, Receipt};
+use std::sync::Arc;
+
+use super::alias::Heard;
+use super::{Effect, Keep, Opening, Receipt};
 use crate::codec::Violation;
 use crate::packet::{Ack, Packet, Publish};
 use crate::{QoS, Reason, Version};
@@ -25,6 +28,7 @@ pub(super) struct Inbound {
     /// Messages above QoS 0 that this connection began and nobody has finished.
     open_count: u32,
     open_count_max: u32,
+    aliases: Heard,
     is_durable: bool,
     version: Version,
 }
@@ -49,21 +53,23 @@ enum Phase {
 }
 
 impl Inbound {
-    /// `received`: packet ids that an earlier connection of a durable session left behind.
-    pub(super) fn new(version: Version, received: Option<&[u16]>, receive_count_max: u16) -> Self {
+    pub(super) fn new(opening: &Opening) -> Self {
         let held = |packet_id: &u16| Held { packet_id: *packet_id, phase: Phase::Received, is_open: false };
-        let mut held: Vec<Held> = received.unwrap_or_default().iter().map(held).collect();
+        let received = opening.durable.as_ref().map(|it| &*it.received).unwrap_or_default();
+        let mut held: Vec<Held> = received.iter().map(held).collect();
         held.sort_unstable_by_key(|it| it.packet_id);
         held.dedup_by_key(|it| it.packet_id);
         // Before 5.0 there is no receive maximum that a client could exceed.
-        let open_count_max = if version == Version::V5 { u32::from(receive_count_max) } else { u32::MAX };
+        let is_v5 = opening.version == Version::V5;
+        let open_count_max = if is_v5 { u32::from(opening.receive_count_max) } else { u32::MAX };
         Inbound {
             held,
             owed_count: 0,
             open_count: 0,
             open_count_max,
-            is_durable: received.is_some(),
-            version,
+            aliases: Heard::new(opening.topic_alias_count_max),
+            is_durable: opening.durable.is_some(),
+            version: opening.version,
         }
     }
 
@@ -79,12 +85,20 @@ impl Inbound {
         }
     }
 
+    /// The topic that a PUBLISH names by its alias.
+    pub(super) fn aliased_topic(&self, publish: &Publish<'_>) -> Option<Arc<str>> {
+        self.aliases.topic(publish)
+    }
+
     /// PUBLISH.
     pub(super) fn on_publish<'a>(
         &mut self,
         publish: Publish<'a>,
         effects: &mut Vec<Effect<'a>>,
     ) -> Result<(), Violation> {
+        if !publish.properties.is_empty() {
+            self.aliases.take(&publish)?;
+        }
         match publish.qos {
             QoS::AtMostOnce => {}
             QoS::AtLeastOnce => {
@@ -133,38 +147,33 @@ impl Inbound {
 
     /// The message is on disk (or wherever its quality asks it to be).
     pub(super) fn on_stored(&mut self, packet_id: u16, qos: QoS, effects: &mut Vec<Effect<'_>>) {
-        self.answer(packet_id, qos, Reason::SUCCESS, effects);
+        self.answer(Ack::success(packet_id), qos, effects);
     }
 
     /// The message was refused. At QoS 2 an error ends the flow in 5.0 [MQTT-4.3.3-9 of 5.0]; an older client sends
     /// PUBREL after the plain PUBREC and finds the id unknown, which is answered as it expects.
-    pub(super) fn on_refused(
-        &mut self,
-        packet_id: u16,
-        qos: QoS,
-        reason: Reason,
-        effects: &mut Vec<Effect<'_>>,
-    ) {
-        if qos == QoS::ExactlyOnce && reason.is_error() {
+    pub(super) fn on_refused<'a>(&mut self, refusal: Ack<'a>, qos: QoS, effects: &mut Vec<Effect<'a>>) {
+        let packet_id = refusal.packet_id;
+        if qos == QoS::ExactlyOnce && refusal.reason.is_error() {
             self.forget(packet_id);
             self.keep(Keep::ReceiveDone { packet_id }, None, effects);
         }
-        self.answer(packet_id, qos, reason, effects);
+        let is_v5 = self.version == Version::V5;
+        self.answer(if is_v5 { refusal } else { Ack::success(packet_id) }, qos, effects);
     }
 
-    fn answer(&mut self, packet_id: u16, qos: QoS, reason: Reason, effects: &mut Vec<Effect<'_>>) {
-        let reason = if self.version == Version::V5 { reason } else { Reason::SUCCESS };
+    fn answer<'a>(&mut self, ack: Ack<'a>, qos: QoS, effects: &mut Vec<Effect<'a>>) {
         let packet = match qos {
             QoS::AtMostOnce => return,
             QoS::AtLeastOnce => {
                 self.open_count = self.open_count.saturating_sub(1);
-                Packet::PubAck(Ack::with(packet_id, reason))
+                Packet::PubAck(ack)
             }
             QoS::ExactlyOnce => {
-                if let Some(held) = self.held_mut(packet_id).filter(|it| it.phase == Phase::Storing) {
+                if let Some(held) = self.held_mut(ack.packet_id).filter(|it| it.phase == Phase::Storing) {
                     held.phase = Phase::Received;
                 }
-                Packet::PubRec(Ack::with(packet_id, reason))
+                Packet::PubRec(ack)
             }
         };
         self.owed_count = self.owed_count.saturating_sub(1);

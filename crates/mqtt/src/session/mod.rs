@@ -8,15 +8,22 @@
 //!
 //! An idle session owns nothing on the heap.
 
+mod alias;
 mod inbound;
 mod outbound;
+mod terms;
 
-use crate::codec::Violation;
-use crate::packet::{Disconnect, Packet, Publish, PublishParts, SubAck, Subscribe, UnsubAck, Unsubscribe};
+use std::sync::Arc;
+
+use crate::codec::{Violation, variable_bytes};
+use crate::packet::{
+    Ack, Disconnect, Packet, Publish, PublishParts, SubAck, Subscribe, UnsubAck, Unsubscribe,
+};
 use crate::property::Properties;
 use crate::{QoS, Reason, Version};
 use inbound::Inbound;
 use outbound::Outbound;
+pub use terms::Terms;
 
 /// What was agreed by CONNECT and CONNACK, and what an earlier connection left behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +40,27 @@ pub struct Opening {
     /// QoS 1 and 2 messages that the client may have under way to us: the receive maximum that we announced. Held
     /// against 5.0 clients only; older ones were never told.
     pub receive_count_max: u16,
+    /// Topics for which the client may choose a number: the topic alias maximum that we announced, 0 for none; at most
+    /// [`TOPIC_ALIAS_COUNT_MAX`](crate::limits::TOPIC_ALIAS_COUNT_MAX).
+    pub topic_alias_count_max: u16,
+    /// What the client's CONNECT asks for.
+    pub terms: Terms,
+}
+
+impl Opening {
+    /// Without keep alive, without anything stored, and without bounds on what is under way: for the fields that do not
+    /// matter.
+    pub fn new(version: Version) -> Opening {
+        Opening {
+            version,
+            keep_alive_s: 0,
+            durable: None,
+            inflight_count_max: u16::MAX,
+            receive_count_max: u16::MAX,
+            topic_alias_count_max: 0,
+            terms: Terms::default(),
+        }
+    }
 }
 
 /// What is stored of a durable session beside its queue and its subscriptions.
@@ -59,6 +87,9 @@ pub enum Input<'a> {
         qos: QoS,
         /// Why; below 0x80 it counts as taken.
         reason: Reason,
+        /// The reason in words, and whatever else explains it. Sent in 5.0 only, and only to a client that wants it
+        /// and takes a packet of that size.
+        properties: Properties<'a>,
     },
     /// The filters of a SUBSCRIBE were decided.
     Granted {
@@ -66,6 +97,8 @@ pub enum Input<'a> {
         packet_id: u16,
         /// One per filter, by [`Session::grant_code`].
         codes: &'a [u8],
+        /// See [`Input::Refused`].
+        properties: Properties<'a>,
     },
     /// The filters of an UNSUBSCRIBE were removed.
     Removed {
@@ -73,6 +106,8 @@ pub enum Input<'a> {
         packet_id: u16,
         /// One per filter: reason codes of 5.0, not sent before it.
         codes: &'a [u8],
+        /// See [`Input::Refused`].
+        properties: Properties<'a>,
     },
     /// A message for the client. Feed at most [`Session::room`] of them at QoS 1 and 2.
     Deliver(Delivery<'a>),
@@ -81,7 +116,7 @@ pub enum Input<'a> {
 }
 
 /// A message to deliver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delivery<'a> {
     /// The topic name as the client is to see it.
     pub topic: &'a str,
@@ -91,10 +126,14 @@ pub struct Delivery<'a> {
     pub payload: &'a [u8],
     /// The lower of the message's quality and the subscription's.
     pub qos: QoS,
-    /// A retained message for a new subscription.
+    /// The retain flag as the client is to see it: a retained message for a new subscription, or (5.0) a live one whose
+    /// publisher set it, for a subscription with retain as published.
     pub retain: bool,
-    /// The number that the client gave its subscription (5.0), 0 for none.
-    pub identifier: u32,
+    /// The numbers that the client gave those of its subscriptions that match (5.0), in any order; 0 says nothing.
+    pub identifiers: &'a [u32],
+    /// Seconds for which the message is still of use, if its publisher bounded that (5.0): sent instead of what the
+    /// headers say. One that is of no use any more is not to be delivered, unless it was sent before.
+    pub expires_in_s: Option<u32>,
     /// Its place in the stored queue, for a durable session at QoS 1 and 2; the packet id is derived from it. Places
     /// start at 1 and are fed in ascending order: one that was fed on this connection before is ignored.
     pub place: Option<u64>,
@@ -170,8 +209,15 @@ pub enum Effect<'a> {
     Send(Packet<'a>),
     /// Send this message, with [`encode_publish`](crate::codec::encode_publish).
     Deliver(PublishParts<'a>),
+    /// A message to deliver was left out: it is larger than the client's maximum packet size, and counts as delivered
+    /// [MQTT-3.1.2-25 of 5.0].
+    TooLarge {
+        /// Of the packet that it would have been.
+        bytes: usize,
+    },
     /// Decide about the message, route and store it. At QoS 1 and 2 answer with `Stored(Receipt::Publish)` once it
-    /// is stored, or with `Refused`.
+    /// is stored, or with `Refused`. Where the topic is empty, ask [`Session::aliased_topic`] before the next step. Of
+    /// its properties, [`travelling`](Properties::travelling) goes on with the message.
     Publish(Publish<'a>),
     /// Decide about the filters; answer with `Granted`.
     Subscribe(Subscribe<'a>),
@@ -196,6 +242,8 @@ pub enum Close {
         /// A 5.0 client gave another reason than a normal disconnection (0x04 asks for nothing else): its will is
         /// to be published. Otherwise the will is discarded [MQTT-3.14.4-3].
         send_will: bool,
+        /// Seconds for which the session is to outlive the connection, where the client changed its mind (5.0).
+        session_expiry_s: Option<u32>,
     },
     /// Nothing was heard for one and a half times the keep alive [MQTT-3.1.2-24].
     KeepAliveExpired,
@@ -211,6 +259,7 @@ pub struct Session {
     /// Milliseconds of silence that are allowed, 0 for any.
     silence_ms_max: u32,
     heard_at_ms: u64,
+    terms: Terms,
     inbound: Inbound,
     outbound: Outbound,
 }
@@ -218,18 +267,14 @@ pub struct Session {
 impl Session {
     /// A session whose CONNECT has been accepted just now.
     pub fn open(now_ms: u64, hello: &Opening) -> Session {
-        let restored = hello.durable.as_ref();
         Session {
             version: hello.version,
             is_open: true,
             silence_ms_max: u32::from(hello.keep_alive_s) * 1_500,
             heard_at_ms: now_ms,
-            inbound: Inbound::new(hello.version, restored.map(|it| &*it.received), hello.receive_count_max),
-            outbound: Outbound::new(
-                hello.version,
-                restored.map(|it| it.sent_place),
-                hello.inflight_count_max,
-            ),
+            terms: hello.terms,
+            inbound: Inbound::new(hello),
+            outbound: Outbound::new(hello),
         }
     }
 
@@ -253,16 +298,21 @@ impl Session {
                 self.outbound.on_release_stored(packet_id, effects);
             }
             Input::Stored(Receipt::Dequeue { packet_id }) => self.outbound.on_dequeued(packet_id),
-            Input::Refused { packet_id, qos, reason } => {
-                self.inbound.on_refused(packet_id, qos, reason, effects);
+            Input::Refused { packet_id, qos, reason, properties } => {
+                let properties = self.explanation(properties, 1);
+                self.inbound.on_refused(Ack { packet_id, reason, properties }, qos, effects);
             }
-            Input::Granted { packet_id, codes } => {
-                let properties = Properties::EMPTY;
-                effects.push(Effect::Send(Packet::SubAck(SubAck { packet_id, properties, codes })));
+            Input::Granted { packet_id, codes, properties } => {
+                let properties = self.explanation(properties, codes.len());
+                self.answer(Packet::SubAck(SubAck { packet_id, properties, codes }), codes.len(), effects);
             }
-            Input::Removed { packet_id, codes } => {
-                let properties = Properties::EMPTY;
-                effects.push(Effect::Send(Packet::UnsubAck(UnsubAck { packet_id, properties, codes })));
+            Input::Removed { packet_id, codes, properties } => {
+                let properties = self.explanation(properties, codes.len());
+                self.answer(
+                    Packet::UnsubAck(UnsubAck { packet_id, properties, codes }),
+                    codes.len(),
+                    effects,
+                );
             }
             Input::Deliver(delivery) => self.outbound.deliver(&delivery, effects),
             Input::Tick if self.deadline_ms().is_some_and(|deadline_ms| now_ms >= deadline_ms) => {
@@ -274,7 +324,7 @@ impl Session {
 
     fn on_packet<'a>(&mut self, packet: Packet<'a>, effects: &mut Vec<Effect<'a>>) -> Result<(), Violation> {
         match packet {
-            Packet::Publish(publish) => return self.on_publish(publish, effects),
+            Packet::Publish(publish) => return self.inbound.on_publish(publish, effects),
             Packet::PubAck(ack) => self.outbound.on_acknowledged(&ack, effects),
             Packet::PubRec(ack) => self.outbound.on_received(&ack, effects),
             Packet::PubRel(ack) => self.inbound.on_release(&ack, effects),
@@ -287,10 +337,7 @@ impl Session {
                 self.outbound.rest();
                 effects.push(Effect::Send(Packet::PingResp));
             }
-            Packet::Disconnect(disconnect) => {
-                let send_will = disconnect.reason != Reason::SUCCESS;
-                self.close(Close::Goodbye { send_will }, None, effects);
-            }
+            Packet::Disconnect(disconnect) => return self.on_disconnect(&disconnect, effects),
             Packet::Connect(_) => return Err(SECOND_CONNECT),
             Packet::Auth(_) => return Err(AUTH_WITHOUT_METHOD),
             Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
@@ -300,15 +347,49 @@ impl Session {
         Ok(())
     }
 
-    fn on_publish<'a>(
+    fn on_disconnect(
         &mut self,
-        publish: Publish<'a>,
-        effects: &mut Vec<Effect<'a>>,
+        disconnect: &Disconnect<'_>,
+        effects: &mut Vec<Effect<'_>>,
     ) -> Result<(), Violation> {
-        if !publish.properties.is_empty() && publish.properties.topic_alias().is_some() {
-            return Err(TOPIC_ALIAS);
+        let session_expiry_s = disconnect.properties.session_expiry_s();
+        if self.terms.session_expiry_s == 0 && session_expiry_s.is_some_and(|it| it != 0) {
+            return Err(EXPIRY_AFTERWARDS);
         }
-        self.inbound.on_publish(publish, effects)
+        let send_will = disconnect.reason != Reason::SUCCESS;
+        self.close(Close::Goodbye { send_will, session_expiry_s }, None, effects);
+        Ok(())
+    }
+
+    /// What may go out with an acknowledgement of so many codes: all or nothing [MQTT-3.1.2-29, MQTT-3.4.2-2 of 5.0].
+    fn explanation<'a>(&self, properties: Properties<'a>, code_count: usize) -> Properties<'a> {
+        let bytes = properties.as_bytes().len();
+        let fits = || self.fits(variable_bytes(bytes) + bytes + code_count);
+        if self.terms.wants_problem_information && fits() { properties } else { Properties::EMPTY }
+    }
+
+    /// SUBACK or UNSUBACK. One with so many codes that the client cannot take it ends the connection: it asked for more
+    /// filters at once than it lets us answer.
+    fn answer<'a>(&mut self, packet: Packet<'a>, code_count: usize, effects: &mut Vec<Effect<'a>>) {
+        if self.fits(1 + code_count) {
+            effects.push(Effect::Send(packet));
+        } else {
+            self.close(Close::Protocol(ANSWER_TOO_LARGE), Some(ANSWER_TOO_LARGE.reason), effects);
+        }
+    }
+
+    /// Whether the client takes a packet with a packet identifier and so many bytes behind it.
+    fn fits(&self, bytes: usize) -> bool {
+        let remaining = 2 + bytes;
+        self.version != Version::V5
+            || 1 + variable_bytes(remaining) + remaining <= self.terms.packet_bytes_max as usize
+    }
+
+    /// The topic of a PUBLISH that this session has just asked its owner to publish, where the client named it by an
+    /// alias; `None` where the packet has the topic itself. Ask before the next step: a client may give the number to
+    /// another topic.
+    pub fn aliased_topic(&self, publish: &Publish<'_>) -> Option<Arc<str>> {
+        if publish.topic.is_empty() { self.inbound.aliased_topic(publish) } else { None }
     }
 
     /// The last effects: DISCONNECT with the reason, if there is one and the version can say it, and the close.
@@ -369,10 +450,15 @@ const AUTH_WITHOUT_METHOD: Violation =
 const ONLY_FROM_SERVERS: Violation =
     Violation::protocol("§ 2.2.1", "a client sent a packet that only a server may send");
 
-const TOPIC_ALIAS: Violation = Violation::new(
-    Reason::TOPIC_ALIAS_INVALID,
-    "5.0 § 3.3.2.3.4",
-    "a client used a topic alias beyond the maximum announced",
+const EXPIRY_AFTERWARDS: Violation = Violation::protocol(
+    "5.0 § 3.14.2.2.2",
+    "DISCONNECT asks for a session that outlives its connection, which CONNECT did not",
+);
+
+const ANSWER_TOO_LARGE: Violation = Violation::new(
+    Reason::PACKET_TOO_LARGE,
+    "5.0 § 3.1.2.11.4",
+    "the answer to a packet is larger than the client's maximum packet size",
 );
 
 #[cfg(test)]

@@ -8,12 +8,17 @@
 
 use std::collections::VecDeque;
 
-use super::{Delivery, Effect, Keep, Receipt};
+use super::alias::Told;
+use super::{Delivery, Effect, Keep, Opening, Receipt};
+use crate::codec::publish_bytes;
 use crate::packet::{Ack, Packet, PublishParts};
 use crate::{QoS, Reason, Version};
 
 /// How many packet ids there are: 1 to 65,535 (section 2.3.1).
 const PACKET_ID_COUNT: u64 = 65_535;
+
+/// What a topic alias costs; a topic as short as that needs none.
+const ALIAS_BYTES: usize = 3;
 
 /// What was sent and not yet finished.
 #[derive(Debug)]
@@ -24,6 +29,9 @@ pub(super) struct Outbound {
     /// The last place that was ever sent, over all connections of a durable session.
     sent_place: u64,
     window_count_max: u16,
+    /// What the client's maximum packet size leaves to us.
+    packet_bytes_max: u32,
+    aliases: Told,
     is_durable: bool,
     version: Version,
 }
@@ -50,15 +58,16 @@ enum Phase {
 }
 
 impl Outbound {
-    /// `sent_place`: the mark that an earlier connection of a durable session left behind.
-    pub(super) fn new(version: Version, sent_place: Option<u64>, window_count_max: u16) -> Self {
+    pub(super) fn new(opening: &Opening) -> Self {
         Outbound {
             window: VecDeque::new(),
             last_place: 0,
-            sent_place: sent_place.unwrap_or(0),
-            window_count_max,
-            is_durable: sent_place.is_some(),
-            version,
+            sent_place: opening.durable.as_ref().map_or(0, |it| it.sent_place),
+            window_count_max: opening.inflight_count_max,
+            packet_bytes_max: opening.terms.packet_bytes_max,
+            aliases: Told::new(opening.terms.topic_alias_count_max),
+            is_durable: opening.durable.is_some(),
+            version: opening.version,
         }
     }
 
@@ -92,27 +101,60 @@ impl Outbound {
     /// A message for the client.
     pub(super) fn deliver<'a>(&mut self, delivery: &Delivery<'a>, effects: &mut Vec<Effect<'a>>) {
         if delivery.qos == QoS::AtMostOnce {
-            effects.push(Effect::Deliver(parts_of(delivery, 0, false)));
+            effects.push(self.fitting(parts_of(delivery, 0, false)));
             return;
         }
         let Some(place) = self.next_place(delivery.place) else { return };
         let packet_id = packet_id_of(place);
-        let phase = match delivery.qos {
-            _ if delivery.released => Phase::Complete,
-            QoS::AtMostOnce | QoS::AtLeastOnce => Phase::Acknowledge,
-            QoS::ExactlyOnce => Phase::Receive,
-        };
-        self.window.push_back(Slot { place, packet_id, phase });
-        self.last_place = place;
         let is_new = place > self.sent_place;
+        let (phase, effect) = match delivery.qos {
+            _ if delivery.released => {
+                (Phase::Complete, Effect::Send(Packet::PubRel(Ack::success(packet_id))))
+            }
+            qos => {
+                let parts = parts_of(delivery, packet_id, delivery.again || !is_new);
+                let is_twice = qos == QoS::ExactlyOnce;
+                (if is_twice { Phase::Receive } else { Phase::Acknowledge }, self.fitting(parts))
+            }
+        };
+        self.last_place = place;
+        if let Effect::TooLarge { .. } = effect {
+            if self.is_durable {
+                effects.push(Effect::Keep { what: Keep::Dequeue { place }, receipt: None });
+            }
+            effects.push(effect);
+            return;
+        }
+        self.window.push_back(Slot { place, packet_id, phase });
         if is_new && self.is_durable {
             self.sent_place = place;
             effects.push(Effect::Keep { what: Keep::Sent { place }, receipt: None });
         }
-        effects.push(match phase {
-            Phase::Complete => Effect::Send(Packet::PubRel(Ack::success(packet_id))),
-            _ => Effect::Deliver(parts_of(delivery, packet_id, delivery.again || !is_new)),
-        });
+        effects.push(effect);
+    }
+
+    /// The delivery of a message, with a topic alias where there is one to be had; or, where the client takes no packet
+    /// as large, that it was left out [MQTT-3.1.2-25 of 5.0].
+    fn fitting<'a>(&mut self, mut parts: PublishParts<'a>) -> Effect<'a> {
+        if self.version != Version::V5 {
+            return Effect::Deliver(parts);
+        }
+        let [topic, _] = parts.topic;
+        if let Some(alias) = self.aliases.known(topic) {
+            parts = PublishParts { alias, topic: ["", ""], ..parts };
+        }
+        let bytes = publish_bytes(Version::V5, &parts);
+        if bytes > self.packet_bytes_max as usize {
+            return Effect::TooLarge { bytes };
+        }
+        if let Some(alias) = self.aliases.free().filter(|_| parts.alias == 0 && topic.len() > ALIAS_BYTES) {
+            let named = PublishParts { alias, ..parts };
+            if publish_bytes(Version::V5, &named) <= self.packet_bytes_max as usize {
+                self.aliases.tell(topic);
+                parts = named;
+            }
+        }
+        Effect::Deliver(parts)
     }
 
     /// The place of the next message, or nothing if it must not be sent: a place that was sent on this connection
@@ -222,7 +264,9 @@ fn parts_of<'a>(delivery: &Delivery<'a>, packet_id: u16, dup: bool) -> PublishPa
         retain: delivery.retain,
         topic: [delivery.topic, ""],
         packet_id,
-        identifier: delivery.identifier,
+        alias: 0,
+        identifiers: delivery.identifiers,
+        expires_in_s: delivery.expires_in_s,
         headers: delivery.headers,
         payload: delivery.payload,
     }

@@ -6,8 +6,11 @@
 //! | Line | Means |
 //! |---|---|
 //! | `open 311 durable sent@9 received#4 window=2 receive=2 keepalive=10` | the version, and what differs from the default |
+//! | `open 5 aliases=2 takes-aliases=2 takes-bytes=99 expiry=60 terse` | what only 5.0 agrees on; `terse` wants no problem information |
 //! | `> publish q1 #7 dup` | the client sends a packet; `q` is the QoS, `#` the packet id, `x87` a reason code |
+//! | `> publish q0 on=a/b alias=1` | with a topic other than `t`, or with `on=` none at all |
 //! | `+ stored publish q1 #7`, `+ deliver q2 @5`, `+ tick 15000` | the owner reports; `@` is a place in the queue |
+//! | `+ refused q1 #7 x87 because=no` | with a reason in words |
 //! | `< puback #7` | the session sends a packet |
 //! | `= publish q1 #7`, `= keep release @5 then release #5`, `= close goodbye` | the session asks its owner |
 //! | `? room 1` | a question to the session, and the answer it must give |
@@ -18,7 +21,7 @@ use mqtt::packet::{
     Subscribe, UnsubAck, Unsubscribe,
 };
 use mqtt::property::{Properties, PropertyId, PropertyWriter, Value};
-use mqtt::session::{Close, Delivery, Effect, Input, Keep, Opening, Receipt, Restored, Session};
+use mqtt::session::{Close, Delivery, Effect, Input, Keep, Opening, Receipt, Restored, Session, Terms};
 use mqtt::{QoS, Reason, Version};
 
 /// Plays a script; panics with its name and the line where the session did otherwise.
@@ -61,6 +64,15 @@ impl<'s> Words<'s> {
         self.0.iter().find_map(|word| word.strip_prefix(prefix)?.parse().ok())
     }
 
+    /// The numbers of all words with the prefix.
+    fn numbers(&self, prefix: &str) -> Vec<u32> {
+        self.0.iter().filter_map(|word| word.strip_prefix(prefix)?.parse().ok()).collect()
+    }
+
+    fn text(&self, prefix: &str) -> Option<&'s str> {
+        self.0.iter().find_map(|word| word.strip_prefix(prefix))
+    }
+
     fn packet_id(&self) -> u16 {
         self.number("#").unwrap_or(0)
     }
@@ -95,6 +107,13 @@ fn opening_of(words: &Words<'_>) -> Opening {
         durable: words.has("durable").then_some(restored),
         inflight_count_max: words.number("window=").unwrap_or(100),
         receive_count_max: words.number("receive=").unwrap_or(100),
+        topic_alias_count_max: words.number("aliases=").unwrap_or(0),
+        terms: Terms {
+            session_expiry_s: words.number("expiry=").unwrap_or(0),
+            packet_bytes_max: words.number("takes-bytes=").unwrap_or(u32::MAX),
+            topic_alias_count_max: words.number("takes-aliases=").unwrap_or(0),
+            wants_problem_information: !words.has("terse"),
+        },
     }
 }
 
@@ -114,37 +133,47 @@ fn answer(session: &Session, question: &str) -> String {
 fn step(session: &mut Session, now_ms: &mut u64, version: Version, line: &str) -> Vec<String> {
     let words = Words::new(line);
     let codes = words.codes();
-    let mut effects = Vec::new();
-    let mut bytes = Vec::new();
+    let identifiers: Vec<u32> = words.numbers("id=");
+    let (mut effects, mut bytes, mut because) = (Vec::new(), Vec::new(), Vec::new());
+    if let Some(text) = words.text("because=") {
+        PropertyWriter::new(&mut because).push(PropertyId::ReasonString, Value::Text(text));
+    }
     let input = match words.word(0) {
         ">" => {
             write_packet(&words, version, &mut bytes);
             Input::Packet(decode(&bytes, version).expect("a packet that can be read"))
         }
-        "+" => report(&words, now_ms, &codes),
+        "+" => report(&words, now_ms, &codes, &identifiers, Properties::stored(&because)),
         other => panic!("a line starts with {other:?}"),
     };
     session.step(*now_ms, input, &mut effects);
-    effects.iter().map(told).collect()
+    effects.iter().map(|effect| told(effect, session)).collect()
 }
 
-fn report<'a>(words: &Words<'_>, now_ms: &mut u64, codes: &'a [u8]) -> Input<'a> {
+fn report<'a>(
+    words: &Words<'a>,
+    now_ms: &mut u64,
+    codes: &'a [u8],
+    identifiers: &'a [u32],
+    properties: Properties<'a>,
+) -> Input<'a> {
     let packet_id = words.packet_id();
     match (words.word(1), words.word(2)) {
         ("stored", "publish") => Input::Stored(Receipt::Publish { packet_id, qos: words.qos() }),
         ("stored", "dequeue") => Input::Stored(Receipt::Dequeue { packet_id }),
         ("stored", "release") => Input::Stored(Receipt::Release { packet_id }),
         ("stored", "complete") => Input::Stored(Receipt::Complete { packet_id }),
-        ("refused", _) => Input::Refused { packet_id, qos: words.qos(), reason: words.reason() },
-        ("granted", _) => Input::Granted { packet_id, codes },
-        ("removed", _) => Input::Removed { packet_id, codes },
+        ("refused", _) => Input::Refused { packet_id, qos: words.qos(), reason: words.reason(), properties },
+        ("granted", _) => Input::Granted { packet_id, codes, properties },
+        ("removed", _) => Input::Removed { packet_id, codes, properties },
         ("deliver", _) => Input::Deliver(Delivery {
-            topic: "t",
+            topic: words.text("on=").unwrap_or("t"),
             headers: &[],
             payload: b"p",
             qos: words.qos(),
             retain: words.has("retain"),
-            identifier: words.number("id=").unwrap_or(0),
+            identifiers,
+            expires_in_s: None,
             place: words.number("@"),
             again: words.has("again"),
             released: words.has("released"),
@@ -164,12 +193,15 @@ fn write_packet(words: &Words<'_>, version: Version, out: &mut Vec<u8>) {
     if let Some(alias) = words.number("alias=") {
         PropertyWriter::new(&mut headers).push(PropertyId::TopicAlias, Value::Two(alias));
     }
+    if let Some(expiry_s) = words.number("expiry=") {
+        PropertyWriter::new(&mut headers).push(PropertyId::SessionExpiryInterval, Value::Four(expiry_s));
+    }
     let packet = match words.word(1) {
         "publish" => Packet::Publish(Publish {
             dup: words.has("dup"),
             qos: words.qos(),
             retain: words.has("retain"),
-            topic: "t",
+            topic: words.text("on=").unwrap_or("t"),
             packet_id,
             properties: Properties::stored(&headers),
             payload: b"p",
@@ -190,7 +222,10 @@ fn write_packet(words: &Words<'_>, version: Version, out: &mut Vec<u8>) {
             Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters })
         }
         "pingreq" => Packet::PingReq,
-        "disconnect" => Packet::Disconnect(Disconnect::with(words.reason())),
+        "disconnect" => Packet::Disconnect(Disconnect {
+            reason: words.reason(),
+            properties: Properties::stored(&headers),
+        }),
         "connect" => Packet::Connect(Connect {
             version,
             clean_start: true,
@@ -212,19 +247,27 @@ fn write_packet(words: &Words<'_>, version: Version, out: &mut Vec<u8>) {
 }
 
 /// An effect as a line of a script.
-fn told(effect: &Effect<'_>) -> String {
+fn told(effect: &Effect<'_>, session: &Session) -> String {
     match effect {
         Effect::Send(packet) => format!("< {}", packet_told(packet)),
         Effect::Deliver(parts) => format!("< {}", publish_told(parts)),
-        Effect::Publish(publish) => format!("= {}", publish_told(&PublishParts::from(publish))),
+        Effect::TooLarge { bytes } => format!("= too large {bytes}"),
+        Effect::Publish(publish) => {
+            let topic = session.aliased_topic(publish);
+            let publish = Publish { topic: topic.as_deref().unwrap_or(publish.topic), ..*publish };
+            format!("= {}", publish_told(&PublishParts::from(&publish)))
+        }
         Effect::Subscribe(it) => format!("= subscribe #{} {} filters", it.packet_id, it.filters.len()),
         Effect::Unsubscribe(it) => format!("= unsubscribe #{} {} filters", it.packet_id, it.filters.len()),
         Effect::Keep { what, receipt } => {
             let receipt = receipt.as_ref().map(receipt_told).unwrap_or_default();
             format!("= keep {}{receipt}", keep_told(what))
         }
-        Effect::Close(Close::Goodbye { send_will: false }) => "= close goodbye".to_owned(),
-        Effect::Close(Close::Goodbye { send_will: true }) => "= close goodbye with will".to_owned(),
+        Effect::Close(Close::Goodbye { send_will, session_expiry_s }) => {
+            let will = if *send_will { " with will" } else { "" };
+            let expiry = session_expiry_s.map(|it| format!(" expiry={it}")).unwrap_or_default();
+            format!("= close goodbye{will}{expiry}")
+        }
         Effect::Close(Close::KeepAliveExpired) => "= close silent".to_owned(),
         Effect::Close(Close::Protocol(violation)) => format!("= close [{}]", violation.clause),
     }
@@ -250,13 +293,13 @@ fn receipt_told(receipt: &Receipt) -> String {
 }
 
 fn packet_told(packet: &Packet<'_>) -> String {
-    let (name, packet_id, codes): (&str, u16, &[u8]) = match packet {
-        Packet::PubAck(ack) => ("puback", ack.packet_id, &[ack.reason.0]),
-        Packet::PubRec(ack) => ("pubrec", ack.packet_id, &[ack.reason.0]),
-        Packet::PubRel(ack) => ("pubrel", ack.packet_id, &[ack.reason.0]),
-        Packet::PubComp(ack) => ("pubcomp", ack.packet_id, &[ack.reason.0]),
-        Packet::SubAck(it) => ("suback", it.packet_id, it.codes),
-        Packet::UnsubAck(it) => ("unsuback", it.packet_id, it.codes),
+    let (name, packet_id, codes, properties): (&str, u16, &[u8], _) = match packet {
+        Packet::PubAck(ack) => ("puback", ack.packet_id, &[ack.reason.0], ack.properties),
+        Packet::PubRec(ack) => ("pubrec", ack.packet_id, &[ack.reason.0], ack.properties),
+        Packet::PubRel(ack) => ("pubrel", ack.packet_id, &[ack.reason.0], ack.properties),
+        Packet::PubComp(ack) => ("pubcomp", ack.packet_id, &[ack.reason.0], ack.properties),
+        Packet::SubAck(it) => ("suback", it.packet_id, it.codes, it.properties),
+        Packet::UnsubAck(it) => ("unsuback", it.packet_id, it.codes, it.properties),
         Packet::Disconnect(it) => return format!("disconnect x{:02x}", it.reason.0),
         Packet::PingResp => return "pingresp".to_owned(),
         other => panic!("a session never sends {other:?}"),
@@ -266,6 +309,9 @@ fn packet_told(packet: &Packet<'_>) -> String {
     let is_plain = matches!(packet.kind() as u8, 4..=7) && codes == [0];
     for code in codes.iter().filter(|_| !is_plain) {
         line += &format!(" x{code:02x}");
+    }
+    if let Some(because) = properties.reason_string() {
+        line += &format!(" because={because}");
     }
     line
 }
@@ -278,8 +324,16 @@ fn publish_told(parts: &PublishParts<'_>) -> String {
     for (is_set, word) in [(parts.dup, " dup"), (parts.retain, " retain")] {
         line += if is_set { word } else { "" };
     }
-    if parts.identifier != 0 {
-        line += &format!(" id={}", parts.identifier);
+    let topic = parts.topic.concat();
+    if topic != "t" {
+        line += &format!(" on={topic}");
+    }
+    let aliases = Properties::stored(parts.headers).topic_alias().into_iter().chain([parts.alias]);
+    for alias in aliases.filter(|it| *it != 0) {
+        line += &format!(" alias={alias}");
+    }
+    for identifier in parts.identifiers {
+        line += &format!(" id={identifier}");
     }
     line
 }

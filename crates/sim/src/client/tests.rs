@@ -173,14 +173,9 @@ async fn both_ends_may_send_more_than_the_pipe_holds() {
     let (mut client, mut server) = connected(Session::default(), false).await;
     let big = "x".repeat(100_000);
     let message = PublishParts {
-        dup: false,
-        qos: QoS::AtMostOnce,
-        retain: false,
         topic: ["t", ""],
-        packet_id: 0,
-        identifier: 0,
-        headers: &[],
         payload: big.as_bytes(),
+        ..PublishParts::default()
     };
     let mut bytes = Vec::new();
     mqtt::codec::encode_publish(&mut bytes, Version::V311, &message);

@@ -14,7 +14,7 @@ use mqtt::Version;
 use mqtt::codec::{self, FirstFault, Frame};
 use mqtt::packet::{ConnAck, Connect, Packet};
 use mqtt::property::{Properties, PropertyId, PropertyWriter, Value};
-use mqtt::session::{Opening, Restored, Session};
+use mqtt::session::{Opening, Restored, Session, Terms};
 use store::{Change, Changes, SessionState, StoreFault};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -320,6 +320,8 @@ impl Door {
             inflight_count_max: inflight_count_max(hub, &peer)
                 .min(connect.properties.receive_maximum().unwrap_or(u16::MAX)),
             receive_count_max: limits::RECEIVE_COUNT_MAX,
+            topic_alias_count_max: 0,
+            terms: Terms::of(connect),
             durable: seated
                 .restored
                 .as_ref()

@@ -121,11 +121,12 @@ impl Connection {
                 self.tally.write_count += 1;
                 codec::encode_publish(&mut self.writing, self.version, &parts);
             }
+            Effect::TooLarge { .. } => self.worker.hub.counters.dropped.add(1),
             Effect::Publish(publish) => self.on_publish(&publish, batch),
             Effect::Subscribe(subscribe) => self.on_subscribe(&subscribe, batch),
             Effect::Unsubscribe(unsubscribe) => self.on_unsubscribe(&unsubscribe, batch),
             Effect::Keep { what, receipt } => self.keep(what, receipt, batch),
-            Effect::Close(Close::Goodbye { send_will }) => {
+            Effect::Close(Close::Goodbye { send_will, .. }) => {
                 if !send_will {
                     self.will = None;
                 }
@@ -229,16 +230,19 @@ impl Connection {
             match answer {
                 Answer::Receipt(receipt) => self.step(Input::Stored(receipt), &mut batch),
                 Answer::Refused { packet_id, qos, reason } => {
-                    self.step(Input::Refused { packet_id, qos, reason }, &mut batch);
+                    let properties = Properties::EMPTY;
+                    self.step(Input::Refused { packet_id, qos, reason, properties }, &mut batch);
                 }
                 // The ticket of a kept place is never stored.
                 Answer::Parked { .. } => {}
                 Answer::Granted { packet_id, codes, retained } => {
-                    self.step(Input::Granted { packet_id, codes: &codes }, &mut batch);
+                    let properties = Properties::EMPTY;
+                    self.step(Input::Granted { packet_id, codes: &codes, properties }, &mut batch);
                     self.send_retained(&retained);
                 }
                 Answer::Removed { packet_id, codes } => {
-                    self.step(Input::Removed { packet_id, codes: &codes }, &mut batch);
+                    let properties = Properties::EMPTY;
+                    self.step(Input::Removed { packet_id, codes: &codes, properties }, &mut batch);
                 }
             }
         }

@@ -153,12 +153,10 @@ impl Connection {
             let parts = codec::PublishParts {
                 topic: [first, rest],
                 headers: message.headers(),
-                identifier: 0,
                 payload: message.payload(),
                 qos: wire_qos(QoS::AtMostOnce),
                 retain: true,
-                dup: false,
-                packet_id: 0,
+                ..codec::PublishParts::default()
             };
             codec::encode_publish(&mut self.writing, self.version, &parts);
             self.tally.write_count += 1;

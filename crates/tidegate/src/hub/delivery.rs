@@ -130,12 +130,11 @@ fn write_publish(
         &PublishParts {
             topic: [first, rest],
             headers: message.headers,
-            identifier,
+            identifiers: &[identifier],
             payload: message.payload,
             qos: crate::words::wire_qos(qos),
             retain: message.retain,
-            dup: false,
-            packet_id: 0,
+            ..PublishParts::default()
         },
     );
 }
