@@ -17,9 +17,19 @@ pub const PURGE_ROWS_PER_GROUP_MAX: usize = 5_000;
 pub const JOURNAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// Rows of one table of the embedded engine that are kept in memory before they are written to a sorted file.
 pub const MEMTABLE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// All that the embedded engine keeps in memory before it is in sorted files. The committer waits above it: the one
+/// thread that writes and merges those files would otherwise be outrun by sustained ingest, and memory, journals and
+/// the time to open would grow without an end. Groups grow meanwhile, and readers pause.
+pub const WRITE_BUFFER_BYTES_MAX: u64 = 320 * 1024 * 1024;
+/// How long the committer waits for that at a time, before it stores the next group all the same.
+pub const WRITE_BUFFER_WAIT_MS_MAX: u64 = 10_000;
 /// Blocks of sorted files that the embedded engine keeps in memory.
 pub const CACHE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
+const _: () = assert!(
+    WRITE_BUFFER_BYTES_MAX > 7 * MEMTABLE_BYTES_MAX,
+    "every table's buffer fits, or none is ever full"
+);
 const _: () = assert!(QUEUE_SPAN_PLACES_MAX < u16::MAX as u64);
 const _: () = assert!(QUEUE_MESSAGE_COUNT_MAX < QUEUE_SPAN_PLACES_MAX);
 const _: () = assert!(KEY_TEXT_BYTES_MAX + 256 < u16::MAX as usize);

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fjall::compaction::Leveled;
 use fjall::config::{BlockSizePolicy, FilterPolicy};
@@ -12,13 +13,17 @@ use parking_lot::RwLock;
 
 use crate::StoreFault;
 use crate::disk::{Disk, Each};
-use crate::limits::{CACHE_BYTES_MAX, JOURNAL_BYTES_MAX, MEMTABLE_BYTES_MAX};
+use crate::limits::{
+    CACHE_BYTES_MAX, JOURNAL_BYTES_MAX, MEMTABLE_BYTES_MAX, WRITE_BUFFER_BYTES_MAX, WRITE_BUFFER_WAIT_MS_MAX,
+};
 use crate::rows::Rows;
 use crate::schema::{Keys, Table};
 
 /// Threads that write sorted files and merge them. With more than one, fjall's first passes merging on to the others:
 /// while they are all busy it does so in a loop without a pause, which costs a core.
 const WORKER_COUNT: usize = 1;
+/// Pause between looks at how much is in memory.
+const ROOM_GLANCE_MS: u64 = 2;
 
 /// Rows in fjall.
 pub(crate) struct FjallDisk {
@@ -92,10 +97,24 @@ fn read_fault(fault: fjall::Error) -> StoreFault {
     StoreFault::Read(fault.to_string())
 }
 
+/// Waits while more is in memory than fjall's worker has been able to write to sorted files.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "fjall has no condition to wait for, and this is no worker's thread"
+)]
+fn wait_for_room(database: &Database) {
+    let mut waited_ms = 0;
+    while database.write_buffer_size() > WRITE_BUFFER_BYTES_MAX && waited_ms < WRITE_BUFFER_WAIT_MS_MAX {
+        std::thread::sleep(Duration::from_millis(ROOM_GLANCE_MS));
+        waited_ms += ROOM_GLANCE_MS;
+    }
+}
+
 impl Disk for FjallDisk {
     fn apply(&self, rows: &Rows) -> Result<(), String> {
         let open = self.open.read();
         let Open { database, keyspaces, .. } = open.as_ref().ok_or("it is closed")?;
+        wait_for_room(database);
         let mut batch = database.batch().durability(Some(PersistMode::SyncData));
         for row in rows.iter() {
             let keyspace = &keyspaces[row.table.index()];
