@@ -34,6 +34,8 @@ pub(crate) const TAIL_EVENT_COUNT_MAX: usize = 1_024;
 /// Threads with which a worker reads the store for its connections. After a restart a whole fleet wants its queues at
 /// once; tokio would start 512 of them.
 pub(crate) const READER_THREAD_COUNT_MAX: usize = 4;
+/// Rounds of one connection before the others on its worker have their turn.
+pub(crate) const ROUNDS_PER_TURN_COUNT_MAX: usize = 4;
 /// A worker's scratch buffer: one read, then everything in it is processed at once.
 pub(crate) const READ_BYTES: usize = 64 * 1024;
 /// How long a farewell may take: last bytes to a client that does not read.

@@ -75,6 +75,7 @@ fn plan(workload: Workload, qos: QoS) -> Plan {
         connections: GATEWAY_COUNT,
         length: Length::Messages(MESSAGE_COUNT),
         rate_per_s: 20_000.0,
+        burst: 1,
         sources: None,
         sessions: Sessions::Clean,
         names: Names {

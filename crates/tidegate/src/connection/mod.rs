@@ -128,7 +128,7 @@ impl Connection {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Closing> {
         let clock = self.worker.hub.clock;
         (self.now_ms, self.wall_ms) = (clock.monotonic_ms(), clock.wall_ms());
-        loop {
+        for _ in 0..limits::ROUNDS_PER_TURN_COUNT_MAX {
             if let Some(closing) = self.collect_mail(cx) {
                 return Poll::Ready(closing);
             }
@@ -152,6 +152,9 @@ impl Connection {
                 return Poll::Pending;
             }
         }
+        // Others on this worker have their turn now; this connection has another one behind them.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Takes what others left for this client. `Some` when somebody wants the connection to end.

@@ -138,43 +138,6 @@ async fn exactly_128_registrations_are_pending_while_the_rest_wait_and_nothing_i
 }
 
 #[tokio::test]
-async fn gateways_take_turns_at_the_registration_slots() {
-    // One worker, so that each gets its turn in every round: with two, the operating system may let one run on alone.
-    let (house, store) = House::open_in_memory("worker_count = 1\n").await;
-    let platform = house.running.platform.clone();
-    let mut many = house.client(House::device("g:abc123:gw:g1")).await;
-    let mut few = house.client(House::device("g:abc123:gw:g2")).await;
-    let hold = store.hold();
-    for at in 0..900 {
-        many.publish(&topic(&format!("many{at}")), b"{}", Q1).await.unwrap();
-    }
-    house.stat_reaches("/messages/parked", 900 - PENDING_MAX).await;
-    for at in 0..100 {
-        few.publish(&topic(&format!("few{at}")), b"{}", Q1).await.unwrap();
-    }
-    house.stat_reaches("/messages/parked", 1_000 - PENDING_MAX).await;
-    drop(hold);
-    few.all_done().await.unwrap();
-    many.all_done().await.unwrap();
-    // Ids grow in the order of registration.
-    let mut by_age = Vec::new();
-    for (name, count) in [("many", 900), ("few", 100)] {
-        for at in 0..count {
-            let device = format!("{name}{at}");
-            let found = platform.device(org(), DeviceName { device_type: "dev", name: &device }).unwrap();
-            by_age.push((found.id, name));
-        }
-    }
-    by_age.sort_unstable();
-    let last_of_few = by_age.iter().rposition(|it| it.1 == "few").unwrap();
-    assert!(
-        last_of_few < 700,
-        "{last_of_few}: who came second with few devices waited for the one with many"
-    );
-    house.close().await;
-}
-
-#[tokio::test]
 async fn a_subscription_for_a_device_that_nobody_registered_registers_it() {
     let (house, store) = House::open_in_memory("").await;
     let platform = house.running.platform.clone();
