@@ -1,8 +1,8 @@
 //! Load: many MQTT connections on one thread, aimed at any server, and what it costs that server to serve them.
 //!
-//! [`run`] does what a [`Plan`] says to a [`Target`] and returns the [`Outcome`]; `tidegate bench` is its face. Messages
-//! are encoded once and then repeated in large writes; what comes back is counted by its headers. So the generator is
-//! cheaper for each message than any server, and one thread of it is enough.
+//! [`run`] does what a [`Plan`] says to a [`Target`] and returns the [`Outcome`]; `tidegate bench` is its face.
+//! Messages are encoded once and then repeated in large writes; what comes back is counted by its headers. So the
+//! generator is cheaper for each message than any server, and one thread of it is enough.
 //!
 //! Nothing here knows what kind of server it talks to: who clients say they are and which topics they use are
 //! [`Template`]s. This is the only part of the crate that reads a clock (the monotonic one) and `/proc`.

@@ -14,23 +14,26 @@ use rustix::time::{
 
 const NS_PER_S: u64 = 1_000_000_000;
 
-/// The timetable of all publishers: message `k` is due at `k / rate`, and is publisher `k % count`'s.
+/// The timetable of all publishers: message `k` is due at `k / rate`, and is publisher `k % count`'s. Messages may be
+/// due in bursts, several at the time of the first of them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timetable {
     start_ns: u64,
     rate_per_s: f64,
     publishers: u64,
+    burst: u64,
 }
 
 impl Timetable {
     /// A timetable that starts at `start_ns`.
-    pub(super) fn new(start_ns: u64, rate_per_s: f64, publishers: usize) -> Timetable {
-        Timetable { start_ns, rate_per_s, publishers: publishers as u64 }
+    pub(super) fn new(start_ns: u64, rate_per_s: f64, publishers: usize, burst: usize) -> Timetable {
+        Timetable { start_ns, rate_per_s, publishers: publishers as u64, burst: burst as u64 }
     }
 
     /// When message `k` of all is due.
     pub(super) fn due_ns(&self, k: u64) -> u64 {
-        self.start_ns + (k as f64 / self.rate_per_s * NS_PER_S as f64) as u64
+        let first = k - k % self.burst;
+        self.start_ns + (first as f64 / self.rate_per_s * NS_PER_S as f64) as u64
     }
 
     /// When a publisher's own message `m` is due.
@@ -74,10 +77,17 @@ mod tests {
 
     #[test]
     fn messages_are_spread_evenly_over_time_and_publishers() {
-        let timetable = Timetable::new(1_000, 10_000.0, 100);
+        let timetable = Timetable::new(1_000, 10_000.0, 100, 1);
         assert_eq!(timetable.due_ns(0), 1_000);
         assert_eq!(timetable.due_ns(10_000), 1_000 + NS_PER_S);
         assert_eq!((timetable.publisher_of(0), timetable.publisher_of(199)), (0, 99));
         assert_eq!(timetable.due_of(99, 1), timetable.due_ns(199));
+    }
+
+    #[test]
+    fn a_burst_is_due_at_once() {
+        let timetable = Timetable::new(0, 1_000.0, 7, 10);
+        let due_ms = |k| timetable.due_ns(k) / 1_000_000;
+        assert_eq!([0, 9, 10, 19, 20].map(due_ms), [0, 0, 10, 10, 20]);
     }
 }

@@ -1,8 +1,8 @@
 //! What messages say: an event in JSON, and at its end who sent it and when.
 //!
 //! The last member is `"sent":"pppptttttttttttt"`, sixteen hexadecimal digits: the publisher's number in four and the
-//! time in twelve, in nanoseconds since the start of the run. A time of zero means that the message is not a sample. The place is
-//! fixed from the end, so that a receiver finds it without reading topic, properties or JSON.
+//! time in twelve, in nanoseconds since the start of the run. A time of zero means that the message is not a sample.
+//! The place is fixed from the end, so that a receiver finds it without reading topic, properties or JSON.
 
 /// Bytes of the shortest payload: `{"sent":"…"}`.
 pub(super) const BARE_BYTES: usize = HEAD.len() + SENT.len() + DIGITS + END.len();

@@ -151,6 +151,8 @@ pub struct Plan {
     pub length: Length,
     /// Messages a second of all publishers together, for open loops.
     pub rate_per_s: f64,
+    /// Messages of an open loop that are due at the same moment.
+    pub burst: usize,
     /// Loopback addresses that the connections come from; `None` for as many as they need.
     pub sources: Option<usize>,
     /// What the server keeps.
@@ -174,6 +176,7 @@ impl Plan {
             ("connections", self.connections, 1..=limits::CONNECTION_COUNT_MAX),
             ("window", self.window, 1..=limits::WINDOW_COUNT_MAX),
             ("payload", self.payload_bytes, payload_bytes),
+            ("burst", self.burst, 1..=limits::CONNECTION_COUNT_MAX),
             ("children", self.names.children, 1..=limits::WINDOW_COUNT_MAX),
             ("sources", self.sources.unwrap_or(1), 1..=250),
         ];

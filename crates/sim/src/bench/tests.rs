@@ -18,6 +18,7 @@ pub(super) fn plan(workload: Workload) -> Plan {
         connections: 10,
         length: Length::Messages(1_000),
         rate_per_s: 1_000.0,
+        burst: 1,
         sources: None,
         sessions: Sessions::Clean,
         names: Names {

@@ -70,7 +70,7 @@ impl<'a> Traffic<'a> {
         let (publishers, _) = plan.shares();
         let now_ns = swarm.now_ns();
         let pace = if plan.workload.is_open_loop() {
-            let timetable = Timetable::new(now_ns + NS_PER_MS, plan.rate_per_s, publishers);
+            let timetable = Timetable::new(now_ns + NS_PER_MS, plan.rate_per_s, publishers, plan.burst);
             let alarm = Alarm::new(swarm.poll.registry(), ALARM).map_err(Fault::Poll)?;
             Some(Pace { timetable, alarm, next: 0 })
         } else {

@@ -33,7 +33,7 @@ pub(crate) struct Bench {
     /// Measurements of each server, of which the median is shown [default: 1, with --vs 3]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     rounds: Option<u32>,
-    /// Length of a measurement
+    /// Length of a measurement; idle and storm are over when all are connected
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     seconds: f64,
     /// End a measurement after so many messages instead
@@ -48,6 +48,9 @@ pub(crate) struct Bench {
     /// Messages a second of all publishers together [default: open 10000, sparse one per connection]
     #[arg(long, value_name = "COUNT")]
     rate: Option<f64>,
+    /// Open loops: messages that are due at the same moment
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    burst: usize,
     /// Quality of service [default: 0; for ingest, sparse and open 1]
     #[arg(long, value_name = "0|1|2", value_parser = quality)]
     qos: Option<QoS>,
@@ -241,6 +244,7 @@ impl Bench {
             connections,
             length: self.messages.map_or(Length::Seconds(self.seconds), Length::Messages),
             rate_per_s: self.rate.unwrap_or(default_rate),
+            burst: self.burst,
             sources: self.sources,
             sessions: if self.durable { Sessions::Durable } else { Sessions::Clean },
             names: self.naming.names(self.workload)?,
@@ -302,13 +306,16 @@ impl Naming {
         let key = self.key.as_deref().unwrap_or_default();
         let login = (key, self.key_token.as_deref().unwrap_or(&token));
         let application = |name: &str| identity(&format!("a:{org}:{name}{{n}}"), Some(login));
-        let kind = if self.commands { "cmd/c" } else { "evt/e" };
+        let sends_commands = self.commands;
+        // Any number may connect with one key; gateways have to be registered one by one.
+        let is_crowd = workload == Workload::Storm && self.key.is_some();
+        let kind = if sends_commands { "cmd/c" } else { "evt/e" };
         let topic =
             |device_type: &str, name: &str| format!("iot-2/type/{device_type}/id/{name}/{kind}/fmt/json");
         let (own, first, all) = (topic(device_type, "load{n}"), topic(device_type, "load0"), topic("+", "+"));
         let topic = if self.children.is_some() { topic("dev", "load{n}-{child}") } else { own.clone() };
         Ok(Names {
-            publisher: if self.commands { application("app")? } else { gateway },
+            publisher: if sends_commands || is_crowd { application("app")? } else { gateway },
             subscriber: application("listener")?,
             topic: topic.parse()?,
             filter: filter(workload, &first, &own, &all).parse()?,

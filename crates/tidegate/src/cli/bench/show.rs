@@ -70,6 +70,9 @@ fn headline(plan: &Plan) -> String {
         Workload::Open | Workload::Sparse => {
             words.push(format!("{} bytes", plan.payload_bytes));
             words.push(format!("{} a second", plan.rate_per_s));
+            if plan.burst > 1 {
+                words.push(format!("{} at once", plan.burst));
+            }
         }
         _ => words.extend([format!("{} bytes", plan.payload_bytes), format!("window {}", plan.window)]),
     }

@@ -62,6 +62,10 @@ fn watson_names_are_those_of_the_platform() {
     assert_eq!(names.publisher.client_id.expand(0, 0), "a:abc123:app0");
     assert_eq!(names.filter.expand(4, 0), "iot-2/type/gw/id/load0/cmd/c/fmt/json");
     assert!(bench("pair --watson abc123 --token t --children 2").plan().is_err());
+
+    let who = |line: &str| plan(line).names.publisher.client_id.expand(1, 0);
+    assert_eq!(who("storm --watson abc123 --token t"), "g:abc123:gw:load1");
+    assert_eq!(who("storm --watson abc123 --token t --key k"), "a:abc123:app1");
 }
 
 #[test]
