@@ -12,7 +12,7 @@ use crate::row::Verdict::{Accept, Reject, RejectBy};
 use crate::row::{Row, absent, clause, dialogue, peer, server};
 
 const MALFORMED: Reason = Reason::MALFORMED_PACKET;
-const NO_WEBSOCKET: &str = "this server does not offer WebSocket yet";
+pub(crate) const NO_WEBSOCKET: &str = "this server does not offer WebSocket yet";
 
 #[rustfmt::skip]
 pub(crate) const ROWS: &[Row] = &[
@@ -136,14 +136,14 @@ fn a_new_subscription_finds_the_last_retained_messages() {
     assert_eq!(last(&retained, "d/c"), []);
 }
 
-fn a_retained_message_replaces_the_last_one() {
+pub(crate) fn a_retained_message_replaces_the_last_one() {
     let mut retained = Retained::new();
     retained.set("a", (1, QoS::ExactlyOnce));
     assert_eq!(retained.set("a", (2, QoS::AtMostOnce)), Some((1, QoS::ExactlyOnce)));
     assert_eq!(last(&retained, "a"), [(2, QoS::AtMostOnce)]);
 }
 
-fn a_removed_retained_message_is_not_found() {
+pub(crate) fn a_removed_retained_message_is_not_found() {
     let mut retained = Retained::new();
     retained.set("a", 1);
     assert_eq!(retained.remove("a"), Some(1));
@@ -151,7 +151,7 @@ fn a_removed_retained_message_is_not_found() {
     assert!(retained.is_empty());
 }
 
-fn a_message_that_is_only_routed_leaves_what_is_retained() {
+pub(crate) fn a_message_that_is_only_routed_leaves_what_is_retained() {
     let (mut router, mut retained) = (Router::new(), Retained::new());
     router.insert("a", A_CLIENT, QoS::AtMostOnce);
     retained.set("a", 1);
@@ -159,7 +159,7 @@ fn a_message_that_is_only_routed_leaves_what_is_retained() {
     assert_eq!(last(&retained, "a"), [1]);
 }
 
-fn a_topic_reaches_matching_filters_only() {
+pub(crate) fn a_topic_reaches_matching_filters_only() {
     let filters = ["a", "a/b", "a/+", "+/b", "a/#", "#", "b/a", "A/b", "a/b/c", "/a/b"];
     for topic in ["a", "a/b", "a/b/c", "/a/b", "b"] {
         for filter in filters {
@@ -174,7 +174,7 @@ fn a_topic_reaches_matching_filters_only() {
     }
 }
 
-fn overlapping_subscriptions_are_all_found() {
+pub(crate) fn overlapping_subscriptions_are_all_found() {
     let mut router = Router::new();
     router.insert("a/b", A_CLIENT, QoS::AtMostOnce);
     router.insert("a/#", A_CLIENT, QoS::ExactlyOnce);
@@ -187,7 +187,7 @@ fn overlapping_subscriptions_are_all_found() {
     assert_eq!(found(&router, "a/b").len(), 3);
 }
 
-fn the_same_filter_replaces_the_subscription() {
+pub(crate) fn the_same_filter_replaces_the_subscription() {
     let mut router = Router::new();
     assert_eq!(router.insert("a/+", A_CLIENT, QoS::AtMostOnce), None);
     assert_eq!(router.insert("a/+", A_CLIENT, QoS::AtLeastOnce), Some(QoS::AtMostOnce));
@@ -195,7 +195,7 @@ fn the_same_filter_replaces_the_subscription() {
     assert_eq!(router.len(), 1);
 }
 
-fn only_the_same_filter_is_removed() {
+pub(crate) fn only_the_same_filter_is_removed() {
     let mut router = Router::new();
     router.insert("a/+", A_CLIENT, QoS::AtMostOnce);
     router.insert("a/+", ANOTHER, QoS::AtLeastOnce);
@@ -206,14 +206,14 @@ fn only_the_same_filter_is_removed() {
     assert_eq!(found(&router, "a/b"), [QoS::AtLeastOnce], "another client's is still there");
 }
 
-fn a_removed_subscription_finds_nothing() {
+pub(crate) fn a_removed_subscription_finds_nothing() {
     let mut router = Router::new();
     router.insert("a/#", A_CLIENT, QoS::AtMostOnce);
     router.remove("a/#", A_CLIENT);
     assert_eq!(found(&router, "a/b"), []);
 }
 
-fn the_examples_of_the_standard_match() {
+pub(crate) fn the_examples_of_the_standard_match() {
     let cases = [
         ("sport/tennis/player1/#", "sport/tennis/player1", true),
         ("sport/tennis/player1/#", "sport/tennis/player1/score/wimbledon", true),
@@ -235,7 +235,7 @@ fn the_examples_of_the_standard_match() {
     }
 }
 
-fn wildcards_do_not_match_topics_of_the_server() {
+pub(crate) fn wildcards_do_not_match_topics_of_the_server() {
     let cases = [
         ("#", "$SYS/uptime", false),
         ("+/uptime", "$SYS/uptime", false),
@@ -255,7 +255,7 @@ fn wildcards_do_not_match_topics_of_the_server() {
 }
 
 /// Two bytes of length can say no more; this server takes less, by a bound with a name.
-fn a_topic_has_at_most_65_535_bytes() {
+pub(crate) fn a_topic_has_at_most_65_535_bytes() {
     let topic = "a".repeat(FIELD_BYTES_MAX);
     assert_eq!(topic::check_name(&topic), Err(TopicFault::TooLong));
     assert_eq!(topic::check_filter(&topic), Err(TopicFault::TooLong));
@@ -265,7 +265,7 @@ fn a_topic_has_at_most_65_535_bytes() {
 }
 
 /// Case, spaces, empty levels and the several ways to write a character all tell topics apart.
-fn topics_are_compared_as_they_are() {
+pub(crate) fn topics_are_compared_as_they_are() {
     let names = [
         "ACCOUNTS",
         "Accounts",

@@ -6,7 +6,7 @@
 #[path = "../dialogue/mod.rs"]
 mod dialogue_with_session;
 
-use dialogue_with_session::play;
+pub(crate) use dialogue_with_session::play;
 use mqtt::router::{Match, Router};
 
 use crate::row::{Row, dialogue, peer, server};
