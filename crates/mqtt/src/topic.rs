@@ -161,6 +161,9 @@ pub struct Share<'a> {
 }
 
 /// Takes `$share/group/filter` apart; `None` for a filter that is not shared (5.0 section 4.8.2).
+///
+/// In 5.0 the codec has refused what is no such filter. Before it the form is a filter like any other, so a server that
+/// offers shared subscriptions to older clients too may meet a fault here, and refuses that one filter in SUBACK.
 pub fn share(filter: &str) -> Result<Option<Share<'_>>, TopicFault> {
     let Some(shared) = filter.strip_prefix("$share/") else {
         return Ok(None);

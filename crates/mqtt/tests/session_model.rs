@@ -2,21 +2,27 @@
 //! break at any moment, and a client that keeps to the standard.
 //!
 //! Whatever the interleaving: at QoS 1 each message arrives at least once, at QoS 2 exactly once, both in order; a
-//! packet identifier is never used for two messages at a time, and the window is never exceeded.
+//! packet identifier is never used for two messages at a time, and the window is never exceeded. In 5.0, where both
+//! sides use topic aliases, each message arrives under its topic, with what it was to be delivered with; no packet is
+//! larger than the client takes, and what would have been is the only thing that does not arrive.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use mqtt::codec::{decode, decode_from_client, encode, encode_publish};
-use mqtt::packet::{Ack, Packet, Publish};
-use mqtt::property::Properties;
-use mqtt::session::{Delivery, Effect, Input, Keep, Opening, Receipt, Restored, Session};
+use mqtt::packet::{Ack, Disconnect, Packet, Publish};
+use mqtt::property::{Properties, PropertyId, PropertyWriter, Value};
+use mqtt::session::{Close, Delivery, Effect, Input, Keep, Opening, Receipt, Restored, Session, Terms};
 use mqtt::{QoS, Reason, Version};
 use proptest::prelude::*;
 
 const WINDOW: u16 = 4;
 const RECEIVE_MAXIMUM: u16 = 5;
+/// Of the client and of the server; both have more topics than that.
+const ALIAS_COUNT_MAX: u16 = 3;
+const TOPIC_COUNT: u32 = 5;
+const PACKET_BYTES_MAX: u32 = 60;
 
 /// A message in the stored queue of the session.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +68,9 @@ struct Client {
     seen: Vec<(u32, QoS)>,
     /// What its application published, in order.
     published: Vec<(u32, QoS)>,
+    /// The topics of its aliases on this connection, and of the server's.
+    told: BTreeMap<u16, String>,
+    heard: BTreeMap<u16, String>,
 }
 
 struct World {
@@ -85,6 +94,22 @@ struct World {
 /// The owner refuses some messages, the same ones each time.
 fn is_refused(number: u32) -> bool {
     number % 7 == 3
+}
+
+/// Some messages to the client are larger than it takes.
+fn is_too_large(number: u32) -> bool {
+    number % 6 == 4
+}
+
+fn topic_of(number: u32) -> String {
+    format!("topic/{}", number % TOPIC_COUNT)
+}
+
+/// The number that says which message it is, with something behind it where it is to be large.
+fn payload_of(number: u32) -> Vec<u8> {
+    let mut payload = number.to_be_bytes().to_vec();
+    payload.resize(if is_too_large(number) { PACKET_BYTES_MAX as usize } else { 4 }, 0);
+    payload
 }
 
 impl World {
@@ -125,6 +150,8 @@ impl World {
     fn disconnect(&mut self, does_disk_forget: bool) {
         self.to_server.clear();
         self.to_client.clear();
+        self.client.told.clear();
+        self.client.heard.clear();
         while let Some(batch) = self.batches.pop_front() {
             if !does_disk_forget {
                 self.write(batch);
@@ -148,10 +175,19 @@ impl World {
 
     fn client_sends(&mut self, sending: Sending, dup: bool) {
         let Sending { packet_id, number, qos, released } = sending;
-        let payload = number.to_be_bytes();
-        let properties = Properties::EMPTY;
+        let (topic, payload) = (topic_of(number), number.to_be_bytes());
+        let (mut named, mut headers) = (topic.as_str(), Vec::new());
+        if self.version == Version::V5 && !released {
+            // An alias stands for one topic after another.
+            let alias = 1 + number as u16 % ALIAS_COUNT_MAX;
+            PropertyWriter::new(&mut headers).push(PropertyId::TopicAlias, Value::Two(alias));
+            if self.client.told.insert(alias, topic.clone()).is_some_and(|it| it == topic) {
+                named = "";
+            }
+        }
+        let properties = Properties::stored(&headers);
         let publish =
-            Publish { dup, qos, retain: false, topic: "t", packet_id, properties, payload: &payload };
+            Publish { dup, qos, retain: false, topic: named, packet_id, properties, payload: &payload };
         let packet =
             if released { Packet::PubRel(Ack::success(packet_id)) } else { Packet::Publish(publish) };
         self.to_server.push_back(self.encoded(&packet));
@@ -187,15 +223,17 @@ impl World {
         if !self.is_durable {
             self.disk.queue.remove(&place);
         }
-        let payload = queued.number.to_be_bytes();
+        let (topic, payload) = (topic_of(queued.number), payload_of(queued.number));
+        let mut headers = Vec::new();
+        PropertyWriter::new(&mut headers).push(PropertyId::MessageExpiryInterval, Value::Four(u32::MAX));
         self.step(Input::Deliver(Delivery {
-            topic: "t",
-            headers: &[],
+            topic: &topic,
+            headers: &headers,
             payload: &payload,
             qos: queued.qos,
             retain: false,
-            identifiers: &[],
-            expires_in_s: None,
+            identifiers: &[queued.number, 7],
+            expires_in_s: Some(queued.number),
             place: self.is_durable.then_some(place),
             again: false,
             released: queued.released,
@@ -233,9 +271,18 @@ impl World {
                     encode_publish(&mut bytes, self.version, &parts);
                     self.to_client.push_back(bytes);
                 }
+                Effect::TooLarge { bytes } => {
+                    assert!(self.version == Version::V5 && bytes > PACKET_BYTES_MAX as usize);
+                }
                 Effect::Publish(publish) => {
                     let (packet_id, qos) = (publish.packet_id, publish.qos);
                     let number = number_of(&publish);
+                    let topic = self.session.aliased_topic(&publish);
+                    assert_eq!(
+                        topic.as_deref().unwrap_or(publish.topic),
+                        topic_of(number),
+                        "from the client"
+                    );
                     if is_refused(number) {
                         refused = Some((packet_id, qos));
                         continue;
@@ -288,6 +335,7 @@ impl World {
 
     fn client_reads(&mut self) {
         let Some(bytes) = self.to_client.pop_front() else { return };
+        assert!(self.version != Version::V5 || bytes.len() <= PACKET_BYTES_MAX as usize, "too large");
         match decode(&bytes, self.version).unwrap() {
             Packet::Publish(publish) => self.client_gets(&publish),
             Packet::PubRel(ack) => {
@@ -311,6 +359,7 @@ impl World {
     }
 
     fn client_gets(&mut self, publish: &Publish<'_>) {
+        self.client_checks(publish);
         let ack = Ack::success(publish.packet_id);
         let packet = match publish.qos {
             QoS::ExactlyOnce => Packet::PubRec(ack),
@@ -320,6 +369,26 @@ impl World {
             self.client.seen.push((number_of(publish), publish.qos));
         }
         self.to_server.push_back(self.encoded(&packet));
+    }
+
+    /// The topic of a message is its own, and so is what it was delivered with.
+    fn client_checks(&mut self, publish: &Publish<'_>) {
+        let (number, properties) = (number_of(publish), &publish.properties);
+        let topic = match properties.topic_alias() {
+            None => publish.topic,
+            Some(alias) => {
+                assert!(alias <= ALIAS_COUNT_MAX, "alias {alias}");
+                if !publish.topic.is_empty() {
+                    self.client.heard.insert(alias, publish.topic.to_owned());
+                }
+                self.client.heard.get(&alias).expect("an alias that stands for something")
+            }
+        };
+        assert_eq!(topic, topic_of(number), "to the client");
+        if self.version == Version::V5 {
+            assert_eq!(properties.subscription_identifiers().collect::<Vec<_>>(), [number, 7]);
+            assert_eq!(properties.message_expiry_s(), Some(number));
+        }
     }
 
     fn client_finishes(&mut self, packet_id: u16, qos: QoS) {
@@ -352,7 +421,9 @@ impl World {
         assert!(self.disk.queue.is_empty() && self.disk.received.is_empty());
         let taken: Vec<_> = self.client.published.iter().filter(|it| !is_refused(it.0)).copied().collect();
         check_arrivals("from the client", &taken, &self.disk.taken);
-        check_arrivals("to the client", &self.queued, &self.client.seen);
+        let is_taken = |number| self.version != Version::V5 || !is_too_large(number);
+        let queued: Vec<_> = self.queued.iter().filter(|it| is_taken(it.0)).copied().collect();
+        check_arrivals("to the client", &queued, &self.client.seen);
     }
 }
 
@@ -361,12 +432,18 @@ fn opening(version: Version, durable: Option<Restored>) -> Opening {
         durable,
         inflight_count_max: WINDOW,
         receive_count_max: RECEIVE_MAXIMUM,
+        topic_alias_count_max: ALIAS_COUNT_MAX,
+        terms: Terms {
+            packet_bytes_max: PACKET_BYTES_MAX,
+            topic_alias_count_max: ALIAS_COUNT_MAX,
+            ..Terms::default()
+        },
         ..Opening::new(version)
     }
 }
 
 fn number_of(publish: &Publish<'_>) -> u32 {
-    u32::from_be_bytes(publish.payload.try_into().unwrap())
+    u32::from_be_bytes(*publish.payload.first_chunk().unwrap())
 }
 
 /// QoS 1 at least once and QoS 2 exactly once, each in the order of sending, counted by first arrivals.
@@ -444,5 +521,34 @@ proptest! {
         events in prop::collection::vec(event(), 1..400),
     ) {
         run(version, is_durable, first_place, events);
+    }
+
+    #[test]
+    fn only_a_session_that_was_to_be_kept_may_be_kept_longer(
+        before in prop::sample::select(vec![0, 1, 3_600, u32::MAX]),
+        after in prop::option::of(prop::sample::select(vec![0, 1, 3_600, u32::MAX])),
+        reason in prop::sample::select(vec![Reason::SUCCESS, Reason::DISCONNECT_WITH_WILL]),
+    ) {
+        let terms = Terms { session_expiry_s: before, ..Terms::default() };
+        let mut session = Session::open(0, &Opening { terms, ..Opening::new(Version::V5) });
+        let mut headers = Vec::new();
+        if let Some(after) = after {
+            PropertyWriter::new(&mut headers).push(PropertyId::SessionExpiryInterval, Value::Four(after));
+        }
+        let disconnect = Disconnect { reason, properties: Properties::stored(&headers) };
+        let mut effects = Vec::new();
+        session.step(0, Input::Packet(Packet::Disconnect(disconnect)), &mut effects);
+        match effects.last() {
+            Some(Effect::Close(Close::Goodbye { send_will, session_expiry_s })) => {
+                prop_assert!(before != 0 || after.unwrap_or(0) == 0);
+                prop_assert_eq!(*session_expiry_s, after);
+                prop_assert_eq!(*send_will, reason != Reason::SUCCESS);
+            }
+            Some(Effect::Close(Close::Protocol(violation))) => {
+                prop_assert!(before == 0 && after.unwrap_or(0) != 0);
+                prop_assert_eq!(violation.reason, Reason::PROTOCOL_ERROR);
+            }
+            other => prop_assert!(false, "{:?}", other),
+        }
     }
 }

@@ -150,7 +150,10 @@ impl PublishParts<'_> {
     fn remaining_bytes(&self, version: Version) -> usize {
         let packet_id_bytes = if self.qos == QoS::AtMostOnce { 0 } else { 2 };
         let properties_bytes = match version {
-            Version::V5 => variable_bytes(self.properties_bytes()) + self.properties_bytes(),
+            Version::V5 => {
+                let bytes = self.properties_bytes();
+                variable_bytes(bytes) + bytes
+            }
             _ => 0,
         };
         2 + self.topic_bytes() + packet_id_bytes + properties_bytes + self.payload.len()

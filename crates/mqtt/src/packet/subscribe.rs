@@ -20,7 +20,7 @@ pub struct Subscribe<'a> {
 /// One filter of a SUBSCRIBE with its options byte taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FilterRequest<'a> {
-    /// A topic filter, shared ones included (5.0); see [`topic::share`].
+    /// A topic filter, shared ones included; see [`topic::share`].
     pub filter: &'a str,
     /// Highest quality wanted.
     pub qos: QoS,
