@@ -50,6 +50,13 @@ pub trait Dialect: Send + Sync {
     /// The message that tells others that this peer came, went, or was refused.
     fn presence(&self, peer: &Peer, presence: &Presence<'_>) -> Option<Announcement>;
 
+    /// What to say instead of a retained message that the server left behind when it was killed, where it is no longer
+    /// true: it told that a client is connected. `None` where it holds on.
+    fn outlived(&self, topic: &str, payload: &[u8], now_ms: domain::Millis) -> Option<Announcement> {
+        let _ = (topic, payload, now_ms);
+        None
+    }
+
     /// The message that tells this peer that what it asked for was refused, where [`Answer::notify`] says so.
     fn rejection(&self, peer: &Peer, rejection: &Rejection<'_>) -> Option<Announcement>;
 

@@ -4,7 +4,7 @@
 //! event say (`payload`), how is a refusal answered (`refusal`), what does the server say itself (`notice`), and the
 //! shapes of the HTTP registration service (`http`). The README beside this file describes the wire as it is served.
 
-use domain::{Peer, Points, Presence, Refusal, Rejection};
+use domain::{Millis, Peer, Points, Presence, Refusal, Rejection};
 use mqtt::packet::Connect;
 use mqtt::{QoS, Version};
 
@@ -76,6 +76,10 @@ impl Dialect for Watson {
 
     fn presence(&self, peer: &Peer, presence: &Presence<'_>) -> Option<Announcement> {
         notice::presence(peer, presence)
+    }
+
+    fn outlived(&self, topic: &str, payload: &[u8], now_ms: Millis) -> Option<Announcement> {
+        notice::outlived(topic, payload, now_ms)
     }
 
     fn rejection(&self, peer: &Peer, rejection: &Rejection<'_>) -> Option<Announcement> {

@@ -1,9 +1,11 @@
 //! What the server itself says in a Watson topic space: notifications to gateways (spec watson 2.8) and the coming and
 //! going of clients (spec 3.5). The order of the members is the order of the specification.
 
+use std::borrow::Cow;
+
 use domain::notice::PresenceChange;
-use domain::{Closing, Code, Peer, Presence, Rejection};
-use serde::{Serialize, Serializer};
+use domain::{Closing, Code, Millis, Peer, Presence, Rejection};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::client::TOKEN_USER;
 use super::{NotifyStyle, refusal, topic};
@@ -146,6 +148,45 @@ pub(super) fn presence(peer: &Peer, presence: &Presence<'_>) -> Option<Announcem
         Peer::Device { .. } => topic::device_status_topic(peer.device_name()?),
     };
     announce(topic, &monitoring, retain(peer, &presence.change))
+}
+
+/// A monitoring message as it was kept.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Kept<'a> {
+    action: Cow<'a, str>,
+    client_addr: Cow<'a, str>,
+    #[serde(rename = "ClientID")]
+    client_id: Cow<'a, str>,
+    port: u16,
+    secure: bool,
+    protocol: Cow<'a, str>,
+    user: Option<Cow<'a, str>>,
+    connect_time: Cow<'a, str>,
+}
+
+/// A client that was connected when the server was killed is not any more (spec watson 3.5).
+pub(super) fn outlived(topic: &str, payload: &[u8], now_ms: Millis) -> Option<Announcement> {
+    let kept: Kept<'_> = serde_json::from_slice(payload).ok()?;
+    if kept.action != "Connect" {
+        return None;
+    }
+    let (close_code, reason) = refusal::close_code(Closing::ServerFailed);
+    let monitoring = Monitoring {
+        action: "Disconnect",
+        time: iso8601(now_ms),
+        client_addr: &kept.client_addr,
+        client_id: &kept.client_id,
+        port: kept.port,
+        secure: kept.secure,
+        protocol: &kept.protocol,
+        user: kept.user.as_deref(),
+        connect_time: kept.connect_time.into_owned(),
+        end: Some(End { close_code, reason: reason.to_owned() }),
+        traffic: None,
+    };
+    let retain = if topic::is_application_status(topic) { Retain::Remove } else { Retain::Keep };
+    announce(topic.to_owned(), &monitoring, retain)
 }
 
 fn traffic(change: &PresenceChange) -> Option<Traffic> {

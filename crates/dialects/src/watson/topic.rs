@@ -59,6 +59,11 @@ pub(super) fn application_status_topic(app: &str) -> String {
     format!("iot-2/app/{app}/mon")
 }
 
+/// Whether a topic is one of those.
+pub(super) fn is_application_status(topic: &str) -> bool {
+    topic.starts_with("iot-2/app/") && topic.ends_with("/mon")
+}
+
 /// How topics of the space look to this peer: a device does not see its own name in them.
 pub(super) fn view(peer: &Peer) -> View {
     match peer {

@@ -119,8 +119,14 @@ impl Hub {
             }
         }
         for dialect in &self.dialects {
+            let space = self.space(org, dialect.name());
             for message in self.store.retained(org, dialect.name())? {
-                self.space(org, dialect.name()).retain(Arc::new(message));
+                let now_ms = self.clock.wall_ms();
+                let outlived = dialect.outlived(message.topic(), message.payload(), now_ms);
+                space.retain(Arc::new(message));
+                if let Some(announcement) = outlived {
+                    self.announce(&space, &announcement);
+                }
             }
         }
         Ok(())

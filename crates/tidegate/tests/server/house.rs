@@ -61,13 +61,18 @@ impl House {
 
     /// A fresh server whose data are in memory, and its store: a test can hold commits back and make them fail.
     pub(crate) async fn open_in_memory(more: &str) -> (House, Arc<MemoryStore>) {
-        let folder = TempDir::new().unwrap();
         let store = Arc::new(store::memory::open().unwrap());
-        std::fs::create_dir(folder.path().join("data")).unwrap();
-        let running = tidegate::start_on(settings(&folder, more), store.clone()).await.unwrap();
-        let house = House { running, folder };
+        let house = House::start_on(more, store.clone()).await;
         house.furnish();
         (house, store)
+    }
+
+    /// A server on a store that holds something already.
+    pub(crate) async fn start_on(more: &str, store: Arc<MemoryStore>) -> House {
+        let folder = TempDir::new().unwrap();
+        std::fs::create_dir(folder.path().join("data")).unwrap();
+        let running = tidegate::start_on(settings(&folder, more), store).await.unwrap();
+        House { running, folder }
     }
 
     /// Stops the server and starts it again on the same data.
