@@ -52,8 +52,7 @@ pub trait Dialect: Send + Sync {
 
     /// What to say instead of a retained message that the server left behind when it was killed, where it is no longer
     /// true: it told that a client is connected. `None` where it holds on.
-    fn outlived(&self, topic: &str, payload: &[u8], now_ms: domain::Millis) -> Option<Announcement> {
-        let _ = (topic, payload, now_ms);
+    fn outlived(&self, _topic: &str, _payload: &[u8], _now_ms: domain::Millis) -> Option<Announcement> {
         None
     }
 

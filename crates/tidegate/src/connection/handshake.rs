@@ -14,6 +14,7 @@ use mqtt::Version;
 use mqtt::codec::{self, FirstFault, Frame};
 use mqtt::packet::{ConnAck, Connect, Packet};
 use mqtt::property::{Properties, PropertyId, PropertyWriter, Value};
+use mqtt::reason::Reason;
 use mqtt::session::{Opening, Restored, Session, Terms};
 use store::{Change, Changes, SessionState, StoreFault};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -53,6 +54,9 @@ pub(super) async fn admit(worker: Rc<Worker>, transport: Transport, origin: Orig
             return None;
         }
     };
+    if door.cannot_serve(&connect).await {
+        return None;
+    }
     let now_ms = worker.hub.clock.wall_ms();
     let (dialect, claimed) = match door.recognise(&connect) {
         Ok(found) => found,
@@ -155,6 +159,20 @@ impl Door {
         if let Some((version, connack)) = fault.connack() {
             self.answer(version, connack).await;
         }
+    }
+
+    /// What no dialect can help with: an authentication in several steps, of which we know none; a client that takes
+    /// no packet, not even an answer.
+    async fn cannot_serve(&mut self, connect: &Connect<'_>) -> bool {
+        if Terms::of(connect).packet_bytes_max < mqtt::limits::PACKET_BYTES_MAX_MIN {
+            return true;
+        }
+        let Some(method) = connect.properties.authentication_method() else { return false };
+        let hint =
+            format!("the authentication method {method} is not known: log in with user name and password");
+        self.record(None, connect.client_id, &Refusal::new(Code::NotServed, hint));
+        self.answer(connect.version, ConnAck::refusal(Reason::BAD_AUTHENTICATION_METHOD.0)).await;
+        true
     }
 
     /// Asks the dialects whose client this is.
@@ -320,14 +338,14 @@ impl Door {
             inflight_count_max: inflight_count_max(hub, &peer)
                 .min(connect.properties.receive_maximum().unwrap_or(u16::MAX)),
             receive_count_max: limits::RECEIVE_COUNT_MAX,
-            topic_alias_count_max: 0,
+            topic_alias_count_max: mqtt::limits::TOPIC_ALIAS_COUNT_MAX,
             terms: Terms::of(connect),
             durable: seated
                 .restored
                 .as_ref()
                 .map(|it| Restored { received: it.received.clone(), sent_place: it.sent_seq }),
         };
-        if seated.seat.attach(attached(hub, connect.version, view, &peer)) {
+        if seated.seat.attach(attached(hub, connect, view, &peer)) {
             space.forget_targets();
         }
         // Nobody could ask it to leave before it was attached, and it may have waited for its seat for long.
@@ -338,6 +356,7 @@ impl Door {
             dialect,
             version: connect.version,
             view,
+            packet_bytes_max: opening.terms.packet_bytes_max as usize,
             share: claimed.share,
             space,
             seat: seated.seat,
@@ -377,20 +396,27 @@ impl Door {
 }
 
 /// What the mailbox has to know of a connection. Its task names the waker when it looks for the first time.
-fn attached(hub: &Hub, version: Version, view: View, peer: &Peer) -> Attached {
+fn attached(hub: &Hub, connect: &Connect<'_>, view: View, peer: &Peer) -> Attached {
     let (device, key) = match peer {
         Peer::Device { id, .. } => (Some(*id), None),
         Peer::Application { key, .. } => (None, Some(key.as_str().into())),
     };
-    let (bytes_max, waker) = (hub.limits.outbox_bytes_max, Waker::noop().clone());
-    Attached { version, view, device, key, bytes_max, waker }
+    Attached {
+        version: connect.version,
+        view,
+        device,
+        key,
+        bytes_max: hub.limits.outbox_bytes_max,
+        packet_bytes_max: Terms::of(connect).packet_bytes_max as usize,
+        waker: Waker::noop().clone(),
+    }
 }
 
 impl Will {
     fn of(will: &mqtt::packet::Will<'_>) -> Will {
         Will {
             topic: will.topic.to_owned(),
-            headers: Vec::new(),
+            headers: will.properties.travelling().into_owned(),
             payload: will.payload.to_vec(),
             qos: domain_qos(will.qos),
         }
@@ -406,6 +432,7 @@ impl Connection {
             let writer = PropertyWriter::new(&mut properties)
                 .push(PropertyId::ReceiveMaximum, Value::Two(limits::RECEIVE_COUNT_MAX))
                 .push(PropertyId::MaximumPacketSize, Value::Four(packet_bytes_max as u32))
+                .push(PropertyId::TopicAliasMaximum, Value::Two(mqtt::limits::TOPIC_ALIAS_COUNT_MAX))
                 .push(PropertyId::SharedSubscriptionAvailable, Value::Byte(0));
             if keep_alive_s != connect.keep_alive_s {
                 writer.push(PropertyId::ServerKeepAlive, Value::Two(keep_alive_s));

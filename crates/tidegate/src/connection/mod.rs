@@ -69,6 +69,8 @@ pub(crate) struct Connection {
     peer: Peer,
     version: Version,
     view: View,
+    /// Bytes of the largest packet that the client takes.
+    packet_bytes_max: usize,
     /// The share group of all its subscriptions.
     share: Option<String>,
     space: Arc<Space>,

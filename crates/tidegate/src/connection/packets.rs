@@ -126,9 +126,12 @@ impl Connection {
             Effect::Subscribe(subscribe) => self.on_subscribe(&subscribe, batch),
             Effect::Unsubscribe(unsubscribe) => self.on_unsubscribe(&unsubscribe, batch),
             Effect::Keep { what, receipt } => self.keep(what, receipt, batch),
-            Effect::Close(Close::Goodbye { send_will, .. }) => {
+            Effect::Close(Close::Goodbye { send_will, session_expiry_s }) => {
                 if !send_will {
                     self.will = None;
+                }
+                if session_expiry_s == Some(0) {
+                    self.ends_with_connection = true;
                 }
                 self.closing.get_or_insert(Closing::Normal);
             }

@@ -43,9 +43,10 @@ impl Connection {
     pub(super) fn on_publish(&mut self, publish: &Publish<'_>, batch: &mut Batch) {
         self.tally.read_count += 1;
         self.worker.hub.counters.received.add(1);
+        let (aliased, headers) = (self.session.aliased_topic(publish), publish.properties.travelling());
         let inbound = Inbound {
-            topic: publish.topic,
-            headers: publish.properties.as_bytes(),
+            topic: aliased.as_deref().unwrap_or(publish.topic),
+            headers: &headers,
             payload: publish.payload,
             qos: domain_qos(publish.qos),
             packet_id: publish.packet_id,

@@ -158,6 +158,10 @@ impl Connection {
                 retain: true,
                 ..codec::PublishParts::default()
             };
+            if codec::publish_bytes(self.version, &parts) > self.packet_bytes_max {
+                self.worker.hub.counters.dropped.add(1);
+                continue;
+            }
             codec::encode_publish(&mut self.writing, self.version, &parts);
             self.tally.write_count += 1;
         }

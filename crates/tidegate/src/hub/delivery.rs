@@ -6,15 +6,13 @@
 
 use std::sync::Arc;
 
-use dialects::View;
 use domain::{Message, Millis, QoS};
-use mqtt::Version;
-use mqtt::codec::{PublishParts, encode_publish};
+use mqtt::codec::{PublishParts, encode_publish, publish_bytes};
 use store::{Change, Changes};
 
 use super::Counters;
 use super::space::{Route, Target};
-use super::subscriber::{Offered, Subscriber, Waiting};
+use super::subscriber::{Fit, Offered, Subscriber, Waiting};
 
 /// MQTT 5 subscription option: not to the session that published.
 pub(crate) const NO_LOCAL: u8 = 1;
@@ -94,7 +92,11 @@ impl Outbound<'_> {
             Offered::Wake => round.wake.push(route.to.clone()),
             Offered::Taken => {}
             Offered::Absent => return false,
-            Offered::Full { dropped_count } => {
+            Offered::Dropped => {
+                round.counters.dropped.add(1);
+                return false;
+            }
+            Offered::Replaced { dropped_count } => {
                 round.counters.dropped.add(dropped_count);
                 round.wake.push(route.to.clone());
             }
@@ -104,8 +106,21 @@ impl Outbound<'_> {
     }
 
     fn offer_bytes(&self, route: &Route) -> Offered {
-        route.to.offer_bytes(|version, view, bytes| {
-            write_publish(bytes, version, view, self, QoS::AtMostOnce, route.identifier);
+        route.to.offer_bytes(|to, bytes| {
+            let (first, rest) = to.view.parts(self.topic);
+            let parts = PublishParts {
+                topic: [first, rest],
+                headers: self.headers,
+                identifiers: &[route.identifier],
+                payload: self.payload,
+                retain: self.retain,
+                ..PublishParts::default()
+            };
+            if publish_bytes(to.version, &parts) > to.packet_bytes_max {
+                return Fit::TooLarge;
+            }
+            encode_publish(bytes, to.version, &parts);
+            Fit::Written
         })
     }
 
@@ -113,28 +128,4 @@ impl Outbound<'_> {
     pub(crate) fn shared(&mut self) -> Arc<Message> {
         self.message.get_or_insert_with(|| Message::shared(self.topic, self.headers, self.payload)).clone()
     }
-}
-
-fn write_publish(
-    bytes: &mut Vec<u8>,
-    version: Version,
-    view: View,
-    message: &Outbound<'_>,
-    qos: QoS,
-    identifier: u32,
-) {
-    let (first, rest) = view.parts(message.topic);
-    encode_publish(
-        bytes,
-        version,
-        &PublishParts {
-            topic: [first, rest],
-            headers: message.headers,
-            identifiers: &[identifier],
-            payload: message.payload,
-            qos: crate::words::wire_qos(qos),
-            retain: message.retain,
-            ..PublishParts::default()
-        },
-    );
 }

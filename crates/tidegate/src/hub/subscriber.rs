@@ -81,6 +81,8 @@ pub(crate) struct Attached {
     pub(crate) key: Option<Box<str>>,
     /// Bytes that may wait for the socket; beyond it messages at QoS 0 are dropped.
     pub(crate) bytes_max: usize,
+    /// Bytes of the largest packet that the client takes.
+    pub(crate) packet_bytes_max: usize,
     pub(crate) waker: Waker,
 }
 
@@ -93,6 +95,13 @@ pub(crate) struct Mail {
     pub(crate) spilled: bool,
 }
 
+/// Whether a packet is small enough for the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fit {
+    Written,
+    TooLarge,
+}
+
 /// What became of a message offered to a mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Offered {
@@ -102,8 +111,10 @@ pub(crate) enum Offered {
     Taken,
     /// Nobody is connected.
     Absent,
-    /// There was no room: so many messages were dropped, this one or older ones.
-    Full { dropped_count: u64 },
+    /// There is no room for it, or the client does not take packets of that size: dropped.
+    Dropped,
+    /// It is on its way, in the place of so many older ones.
+    Replaced { dropped_count: u64 },
 }
 
 impl Subscriber {
@@ -174,15 +185,14 @@ impl Subscriber {
         mailbox.wake();
     }
 
-    /// Offers a message at QoS 0: `write` appends its packet to the connection's bytes.
-    pub(crate) fn offer_bytes(&self, write: impl FnOnce(Version, View, &mut Vec<u8>)) -> Offered {
+    /// Offers a message at QoS 0: `write` appends its packet to the connection's bytes, unless the client does not take
+    /// packets of that size.
+    pub(crate) fn offer_bytes(&self, write: impl FnOnce(&Attached, &mut Vec<u8>) -> Fit) -> Offered {
         let mut mailbox = self.mailbox.lock();
-        let Some(attached) = &mailbox.attached else { return Offered::Absent };
-        if mailbox.bytes.len() >= attached.bytes_max {
-            return Offered::Full { dropped_count: 1 };
+        let Mailbox { attached: Some(attached), bytes, .. } = &mut *mailbox else { return Offered::Absent };
+        if bytes.len() >= attached.bytes_max || write(attached, bytes) == Fit::TooLarge {
+            return Offered::Dropped;
         }
-        let (version, view) = (attached.version, attached.view);
-        write(version, view, &mut mailbox.bytes);
         mailbox.note()
     }
 
@@ -199,7 +209,7 @@ impl Subscriber {
         mailbox.push_waiting(waiting);
         match (mailbox.note(), dropped_count) {
             (offered, 0) => offered,
-            (_, dropped_count) => Offered::Full { dropped_count },
+            (_, dropped_count) => Offered::Replaced { dropped_count },
         }
     }
 
