@@ -26,8 +26,8 @@ pub const USER_PROPERTY_COUNT_MAX: usize = 64;
 /// Subscription identifiers of one PUBLISH (5.0): as many as a message can match subscriptions of one client.
 pub const SUBSCRIPTION_IDENTIFIER_COUNT_MAX: usize = 1_024;
 
-/// Topics that have a number instead of their name on one connection (5.0), in each direction. A client's table costs at
-/// most this many topics of [`TOPIC_BYTES_MAX`], and nothing before its first alias. What CONNACK announces is at most
+/// Topics that have a number instead of their name on one connection (5.0), in each direction. A client's table costs
+/// at most this many topics of [`TOPIC_BYTES_MAX`], and nothing before its first alias. What CONNACK announces is at most
 /// this.
 pub const TOPIC_ALIAS_COUNT_MAX: u16 = 16;
 

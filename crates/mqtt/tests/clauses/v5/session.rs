@@ -1,4 +1,5 @@
-//! The statements about one session, shown by dialogues with it, and those about subscriptions, as the router keeps them.
+//! The statements about one session, shown by dialogues with it, and those about subscriptions, as the router keeps
+//! them.
 
 use crate::operation::{
     a_message_that_is_only_routed_leaves_what_is_retained, a_removed_retained_message_is_not_found,
