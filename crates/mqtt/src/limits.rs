@@ -27,8 +27,8 @@ pub const USER_PROPERTY_COUNT_MAX: usize = 64;
 pub const SUBSCRIPTION_IDENTIFIER_COUNT_MAX: usize = 1_024;
 
 /// Topics that have a number instead of their name on one connection (5.0), in each direction. A client's table costs
-/// at most this many topics of [`TOPIC_BYTES_MAX`], and nothing before its first alias. What CONNACK announces is at most
-/// this.
+/// at most this many topics of [`TOPIC_BYTES_MAX`], and nothing before its first alias. What CONNACK announces is at
+/// most this.
 pub const TOPIC_ALIAS_COUNT_MAX: u16 = 16;
 
 /// Bytes of the smallest maximum packet size that a client can live with (5.0): a CONNACK without properties, and every
