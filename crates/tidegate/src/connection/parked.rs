@@ -33,8 +33,17 @@ pub(crate) enum Request {
         /// The packet id has to be noted together with the message (QoS 2 of a durable session).
         keep_receive: bool,
     },
-    /// A SUBSCRIBE, as it came.
-    Subscribe { packet: Vec<u8> },
+    /// A SUBSCRIBE or UNSUBSCRIBE as it came, and what has been decided of it.
+    Filters { packet: Vec<u8>, decided: Decided },
+}
+
+/// The filters of a SUBSCRIBE that have been decided, in order.
+#[derive(Default)]
+pub(crate) struct Decided {
+    /// A code for each.
+    pub(crate) codes: Vec<u8>,
+    /// The routes whose retained messages are wanted.
+    pub(crate) retained: Vec<String>,
 }
 
 impl Request {
@@ -44,7 +53,11 @@ impl Request {
                 Request::Publish { device, topic, headers, payload, .. } => {
                     device.len() + topic.len() + headers.len() + payload.len()
                 }
-                Request::Subscribe { packet } => packet.len(),
+                Request::Filters { packet, decided } => {
+                    packet.len()
+                        + decided.codes.len()
+                        + decided.retained.iter().map(String::len).sum::<usize>()
+                }
             }
     }
 }
@@ -62,6 +75,11 @@ impl Parked {
     /// Whether a message of this device (`type/name`) waits, so that the next one has to wait behind it.
     pub(crate) fn holds(&self, wanted: &str) -> bool {
         self.list.iter().any(|it| matches!(it, Request::Publish { device, .. } if device == wanted))
+    }
+
+    /// Whether a SUBSCRIBE or UNSUBSCRIBE waits, so that the next one has to wait behind it.
+    pub(crate) fn holds_filters(&self) -> bool {
+        self.list.iter().any(|it| matches!(it, Request::Filters { .. }))
     }
 
     pub(crate) fn push(&mut self, request: Request) {

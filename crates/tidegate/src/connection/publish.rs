@@ -282,7 +282,7 @@ impl Connection {
                     }
                 }
             }
-            Request::Subscribe { packet } => self.retry_subscribe(packet, batch),
+            Request::Filters { packet, decided } => self.retry_filters(packet, decided, batch),
         }
     }
 }

@@ -12,7 +12,7 @@ use store::{Change, Ticket};
 
 use super::Connection;
 use super::batch::{Answer, Batch};
-use super::parked::Request;
+use super::parked::{Decided, Request};
 use crate::words::{domain_qos, wire_qos};
 
 /// MQTT 5 subscription option bits as they are stored.
@@ -30,41 +30,69 @@ enum Outcome {
 
 impl Connection {
     pub(super) fn on_subscribe(&mut self, subscribe: &Subscribe<'_>, batch: &mut Batch) {
-        if let Err(until) = self.subscribe(subscribe, batch) {
-            let mut packet = Vec::new();
-            codec::encode(&Packet::Subscribe(*subscribe), self.version, &mut packet);
-            self.wake_at(until);
-            self.parked.push(Request::Subscribe { packet });
+        let mut decided = Decided::default();
+        let until = match self.parked.holds_filters() {
+            true => Err(self.parked.until),
+            false => self.subscribe(subscribe, &mut decided, batch),
+        };
+        if let Err(until) = until {
+            self.park_filters(&Packet::Subscribe(*subscribe), decided, until);
         }
     }
 
-    /// Tries a parked SUBSCRIBE again; gives it back when it has to wait on.
-    pub(super) fn retry_subscribe(&mut self, packet: Vec<u8>, batch: &mut Batch) -> Option<Request> {
-        let Ok(Packet::Subscribe(subscribe)) = codec::decode(&packet, self.version) else { return None };
-        let until = self.subscribe(&subscribe, batch).err()?;
+    fn park_filters(&mut self, packet: &Packet<'_>, decided: Decided, until: Ticket) {
+        let mut bytes = Vec::new();
+        codec::encode(packet, self.version, &mut bytes);
         self.wake_at(until);
-        Some(Request::Subscribe { packet })
+        self.parked.push(Request::Filters { packet: bytes, decided });
     }
 
-    /// Decides every filter; `Err` when one has to wait for a registration slot (what was decided before it is
-    /// decided again then, which changes nothing).
-    fn subscribe(&mut self, subscribe: &Subscribe<'_>, batch: &mut Batch) -> Result<(), Ticket> {
+    /// Goes on with a parked SUBSCRIBE or UNSUBSCRIBE; gives it back when it has to wait on.
+    pub(super) fn retry_filters(
+        &mut self,
+        packet: Vec<u8>,
+        mut decided: Decided,
+        batch: &mut Batch,
+    ) -> Option<Request> {
+        match codec::decode(&packet, self.version) {
+            Ok(Packet::Subscribe(subscribe)) => {
+                let until = self.subscribe(&subscribe, &mut decided, batch).err()?;
+                self.wake_at(until);
+                Some(Request::Filters { packet, decided })
+            }
+            Ok(Packet::Unsubscribe(unsubscribe)) => {
+                self.unsubscribe(&unsubscribe, batch);
+                None
+            }
+            // It was decoded before, and what we encode can be decoded.
+            _ => None,
+        }
+    }
+
+    /// Decides every filter behind those that are `decided`; `Err` when one has to wait for a registration slot.
+    fn subscribe(
+        &mut self,
+        subscribe: &Subscribe<'_>,
+        decided: &mut Decided,
+        batch: &mut Batch,
+    ) -> Result<(), Ticket> {
         let identifier = subscribe.properties.subscription_identifiers().next().unwrap_or(0);
-        let (mut codes, mut retained) = (Vec::new(), Vec::new());
-        for request in subscribe.filters.iter() {
-            codes.push(match self.subscribe_one(&request, identifier, batch) {
+        for request in subscribe.filters.iter().skip(decided.codes.len()) {
+            let code = match self.subscribe_one(&request, identifier, batch) {
                 Outcome::Granted(route) => {
                     // The same filter many times in one packet gets its retained messages once.
-                    retained.extend(route.filter(|it| !retained.contains(it)));
+                    decided.retained.extend(route.filter(|it| !decided.retained.contains(it)));
                     request.qos as u8
                 }
                 Outcome::Wait(until) => return Err(until),
                 Outcome::Refused(refusal) => self.refuse_filter(Asked::Subscribe, request.filter, &refusal),
-            });
+            };
+            decided.codes.push(code);
             if self.closing.is_some() {
                 return Ok(());
             }
         }
+        let Decided { codes, retained } = std::mem::take(decided);
         batch.answers.push(Answer::Granted { packet_id: subscribe.packet_id, codes, retained });
         Ok(())
     }
@@ -127,6 +155,15 @@ impl Connection {
     }
 
     pub(super) fn on_unsubscribe(&mut self, unsubscribe: &Unsubscribe<'_>, batch: &mut Batch) {
+        if self.parked.holds_filters() {
+            let until = self.parked.until;
+            self.park_filters(&Packet::Unsubscribe(*unsubscribe), Decided::default(), until);
+        } else {
+            self.unsubscribe(unsubscribe, batch);
+        }
+    }
+
+    fn unsubscribe(&mut self, unsubscribe: &Unsubscribe<'_>, batch: &mut Batch) {
         let mut codes = Vec::new();
         for filter in unsubscribe.filters.iter() {
             if !self.space.unsubscribe(self.seat.subscriber(), filter) {

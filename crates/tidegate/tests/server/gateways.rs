@@ -26,6 +26,7 @@ async fn who_was_connected_when_the_server_was_killed_is_told_to_be_gone() {
     let device = house.client(House::device("d:abc123:dev:d1")).await;
     let app = house.client(House::application("a:abc123:app1")).await;
     // What a killed server would leave behind: nobody has said goodbye.
+    store.wait(store.commit(Changes::new())).unwrap();
     let left_behind = store.retained(org(), "watson").unwrap();
     assert_eq!(left_behind.len(), 2);
     drop((device, app));

@@ -1,7 +1,9 @@
 //! Devices that a gateway registers by speaking for them (spec watson 2.7): many at a time, none lost, in order.
 
 use domain::{DeviceName, OrgId, Registrar, Value};
-use mqtt::packet::{Disconnect, Packet, Publish};
+use mqtt::packet::{
+    Disconnect, FilterRequest, FilterRequests, Filters, Packet, Publish, Subscribe, Unsubscribe,
+};
 use mqtt::property::Properties;
 use mqtt::{Reason, Version};
 use platform::DeviceQuery;
@@ -165,6 +167,54 @@ async fn a_subscription_for_a_device_that_nobody_registered_registers_it() {
     assert_eq!(codes.unwrap(), [1]);
     assert!(is_registered_by(&house, "new3", "g1"));
     gateway.all_done().await.unwrap();
+    house.close().await;
+}
+
+/// What was decided of a SUBSCRIBE before it had to wait is decided once, and an UNSUBSCRIBE behind it undoes it.
+#[tokio::test]
+async fn subscriptions_that_wait_keep_their_order_and_what_was_decided() {
+    let (house, store) = House::open_in_memory("").await;
+    let platform = house.running.platform.clone();
+    let mut gateway = house.client(House::device("g:abc123:gw:g1")).await;
+    gateway.subscribe(&[("iot-2/type/gw/id/g1/notify", Q0)]).await.unwrap();
+    let hold = store.hold();
+    for at in 0..PENDING_MAX {
+        gateway.publish(&topic(&format!("child{at}")), b"{}", Q1).await.unwrap();
+    }
+    until("every slot is taken", || platform.stats(org()).pending == PENDING_MAX).await;
+    let wanted = "iot-2/type/dev/id/new1/cmd/+/fmt/+";
+    let (mut subscribed, mut unsubscribed) = (Vec::new(), Vec::new());
+    for filter in ["iot-2/#", wanted] {
+        FilterRequest::new(filter, Q1).encode(&mut subscribed);
+    }
+    Filters::encode_one(wanted, &mut unsubscribed);
+    let properties = Properties::EMPTY;
+    let filters = FilterRequests::new(&subscribed, Version::V311).unwrap();
+    let packet = Packet::Subscribe(Subscribe { packet_id: 60_001, properties, filters });
+    gateway.send_packet(&packet).await.unwrap();
+    let filters = Filters::new(&unsubscribed, Version::V311).unwrap();
+    let packet = Packet::Unsubscribe(Unsubscribe { packet_id: 60_002, properties, filters });
+    gateway.send_packet(&packet).await.unwrap();
+    let told = gateway.next_message().await.unwrap();
+    assert!(text(&told).contains("\"RC\":\"276\""), "{}", text(&told));
+    until("the subscription waits", || platform.stats(org()).waited > 0).await;
+    drop(hold);
+    let mut answers = Vec::new();
+    while answers.len() < 2 {
+        match gateway.next_event().await.unwrap() {
+            Event::Published { .. } => {}
+            other => answers.push(other),
+        }
+    }
+    let subscribed = Event::Subscribed { packet_id: 60_001, codes: vec![0x80, 1] };
+    assert_eq!(
+        answers,
+        [subscribed, Event::Unsubscribed { packet_id: 60_002 }],
+        "and no second notification"
+    );
+    let mut app = house.client(House::application("a:abc123:app1")).await;
+    app.publish_done("iot-2/type/dev/id/new1/cmd/go/fmt/json", b"{}", Q1).await.unwrap();
+    assert_eq!(so_far(&mut gateway).await, [], "the subscription is gone");
     house.close().await;
 }
 
