@@ -21,6 +21,10 @@ pub struct SessionRecord {
     pub key: String,
     /// When it was created.
     pub created_ms: Millis,
+    /// Seconds for which it outlives its connection (MQTT 5 session expiry interval); `u32::MAX` for ever.
+    pub expiry_s: u32,
+    /// When it ends, unless its client comes back; 0 while its client is connected, and for one that never ends.
+    pub ends_ms: Millis,
 }
 
 /// A subscription of a stored session.
@@ -49,10 +53,12 @@ pub struct Queued {
     pub qos: QoS,
     /// The retain flag it is delivered with.
     pub retain: bool,
-    /// MQTT 5 subscription identifier to deliver with; 0 = none.
-    pub identifier: u32,
+    /// MQTT 5 identifiers of the subscriptions that it matches.
+    pub identifiers: Box<[u32]>,
     /// When it stops being worth delivering; 0 = never.
     pub deadline_ms: Millis,
+    /// When it expires by its publisher's word, which the receiver is told; 0 = never.
+    pub expires_ms: Millis,
     /// The message; `None` once the receiver has answered PUBREC and only PUBREL and PUBCOMP are left.
     pub message: Option<Arc<Message>>,
 }

@@ -174,10 +174,12 @@ pub enum Change {
         qos: QoS,
         /// Retain flag to deliver with.
         retain: bool,
-        /// Subscription identifier to deliver with; 0 = none.
-        identifier: u32,
+        /// Subscription identifiers to deliver with.
+        identifiers: Box<[u32]>,
         /// When it stops being worth delivering; 0 = never.
         deadline_ms: Millis,
+        /// When it expires by its publisher's word; 0 = never.
+        expires_ms: Millis,
         /// The message, shared with all its receivers.
         message: Arc<Message>,
         /// Who is told.

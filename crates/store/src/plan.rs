@@ -106,8 +106,18 @@ impl Plan {
         }
         match change {
             Change::Event(event) => self.event(event),
-            Change::Enqueue { org, session, qos, retain, identifier, deadline_ms, message, inbox } => {
-                let delivery = Delivery { qos, retain, identifier, deadline_ms };
+            Change::Enqueue {
+                org,
+                session,
+                qos,
+                retain,
+                identifiers,
+                deadline_ms,
+                expires_ms,
+                message,
+                inbox,
+            } => {
+                let delivery = Delivery { qos, retain, identifiers, deadline_ms, expires_ms };
                 self.enqueue((org, session), delivery, message, inbox);
             }
             Change::Sent { org, session, seq } => {
@@ -179,7 +189,7 @@ impl Plan {
         let size = self.rows.put(
             Table::Queue,
             |to| schema::queue_key(to, key.0, key.1, seq),
-            |to| values::put_queued(to, delivery, &message),
+            |to| values::put_queued(to, &delivery, &message),
         );
         queue.push(size);
         let mut dropped = None;
@@ -191,8 +201,9 @@ impl Plan {
         if let Some(seq) = dropped {
             self.told.push(Told::Dropped(inbox.clone(), seq));
         }
-        let Delivery { qos, retain, identifier, deadline_ms } = delivery;
-        let queued = Queued { seq, qos, retain, identifier, deadline_ms, message: Some(message) };
+        let Delivery { qos, retain, identifiers, deadline_ms, expires_ms } = delivery;
+        let message = Some(message);
+        let queued = Queued { seq, qos, retain, identifiers, deadline_ms, expires_ms, message };
         self.told.push(Told::Queued(inbox, queued));
     }
 

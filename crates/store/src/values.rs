@@ -15,10 +15,20 @@ use domain::{
 use crate::coding::{Put, Take};
 use crate::schema::VERSION;
 
+/// The first byte of sessions and queued messages since they have an expiry of their own; earlier ones have none.
+const WITH_EXPIRY: u8 = 2;
+
 /// Starts to read a value of our version.
 fn open(value: &[u8]) -> Option<Take<'_>> {
     let mut take = Take::new(value);
     (take.u8()? == VERSION).then_some(take)
+}
+
+/// Starts to read a value that has two layouts; whether it has the later one.
+fn open_either(value: &[u8]) -> Option<(Take<'_>, bool)> {
+    let mut take = Take::new(value);
+    let version = take.u8()?;
+    matches!(version, VERSION | WITH_EXPIRY).then_some((take, version == WITH_EXPIRY))
 }
 
 /// A setting: its content.
@@ -221,15 +231,25 @@ pub(crate) fn take_key(org: OrgId, key: &str, value: &[u8]) -> Option<ApiKey> {
 }
 
 pub(crate) fn put_session(to: &mut Vec<u8>, it: &SessionRecord) {
-    to.put_u8(VERSION);
+    to.put_u8(WITH_EXPIRY);
     to.put_sized(it.dialect.as_bytes());
     to.put_sized(it.key.as_bytes());
     to.put_u64(it.created_ms);
+    to.put_u32(it.expiry_s);
+    to.put_u64(it.ends_ms);
 }
 
 pub(crate) fn take_session(org: OrgId, id: SessionId, value: &[u8]) -> Option<SessionRecord> {
-    let mut from = open(value)?;
-    let it = SessionRecord { id, org, dialect: from.string()?, key: from.string()?, created_ms: from.u64()? };
+    let (mut from, with_expiry) = open_either(value)?;
+    let it = SessionRecord {
+        id,
+        org,
+        dialect: from.string()?,
+        key: from.string()?,
+        created_ms: from.u64()?,
+        expiry_s: if with_expiry { from.u32()? } else { u32::MAX },
+        ends_ms: if with_expiry { from.u64()? } else { 0 },
+    };
     from.end(it)
 }
 
@@ -284,24 +304,43 @@ const RELEASED: u8 = 1;
 pub(crate) const RELEASED_BYTES: u32 = 2;
 
 /// How a queued message is delivered: what stands before the message in its row.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Delivery {
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
-    pub(crate) identifier: u32,
+    pub(crate) identifiers: Box<[u32]>,
     pub(crate) deadline_ms: Millis,
+    pub(crate) expires_ms: Millis,
 }
 
-pub(crate) fn put_queued(to: &mut Vec<u8>, it: Delivery, message: &Message) {
-    to.put_u8(VERSION);
+pub(crate) fn put_queued(to: &mut Vec<u8>, it: &Delivery, message: &Message) {
+    to.put_u8(WITH_EXPIRY);
     to.put_u8(WAITING);
     to.put_u8(it.qos as u8);
     to.put_u8(u8::from(it.retain));
-    to.put_u32(it.identifier);
+    put_identifiers(to, &it.identifiers);
     to.put_u64(it.deadline_ms);
+    to.put_u64(it.expires_ms);
     to.put_sized(message.topic().as_bytes());
     to.put_sized(message.headers());
     to.put(message.payload());
+}
+
+fn put_identifiers(to: &mut Vec<u8>, list: &[u32]) {
+    to.put_u32(list.len() as u32);
+    for it in list {
+        to.put_u32(*it);
+    }
+}
+
+/// Reads one by one, so that a damaged count reserves no memory.
+fn take_identifiers(from: &mut Take<'_>) -> Option<Box<[u32]>> {
+    (0..from.u32()?).map(|_| from.u32()).collect()
+}
+
+/// The one identifier of the earlier layout.
+fn take_identifier(from: &mut Take<'_>) -> Option<Box<[u32]>> {
+    from.u32().map(|it| if it == 0 { Box::default() } else { Box::new([it]) as Box<[u32]> })
 }
 
 /// What is left of a queued message after PUBREC. Only QoS 2 has that state.
@@ -311,14 +350,15 @@ pub(crate) fn put_released(to: &mut Vec<u8>) {
 }
 
 pub(crate) fn take_queued(seq: u64, value: &[u8]) -> Option<Queued> {
-    let mut from = open(value)?;
+    let (mut from, with_expiry) = open_either(value)?;
     if from.u8()? == RELEASED {
         return from.end(Queued {
             seq,
             qos: QoS::ExactlyOnce,
             retain: false,
-            identifier: 0,
+            identifiers: Box::default(),
             deadline_ms: 0,
+            expires_ms: 0,
             message: None,
         });
     }
@@ -326,8 +366,9 @@ pub(crate) fn take_queued(seq: u64, value: &[u8]) -> Option<Queued> {
         seq,
         qos: QoS::from_u8(from.u8()?)?,
         retain: from.flag()?,
-        identifier: from.u32()?,
+        identifiers: if with_expiry { take_identifiers(&mut from)? } else { take_identifier(&mut from)? },
         deadline_ms: from.u64()?,
+        expires_ms: if with_expiry { from.u64()? } else { 0 },
         message: Some(Arc::new(Message::new(from.text()?, from.sized()?, from.rest()))),
     })
 }
@@ -389,7 +430,13 @@ mod tests {
         fn org() -> OrgId {
             samples::org_id("abc123")
         }
-        let delivery = Delivery { qos: QoS::ExactlyOnce, retain: true, identifier: 5, deadline_ms: 6 };
+        let delivery = Delivery {
+            qos: QoS::ExactlyOnce,
+            retain: true,
+            identifiers: [5, 6].into(),
+            deadline_ms: 6,
+            expires_ms: 7,
+        };
         let message = Message::new("t/ä", b"\x01", b"payload");
         let event = samples::event(org(), 1, "e", 7);
         vec![
@@ -426,11 +473,35 @@ mod tests {
             ),
             (made(put_released), |it| take_queued(1, it).is_some(), true),
             (made(|to| put_points(to, &event.points)), |it| take_points(it).is_some(), false),
-            (made(|to| put_queued(to, delivery, &message)), |it| take_queued(1, it).is_some(), false),
+            (made(|to| put_queued(to, &delivery, &message)), |it| take_queued(1, it).is_some(), false),
             (made(|to| put_retained(to, &message)), |it| take_retained("t", it).is_some(), false),
             (made(|to| put_last_event(to, &event)), |it| take_last_event("e", it).is_some(), false),
             (made(|to| put_setting(to, b"s")), |it| take_setting(it).is_some(), false),
         ]
+    }
+
+    #[test]
+    fn what_had_no_expiry_yet_is_read() {
+        let org = samples::org_id("abc123");
+        let mut session = vec![VERSION];
+        session.put_sized(b"watson");
+        session.put_sized(b"key");
+        session.put_u64(3);
+        let read = take_session(org, SessionId(1), &session).unwrap();
+        assert_eq!((read.created_ms, read.expiry_s, read.ends_ms), (3, u32::MAX, 0));
+
+        for (identifier, identifiers) in [(0, &[][..]), (5, &[5][..])] {
+            let mut queued = vec![VERSION, WAITING, QoS::AtLeastOnce as u8, 1];
+            queued.put_u32(identifier);
+            queued.put_u64(6);
+            queued.put_sized(b"topic");
+            queued.put_sized(b"");
+            queued.put(b"payload");
+            let read = take_queued(9, &queued).unwrap();
+            let message = Some(Message::shared("topic", b"", b"payload"));
+            assert_eq!((read.deadline_ms, read.expires_ms, read.message), (6, 0, message));
+            assert_eq!(&*read.identifiers, identifiers);
+        }
     }
 
     #[test]

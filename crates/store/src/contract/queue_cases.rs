@@ -38,8 +38,9 @@ pub(crate) fn queued_messages_get_places_in_order(opener: &mut dyn Opener) {
         seq: 2,
         qos: QoS::ExactlyOnce,
         retain: true,
-        identifier: 4,
+        identifiers: [4, 70_000].into(),
         deadline_ms: 99,
+        expires_ms: 98,
         message: Some(Message::shared("t/o/p", b"\x01\x02", b"y")),
     };
     assert_eq!(store.queue(a, ONE, 1, 1, 9_999).unwrap(), [expected]);
@@ -59,8 +60,15 @@ pub(crate) fn a_released_message_keeps_its_place(opener: &mut dyn Opener) {
     );
     put(&*store, vec![release(1), dequeue(a, 2), release(2), release(1)]);
     let queue = store.queue(a, ONE, 0, 9, 9_999).unwrap();
-    let released =
-        Queued { seq: 1, qos: QoS::ExactlyOnce, retain: false, identifier: 0, deadline_ms: 0, message: None };
+    let released = Queued {
+        seq: 1,
+        qos: QoS::ExactlyOnce,
+        retain: false,
+        identifiers: Box::default(),
+        deadline_ms: 0,
+        expires_ms: 0,
+        message: None,
+    };
     assert_eq!(queue, [released]);
     assert_eq!(store.queue_len(a, ONE).unwrap(), 1);
     put(&*store, vec![dequeue(a, 1)]);

@@ -94,6 +94,8 @@ pub(crate) fn session(org: OrgId, id: u64) -> SessionRecord {
         dialect: SPACE.to_owned(),
         key: format!("g:{org}:gw:{id}"),
         created_ms: 11,
+        expiry_s: 60,
+        ends_ms: 12,
     }
 }
 
@@ -130,8 +132,9 @@ pub(crate) fn enqueue(org: OrgId, session: u64, payload: &str, inbox: &Arc<Heard
         session: SessionId(session),
         qos: QoS::ExactlyOnce,
         retain: true,
-        identifier: 4,
+        identifiers: [4, 70_000].into(),
         deadline_ms: 99,
+        expires_ms: 98,
         message: Message::shared("t/o/p", b"\x01\x02", payload.as_bytes()),
         inbox: inbox.clone(),
     }

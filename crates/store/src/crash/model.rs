@@ -34,7 +34,7 @@ fn word(kind: &str, org: OrgId, name: impl Debug) -> String {
 }
 
 /// Bytes of the row of a queued message besides its topic, headers and payload.
-const ROW_BYTES: u64 = 24;
+const ROW_BYTES: u64 = 32;
 
 impl Model {
     /// The taken places of a session's queue.
@@ -117,13 +117,14 @@ impl Model {
                 it.subscriptions.insert(subscription.filter.clone(), format!("{subscription:?}"));
             }
             Change::Unsubscribe { filter, .. } => _ = it.subscriptions.remove(filter),
-            Change::Enqueue { qos, retain, identifier, deadline_ms, message, .. } => it.enqueue(
+            Change::Enqueue { qos, retain, identifiers, deadline_ms, expires_ms, message, .. } => it.enqueue(
                 Queued {
                     seq: it.last_seq + 1,
                     qos: *qos,
                     retain: *retain,
-                    identifier: *identifier,
+                    identifiers: identifiers.clone(),
                     deadline_ms: *deadline_ms,
+                    expires_ms: *expires_ms,
                     message: Some(message.clone()),
                 },
                 message,
@@ -166,6 +167,7 @@ impl Session {
     fn enqueue(&mut self, queued: Queued, message: &Message, bounds: QueueBounds) {
         self.last_seq += 1;
         let content = message.topic().len() + message.headers().len() + message.payload().len();
+        let content = content + 4 * queued.identifiers.len();
         self.queue.insert(self.last_seq, (queued, ROW_BYTES + content as u64));
         while let Some((&oldest, _)) = self.queue.first_key_value() {
             let bytes: u64 = self.queue.values().map(|(_, bytes)| bytes).sum();
@@ -182,7 +184,8 @@ impl Session {
 
     fn release(&mut self, seq: u64) {
         if let Some((queued, bytes)) = self.queue.get_mut(&seq) {
-            *queued = Queued { retain: false, identifier: 0, deadline_ms: 0, message: None, ..*queued };
+            (queued.retain, queued.identifiers, queued.message) = (false, Box::default(), None);
+            (queued.deadline_ms, queued.expires_ms) = (0, 0);
             *bytes = u64::from(crate::values::RELEASED_BYTES);
         }
     }
@@ -190,7 +193,7 @@ impl Session {
 
 fn queued_sentence(org: OrgId, session: SessionId, it: &Queued) -> String {
     let message = it.message.as_ref().map(|it| (it.topic(), it.headers(), it.payload()));
-    let rest = (it.seq, it.qos, it.retain, it.identifier, it.deadline_ms);
+    let rest = (it.seq, it.qos, it.retain, &it.identifiers, it.deadline_ms, it.expires_ms);
     format!("queued {org} {session:?}: {rest:?} {message:?}")
 }
 

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use dialects::View;
-use domain::{Message, Queued};
+use domain::{Message, Millis, Queued};
 use mqtt::session::{Delivery, Input};
 use store::{Change, StoreFault};
 use tokio::task::JoinHandle;
@@ -98,11 +98,8 @@ impl Connection {
     fn deliver_queued(&mut self, queued: &Queued, batch: &mut Batch) {
         let sending = if queued.seq <= self.backlog.sent_before { Sending::Again } else { Sending::First };
         let expired = queued.deadline_ms != 0 && queued.deadline_ms <= self.wall_ms;
-        if let (true, Sending::First, Some(session)) = (expired, sending, self.seat.session()) {
-            let org = self.peer.org();
-            batch.changes.push(Change::Dequeue { org, session, seq: queued.seq });
-            self.worker.hub.counters.expired.add(1);
-            return;
+        if expired && sending == Sending::First {
+            return self.drop_expired(queued.seq, batch);
         }
         let (topic, headers, payload) = match &queued.message {
             Some(message) => (as_seen(self.view, message.topic()), message.headers(), message.payload()),
@@ -114,8 +111,8 @@ impl Connection {
             payload,
             qos: wire_qos(queued.qos),
             retain: queued.retain,
-            identifiers: &[queued.identifier],
-            expires_in_s: None,
+            identifiers: &queued.identifiers,
+            expires_in_s: self.expires_in_s(queued.expires_ms),
             place: Some(queued.seq),
             again: sending == Sending::Again,
             released: queued.message.is_none(),
@@ -131,6 +128,10 @@ impl Connection {
             self.backlog.wanted = true;
             return;
         }
+        self.backlog.read_to = self.backlog.read_to.max(waiting.place);
+        if waiting.expires_ms != 0 && waiting.expires_ms <= self.wall_ms {
+            return self.drop_expired(waiting.place, batch);
+        }
         let message: &Message = &waiting.message;
         let topic = as_seen(self.view, message.topic());
         let delivery = Delivery {
@@ -139,14 +140,29 @@ impl Connection {
             payload: message.payload(),
             qos: wire_qos(waiting.qos),
             retain: waiting.retain,
-            identifiers: &[waiting.identifier],
-            expires_in_s: None,
+            identifiers: &waiting.identifiers,
+            expires_in_s: self.expires_in_s(waiting.expires_ms),
             place: (waiting.place != 0).then_some(waiting.place),
             again: false,
             released: false,
         };
-        self.backlog.read_to = self.backlog.read_to.max(waiting.place);
         self.step(Input::Deliver(delivery), batch);
+    }
+
+    /// Drops a message that is of no use any more and was never sent [MQTT-3.3.2-5 of 5.0].
+    fn drop_expired(&self, place: u64, batch: &mut Batch) {
+        self.worker.hub.counters.expired.add(1);
+        if let Some(session) = self.seat.session() {
+            let org = self.peer.org();
+            batch.changes.push(Change::Dequeue { org, session, seq: place });
+        }
+    }
+
+    /// The seconds that are left of a message's time, begun ones counted, so that what did not wait is told what its
+    /// publisher said [MQTT-3.3.2-6 of 5.0].
+    fn expires_in_s(&self, expires_ms: Millis) -> Option<u32> {
+        let left_ms = expires_ms.saturating_sub(self.wall_ms);
+        (expires_ms != 0).then(|| u32::try_from(left_ms.div_ceil(1_000)).unwrap_or(u32::MAX))
     }
 
     /// The store failed us: nothing of this connection can be relied on.

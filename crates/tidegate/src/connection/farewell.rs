@@ -6,12 +6,13 @@ use std::time::Duration;
 use domain::Closing;
 use domain::notice::PresenceChange;
 use mqtt::Version;
+use mqtt::property::Properties;
 use mqtt::reason::Reason;
 use store::{Change, Changes};
 use tokio::io::AsyncWriteExt;
 
 use super::Connection;
-use super::publish::Inbound;
+use super::publish::{Inbound, expires_ms};
 use crate::limits;
 
 impl Connection {
@@ -75,6 +76,7 @@ impl Connection {
             payload: &will.payload,
             qos: will.qos,
             packet_id: 0,
+            expires_ms: expires_ms(self.wall_ms, Properties::stored(&will.headers).message_expiry_s()),
         };
         let mut batch = self.begin();
         if self.publish(&inbound, &mut batch).is_some() {

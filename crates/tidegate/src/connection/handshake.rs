@@ -307,6 +307,8 @@ impl Door {
                 dialect: space.name.to_owned(),
                 key,
                 created_ms: now_ms,
+                expiry_s: u32::MAX,
+                ends_ms: 0,
             };
             let id = record.id;
             stored(store, Changes::from(Change::PutSession(record))).await?;

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use domain::QoS;
+use domain::{Millis, QoS};
 use store::Ticket;
 
 use crate::limits;
@@ -30,6 +30,8 @@ pub(crate) enum Request {
         payload: Vec<u8>,
         qos: QoS,
         packet_id: u16,
+        /// When it expires by its publisher's word; 0 = never.
+        expires_ms: Millis,
         /// The packet id has to be noted together with the message (QoS 2 of a durable session).
         keep_receive: bool,
     },

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use dialects::{Request as Asked, Uplink, What};
-use domain::{Closing, Code, Event, Points, QoS, Refusal, Rejection};
+use domain::{Closing, Code, Event, Millis, Points, QoS, Refusal, Rejection};
 use mqtt::packet::Publish;
 use mqtt::reason::Reason;
 use mqtt::session::Receipt;
@@ -37,6 +37,8 @@ pub(super) struct Inbound<'a> {
     pub(super) qos: QoS,
     /// 0 at QoS 0, and for a will.
     pub(super) packet_id: u16,
+    /// When it expires by its publisher's word; 0 = never.
+    pub(super) expires_ms: Millis,
 }
 
 impl Connection {
@@ -50,6 +52,7 @@ impl Connection {
             payload: publish.payload,
             qos: domain_qos(publish.qos),
             packet_id: publish.packet_id,
+            expires_ms: expires_ms(self.wall_ms, publish.properties.message_expiry_s()),
         };
         if let Some(request) = self.publish(&inbound, batch) {
             self.worker.hub.counters.parked.add(1);
@@ -126,6 +129,7 @@ impl Connection {
             return acknowledge(inbound, batch);
         }
         let hub = &self.worker.hub;
+        let retained_until_ms = self.wall_ms + hub.limits.queue_retention_s * 1_000;
         let mut outbound = Outbound {
             org: self.peer.org(),
             topic: &way.topic,
@@ -133,7 +137,11 @@ impl Connection {
             payload: inbound.payload,
             qos: inbound.qos,
             retain: false,
-            deadline_ms: self.wall_ms + hub.limits.queue_retention_s * 1_000,
+            deadline_ms: match inbound.expires_ms {
+                0 => retained_until_ms,
+                expires_ms => expires_ms.min(retained_until_ms),
+            },
+            expires_ms: inbound.expires_ms,
             message: None,
             from: Some(self.seat.subscriber()),
         };
@@ -232,6 +240,7 @@ impl Connection {
             payload: inbound.payload.to_vec(),
             qos: inbound.qos,
             packet_id: inbound.packet_id,
+            expires_ms: inbound.expires_ms,
             keep_receive: false,
         }
     }
@@ -260,8 +269,17 @@ impl Connection {
 
     fn retry(&mut self, request: Request, batch: &mut Batch) -> Option<Request> {
         match request {
-            Request::Publish { topic, headers, payload, qos, packet_id, keep_receive, .. } => {
-                let inbound = Inbound { topic: &topic, headers: &headers, payload: &payload, qos, packet_id };
+            Request::Publish {
+                topic, headers, payload, qos, packet_id, expires_ms, keep_receive, ..
+            } => {
+                let inbound = Inbound {
+                    topic: &topic,
+                    headers: &headers,
+                    payload: &payload,
+                    qos,
+                    packet_id,
+                    expires_ms,
+                };
                 match self.publish(&inbound, batch) {
                     Some(Request::Publish { device, .. }) => Some(Request::Publish {
                         device,
@@ -270,6 +288,7 @@ impl Connection {
                         payload,
                         qos,
                         packet_id,
+                        expires_ms,
                         keep_receive,
                     }),
                     other => {
@@ -293,6 +312,11 @@ fn acknowledge(inbound: &Inbound<'_>, batch: &mut Batch) {
         let receipt = Receipt::Publish { packet_id: inbound.packet_id, qos: wire_qos(inbound.qos) };
         batch.answers.push(Answer::Receipt(receipt));
     }
+}
+
+/// When a message that its publisher gives so many seconds expires; 0 = never.
+pub(super) fn expires_ms(now_ms: Millis, expiry_s: Option<u32>) -> Millis {
+    expiry_s.map_or(0, |it| now_ms + u64::from(it) * 1_000)
 }
 
 fn way_of(uplink: &Uplink<'_>, device: Option<domain::DeviceId>) -> Way {

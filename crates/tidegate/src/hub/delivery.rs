@@ -27,6 +27,8 @@ pub(crate) struct Outbound<'a> {
     pub(crate) retain: bool,
     /// When a stored copy stops being worth delivering; 0 = never.
     pub(crate) deadline_ms: Millis,
+    /// When it expires by its publisher's word; 0 = never.
+    pub(crate) expires_ms: Millis,
     /// The shared form.
     pub(crate) message: Option<Arc<Message>>,
     /// Whose it is: no-local subscriptions of that session are passed over.
@@ -72,8 +74,9 @@ impl Outbound<'_> {
                         session,
                         qos,
                         retain: self.retain,
-                        identifier: route.identifier,
+                        identifiers: route.identifiers.clone(),
                         deadline_ms: self.deadline_ms,
+                        expires_ms: self.expires_ms,
                         message: self.shared(),
                         inbox: route.to.clone(),
                     });
@@ -83,7 +86,8 @@ impl Outbound<'_> {
                     message: self.shared(),
                     qos,
                     retain: self.retain,
-                    identifier: route.identifier,
+                    identifiers: route.identifiers.clone(),
+                    expires_ms: self.expires_ms,
                     place: 0,
                 }),
             },
@@ -111,7 +115,7 @@ impl Outbound<'_> {
             let parts = PublishParts {
                 topic: [first, rest],
                 headers: self.headers,
-                identifiers: &[route.identifier],
+                identifiers: &route.identifiers,
                 payload: self.payload,
                 retain: self.retain,
                 ..PublishParts::default()

@@ -159,6 +159,7 @@ impl Hub {
             qos: QoS::AtMostOnce,
             retain: false,
             deadline_ms: 0,
+            expires_ms: 0,
             message: None,
             from: None,
         };

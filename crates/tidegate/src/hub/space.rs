@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::{Message, OrgId, QoS, SessionRecord, Subscription};
+use mqtt::limits::SUBSCRIPTION_IDENTIFIER_COUNT_MAX;
 use mqtt::router::{Group, Match, Retained, Router};
 use parking_lot::{Mutex, RwLock};
 
@@ -16,7 +17,8 @@ pub(crate) struct Route {
     pub(crate) to: Arc<Subscriber>,
     pub(crate) qos: QoS,
     pub(crate) options: u8,
-    pub(crate) identifier: u32,
+    /// The numbers that the client gave its subscriptions (5.0).
+    pub(crate) identifiers: Box<[u32]>,
 }
 
 /// Where a message of a topic goes.
@@ -110,7 +112,7 @@ impl Space {
             to: to.clone(),
             qos: subscription.qos,
             options: subscription.options,
-            identifier: subscription.identifier,
+            identifiers: Some(subscription.identifier).filter(|it| *it != 0).into_iter().collect(),
         };
         let mut router = self.router.write();
         if let Some(before) = &before {
@@ -209,15 +211,16 @@ impl Space {
     }
 }
 
-/// Several filters of one client match: one copy at the highest quality (spec watson E13). Two with subscription
-/// identifiers stay two copies, each with its own. `merged` says where each client's first copy is.
+/// Several filters of one client match: one copy at the highest quality (spec watson E13) with the identifiers of all
+/// of them [MQTT-3.3.4-3 of 5.0]. `merged` says where each client's copy is.
 fn merge(targets: &mut Vec<Target>, merged: &mut HashMap<*const Subscriber, usize>, route: &Route) {
     let at = *merged.entry(Arc::as_ptr(&route.to)).or_insert(targets.len());
     match targets.get_mut(at) {
-        Some(Target::One(other)) if other.identifier == 0 || route.identifier == 0 => {
+        Some(Target::One(other)) => {
             other.qos = other.qos.max(route.qos);
             other.options &= route.options;
-            other.identifier = other.identifier.max(route.identifier);
+            let both = other.identifiers.iter().chain(&route.identifiers).copied();
+            other.identifiers = both.take(SUBSCRIPTION_IDENTIFIER_COUNT_MAX).collect();
         }
         _ => targets.push(Target::One(route.clone())),
     }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::Waker;
 
 use dialects::View;
-use domain::{Closing, DeviceId, Message, QoS, Queued, SessionId};
+use domain::{Closing, DeviceId, Message, Millis, QoS, Queued, SessionId};
 use mqtt::Version;
 use parking_lot::Mutex;
 use store::{Inbox, Ticket, Waiter};
@@ -52,7 +52,9 @@ pub(crate) struct Waiting {
     pub(crate) message: Arc<Message>,
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
-    pub(crate) identifier: u32,
+    pub(crate) identifiers: Box<[u32]>,
+    /// When it expires by its publisher's word; 0 = never.
+    pub(crate) expires_ms: Millis,
     /// Its place in the stored queue; 0 for a clean session.
     pub(crate) place: u64,
 }
@@ -330,7 +332,8 @@ impl Inbox for Subscriber {
                 message,
                 qos: queued.qos,
                 retain: queued.retain,
-                identifier: queued.identifier,
+                identifiers: queued.identifiers,
+                expires_ms: queued.expires_ms,
                 place: queued.seq,
             });
         }

@@ -19,3 +19,4 @@ mod organisations;
 mod registration;
 mod steps;
 mod transcripts;
+mod v5;

@@ -22,8 +22,6 @@ pub(crate) const TO_BE_WRITTEN: &[&str] = &[
     V5_RETAIN_HANDLING,
     V5_RETAIN_AS_PUBLISHED,
     V5_PROPERTIES,
-    V5_EXPIRY,
-    V5_OVERLAP,
     V5_NO_LOCAL,
     V5_REPLACED,
     V5_SHARED,
