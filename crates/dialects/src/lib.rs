@@ -16,7 +16,10 @@ use mqtt::{QoS, Version};
 pub use domain::notice::Request;
 
 pub mod limits;
+pub mod plain;
+pub mod rights;
 pub mod time;
+pub mod user;
 pub mod watson;
 
 /// One wire custom. The methods marked hot are called for messages, the others for connections and subscriptions.
@@ -24,21 +27,34 @@ pub trait Dialect: Send + Sync {
     /// Its name, which is also the name of its topic space.
     fn name(&self) -> &'static str;
 
-    /// Whose client is this? Decided from CONNECT alone; names the credential to check, never checks it.
-    fn recognise<'a>(&self, connect: &Connect<'a>) -> Recognition<'a>;
+    /// Whose client is this? Decided from what is seen of the connection; names the credential to check, never checks
+    /// it.
+    fn recognise<'a>(&self, hello: &Hello<'_, 'a>) -> Recognition<'a>;
+
+    /// What the peer's sessions are known by in its topic space. Sessions of different peers have different keys unless
+    /// the dialect means them to be one. A key ends with the client id.
+    fn session_key<'p>(&self, peer: &'p Peer) -> Cow<'p, str>;
+
+    /// Whether a client may leave its client id to the server, which chooses one then.
+    fn assigns_client_ids(&self) -> bool;
+
+    /// Whether clients may subscribe to `$share/group/filter`; a 5.0 client is told.
+    fn has_shared_subscriptions(&self) -> bool;
 
     /// How topics of the space look to this peer.
     fn view(&self, peer: &Peer) -> View;
 
     /// What publishing to this topic means, or why the peer may not. Called when a topic is not in the connection's
-    /// cache. `topic` is a valid MQTT topic name.
+    /// cache. `topic` is a valid MQTT topic name. The rights of the peer's credential are held against the answer by
+    /// whoever asks ([`rights`]).
     fn uplink<'a>(&self, peer: &'a Peer, topic: &'a str) -> Result<Uplink<'a>, Refusal>;
 
     /// Reads the points of an event's payload into `points`, which is emptied first. Hot. Nothing of the payload is
     /// lost: what cannot be taken apart becomes one point that holds it whole.
     fn points(&self, event: &str, format: &str, payload: &[u8], points: &mut Points);
 
-    /// What subscribing to this filter is worth, or why the peer may not. `filter` is a valid MQTT topic filter.
+    /// What subscribing to this filter is worth, or why the peer may not. `filter` is a valid MQTT topic filter. The
+    /// rights of the peer's credential are held against the answer by whoever asks ([`rights`]).
     fn grant(&self, peer: &Peer, filter: &str) -> Result<Grant, Refusal>;
 
     /// How a refused request is answered. `qos` is that of the refused PUBLISH, and ignored for other requests.
@@ -59,8 +75,49 @@ pub trait Dialect: Send + Sync {
     /// The message that tells this peer that what it asked for was refused, where [`Answer::notify`] says so.
     fn rejection(&self, peer: &Peer, rejection: &Rejection<'_>) -> Option<Announcement>;
 
-    /// Whether the peer may leave a will with this topic. A refusal is answered by [`Dialect::connack`].
-    fn will(&self, peer: &Peer, topic: &str) -> Result<(), Refusal>;
+    /// What the server tells everybody about itself, under system topics; kept as long as it is not said anew.
+    fn status(&self, status: &Status<'_>) -> Vec<Announcement>;
+}
+
+/// What is seen of a connection that wants to be let in.
+#[derive(Clone, Copy, Debug)]
+pub struct Hello<'h, 'a> {
+    /// Its first packet.
+    pub connect: &'h Connect<'a>,
+    /// Where it comes from.
+    pub from: Place,
+    /// The name in its client certificate, where one was shown and found good.
+    pub certificate: Option<&'h str>,
+}
+
+/// Where a client is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// On this machine.
+    Here,
+    /// Anywhere else.
+    Elsewhere,
+}
+
+/// The state of one topic space, as its dialect may tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status<'a> {
+    /// Of this program.
+    pub version: &'a str,
+    /// Seconds since the server was started.
+    pub uptime_s: u64,
+    /// Clients connected to the space.
+    pub connected_count: usize,
+    /// Messages that clients published to it.
+    pub received_count: u64,
+    /// Messages given to receivers.
+    pub sent_count: u64,
+    /// Messages lost because a receiver was too slow.
+    pub dropped_count: u64,
+    /// Subscriptions.
+    pub subscription_count: usize,
+    /// Retained messages of clients.
+    pub retained_count: usize,
 }
 
 /// What a dialect makes of a CONNECT.
@@ -121,14 +178,25 @@ impl View {
 /// What a publish means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uplink<'a> {
-    /// The device it is about, which need not be the sender.
-    pub device: DeviceName<'a>,
+    /// The device it is about, which need not be the sender; `None` for what is about no device.
+    pub device: Option<DeviceName<'a>>,
     /// The topic in the space's own form.
     pub topic: Cow<'a, str>,
     /// What it is.
     pub what: What<'a>,
     /// Whether the device is registered if nobody knows it.
     pub registers: bool,
+    /// What the publisher's retain flag is worth.
+    pub retention: Retention,
+}
+
+/// What a publisher's retain flag is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Retention {
+    /// Nothing: clients retain nothing.
+    Cleared,
+    /// What MQTT says.
+    AsAsked,
 }
 
 /// What was published.
@@ -148,6 +216,8 @@ pub enum What<'a> {
         /// The payload's format.
         format: &'a str,
     },
+    /// A message about nothing that the platform knows: routed, and not part of any history.
+    Message,
     /// A message of the dialect's device management.
     Manage {
         /// The operation, e.g. `mgmt/manage`; empty when the topic names none.
@@ -160,6 +230,8 @@ pub enum What<'a> {
 pub struct Grant {
     /// The filter in the topic space; `None` when the subscription is accepted but never matches.
     pub route: Option<String>,
+    /// The share group that the filter names.
+    pub share: Option<String>,
     /// The device that the filter names, (type, name), where subscribing registers it if nobody knows it.
     pub device: Option<(String, String)>,
     /// Whether retained messages that match are delivered at once.
@@ -197,11 +269,13 @@ pub enum Retain {
     Keep,
     /// Removes the retained message.
     Remove,
+    /// Becomes the retained message until the server ends; nothing is stored.
+    WhileRunning,
     /// Leaves it as it is.
     No,
 }
 
-/// The dialects, in the order in which they are asked to recognise a client.
-pub fn all(watson: &'static watson::Watson) -> Vec<&'static dyn Dialect> {
-    vec![watson]
+/// The dialects, in the order in which they are asked to recognise a client: the one that knows the least comes last.
+pub fn all(watson: &'static watson::Watson, plain: &'static plain::Plain) -> Vec<&'static dyn Dialect> {
+    vec![watson, plain]
 }

@@ -19,3 +19,5 @@ pub const SORT_KEYS_COUNT_MAX: usize = 8;
 pub const BULK_BODY_BYTES_MAX: usize = 512 * 1024;
 /// Bytes of a message's payload in the Watson dialect (spec watson 2.3).
 pub const PAYLOAD_BYTES_MAX: usize = 131_072;
+/// Bytes of a plain client's id. It is part of what a stored session is known by.
+pub const PLAIN_CLIENT_ID_BYTES_MAX: usize = 1_024;

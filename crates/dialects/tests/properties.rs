@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use dialects::Dialect;
+use std::sync::Arc;
+
 use dialects::watson::SEED;
+use dialects::{Dialect, Hello, Place};
 use domain::{Class, DeviceId, OrgId, Peer, Points, Value};
 use mqtt::property::Properties;
 use mqtt::{Version, packet::Connect};
@@ -20,9 +22,14 @@ fn peers() -> [Peer; 3] {
         device_type: "t".to_owned(),
         name: "d".to_owned(),
         client_id: format!("{prefix}:abc123:t:d"),
+        rights: Arc::default(),
     };
     let (app, key, client_id) = ("app".to_owned(), "a-abc123-x".to_owned(), "a:abc123:app".to_owned());
-    [device(Class::Device, "d"), device(Class::Gateway, "g"), Peer::Application { org, app, key, client_id }]
+    [
+        device(Class::Device, "d"),
+        device(Class::Gateway, "g"),
+        Peer::Application { org, app, key, client_id, rights: Arc::default() },
+    ]
 }
 
 const LEVELS: &[&str] =
@@ -99,7 +106,7 @@ proptest! {
             password: Some(b"x"),
             properties: Properties::EMPTY,
         };
-        let _answered = SEED.recognise(&connect);
+        let _answered = SEED.recognise(&Hello { connect: &connect, from: Place::Elsewhere, certificate: None });
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! Runs every transcript of the dialects against a model of a server (see `model`): a file that is added to
-//! `src/*/transcripts` is a test. The same files are run against the real server by its own tests.
+//! Runs every transcript of the Watson dialect against a model of a server (see `model`): a file that is added to
+//! `src/watson/transcripts` is a test. The same files, and those of the other dialects, are run against the real server
+//! by its own tests.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -12,13 +13,11 @@ use std::path::{Path, PathBuf};
 use model::World;
 use sim::transcript::{self, Act, Heard, Step};
 
-/// Every file `src/*/transcripts/*.txt`, with the dialect's folder.
+/// Every file `src/watson/transcripts/*.txt`.
 fn files() -> Vec<PathBuf> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let folders = fs::read_dir(source).unwrap().map(|it| it.unwrap().path().join("transcripts"));
-    let mut files: Vec<PathBuf> = folders
-        .filter(|it| it.is_dir())
-        .flat_map(|it| fs::read_dir(it).unwrap())
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/watson/transcripts");
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
         .map(|it| it.unwrap().path())
         .filter(|it| it.extension().is_some_and(|it| it == "txt"))
         .collect();

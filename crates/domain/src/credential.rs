@@ -1,8 +1,9 @@
 //! What proves an identity. Secrets are kept only as keyed hashes and never printed.
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::{Millis, OrgId};
+use crate::{Millis, OrgId, Rights};
 
 /// A keyed hash (HMAC-SHA-256 under the installation's key) of a token. Compare in constant time.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,4 +28,6 @@ pub struct ApiKey {
     pub comment: String,
     /// When it was made.
     pub created_ms: Millis,
+    /// What clients that come with it may do.
+    pub rights: Arc<Rights>,
 }

@@ -1,6 +1,8 @@
 //! Devices, their types, and who registered them.
 
-use crate::{Millis, OrgId, Secret};
+use std::sync::Arc;
+
+use crate::{Millis, OrgId, Rights, Secret};
 
 /// A device's own, permanent identity, unique in the installation. Names and wire ids are aliases of it, so that a
 /// rename never splits history.
@@ -147,6 +149,8 @@ pub struct Device {
     pub registrar: Registrar,
     /// The gateway it was registered through.
     pub gateway: Option<DeviceId>,
+    /// What it may do, within what its dialect lets a device do.
+    pub rights: Arc<Rights>,
 }
 
 impl Device {

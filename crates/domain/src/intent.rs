@@ -1,11 +1,13 @@
 //! What a peer asks: first to be let in (a claim), then to be heard.
 
-use crate::{Class, DeviceId, DeviceName, OrgId};
+use std::sync::Arc;
+
+use crate::{Class, DeviceId, DeviceName, OrgId, Rights};
 
 /// What a CONNECT asks for, as its dialect reads it. The registry decides about it, because only it knows secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim<'a> {
-    /// The organisation, as it was written; it need not exist.
+    /// The organisation, as it was written; it need not exist. Ignored for anonymous peers.
     pub org: &'a str,
     /// Who the peer says it is.
     pub identity: Identity<'a>,
@@ -18,8 +20,8 @@ pub struct Claim<'a> {
 pub enum Identity<'a> {
     /// A device or gateway.
     Device {
-        /// Which of the two it says it is.
-        class: Class,
+        /// Which of the two it says it is; `None` where the dialect does not tell them apart.
+        class: Option<Class>,
         /// Its wire name.
         name: DeviceName<'a>,
     },
@@ -30,6 +32,8 @@ pub enum Identity<'a> {
         /// The API key it shows.
         key: &'a str,
     },
+    /// Nobody in particular.
+    Anonymous,
 }
 
 /// Who a peer is, once admitted.
@@ -49,6 +53,8 @@ pub enum Peer {
         name: String,
         /// Its client id on the wire: how registrations and notifications name it.
         client_id: String,
+        /// What it may do.
+        rights: Arc<Rights>,
     },
     /// An application.
     Application {
@@ -60,6 +66,17 @@ pub enum Peer {
         key: String,
         /// Its client id on the wire.
         client_id: String,
+        /// What it may do.
+        rights: Arc<Rights>,
+    },
+    /// Nobody in particular, where the configuration lets such peers in.
+    Anonymous {
+        /// The organisation that anonymous peers belong to.
+        org: OrgId,
+        /// Its client id on the wire.
+        client_id: String,
+        /// What it may do.
+        rights: Arc<Rights>,
     },
 }
 
@@ -67,22 +84,42 @@ impl Peer {
     /// The organisation the peer belongs to.
     pub fn org(&self) -> OrgId {
         match self {
-            Peer::Device { org, .. } | Peer::Application { org, .. } => *org,
+            Peer::Device { org, .. } | Peer::Application { org, .. } | Peer::Anonymous { org, .. } => *org,
         }
     }
 
     /// The client id it came with.
     pub fn client_id(&self) -> &str {
         match self {
-            Peer::Device { client_id, .. } | Peer::Application { client_id, .. } => client_id,
+            Peer::Device { client_id, .. }
+            | Peer::Application { client_id, .. }
+            | Peer::Anonymous { client_id, .. } => client_id,
         }
+    }
+
+    /// The same peer with another client id.
+    pub fn with_client_id(mut self, id: &str) -> Peer {
+        let (Peer::Device { client_id, .. }
+        | Peer::Application { client_id, .. }
+        | Peer::Anonymous { client_id, .. }) = &mut self;
+        id.clone_into(client_id);
+        self
     }
 
     /// The wire name of a device or gateway.
     pub fn device_name(&self) -> Option<DeviceName<'_>> {
         match self {
             Peer::Device { device_type, name, .. } => Some(DeviceName { device_type, name }),
-            Peer::Application { .. } => None,
+            Peer::Application { .. } | Peer::Anonymous { .. } => None,
+        }
+    }
+
+    /// What the peer's credential may do.
+    pub fn rights(&self) -> &Rights {
+        match self {
+            Peer::Device { rights, .. }
+            | Peer::Application { rights, .. }
+            | Peer::Anonymous { rights, .. } => rights,
         }
     }
 

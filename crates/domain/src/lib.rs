@@ -14,17 +14,19 @@ pub mod notice;
 pub mod org;
 pub mod point;
 pub mod refusal;
+pub mod rights;
 pub mod session;
 
 pub use credential::{ApiKey, Secret};
 pub use device::{Class, Device, DeviceId, DeviceInfo, DeviceName, DeviceType, Location, Registrar};
 pub use event::Event;
 pub use intent::{Claim, Identity, Peer};
-pub use message::{Message, QoS};
+pub use message::{Message, QoS, Retained};
 pub use notice::{Closing, Presence, Rejection};
 pub use org::{Org, OrgId};
 pub use point::{Points, Reading, Value};
 pub use refusal::{Code, Fault, Refusal};
+pub use rights::Rights;
 pub use session::{Queued, SessionId, SessionRecord, Subscription};
 
 /// Milliseconds since the Unix epoch, UTC.

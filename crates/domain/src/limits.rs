@@ -17,5 +17,9 @@ pub const QUEUE_MESSAGE_COUNT_MAX: u64 = 5_000;
 pub const QUEUE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// How long a queued message is worth delivering, by default: 48 hours (spec watson 1.8).
 pub const QUEUE_RETENTION_MS: u64 = 48 * 3600 * 1000;
+/// Rules of a kind (publish, subscribe) that one credential may have.
+pub const RIGHTS_RULE_COUNT_MAX: usize = 100;
+/// Bytes of such a rule.
+pub const RIGHTS_RULE_BYTES_MAX: usize = 1_024;
 
 const _: () = assert!(QUEUE_MESSAGE_COUNT_MAX < u16::MAX as u64, "packet ids are derived from queue places");

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::Millis;
+
 /// Delivery quality.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum QoS {
@@ -77,5 +79,23 @@ impl Message {
 impl std::fmt::Debug for Message {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Message({} {} B)", self.topic(), self.payload().len())
+    }
+}
+
+/// The last message of a topic, kept for those who subscribe later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retained {
+    /// The message; its topic is what it is kept under.
+    pub message: Arc<Message>,
+    /// The quality it was published with.
+    pub qos: QoS,
+    /// When it expires by its publisher's word; 0 = never.
+    pub expires_ms: Millis,
+}
+
+impl Retained {
+    /// A message of the server itself: quality 0, good until it is replaced.
+    pub fn of_server(message: Arc<Message>) -> Retained {
+        Retained { message, qos: QoS::AtMostOnce, expires_ms: 0 }
     }
 }

@@ -42,6 +42,8 @@ pub struct Subscription {
     pub options: u8,
     /// MQTT 5 subscription identifier; 0 = none.
     pub identifier: u32,
+    /// Filters of the topic space whose messages are withheld, although the route matches them.
+    pub except: Vec<String>,
 }
 
 /// A message in a session's queue: waiting, or sent and not yet acknowledged.

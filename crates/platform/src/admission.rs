@@ -3,6 +3,8 @@
 //! Refusals tell apart what was wrong, for the record that an administrator reads. Dialects answer all of them alike,
 //! and all of them cost the same hash, so a stranger cannot find out which devices exist.
 
+use std::sync::Arc;
+
 use domain::{Claim, Class, Code, DeviceId, DeviceName, Identity, OrgId, Peer, Refusal};
 
 use crate::credentials::{Holder, org_of_key};
@@ -14,6 +16,9 @@ impl Platform {
     /// Refuses with [`Code::OrgUnknown`], [`Code::DeviceUnknown`], [`Code::KeyUnknown`], [`Code::OrgMismatch`],
     /// [`Code::TokenWrong`], [`Code::DeviceDisabled`] or [`Code::ClassMismatch`] (spec watson 1.1, 1.2, 1.5).
     pub fn admit(&self, claim: &Claim<'_>, client_id: &str) -> Result<Peer, Refusal> {
+        if claim.identity == Identity::Anonymous {
+            return self.admit_anonymous(client_id);
+        }
         let org = OrgId::parse(claim.org);
         let cell = org.and_then(|it| self.cell(it));
         let peer = match claim.identity {
@@ -23,6 +28,7 @@ impl Platform {
             Identity::Application { app, key } => {
                 self.admit_application(cell.as_deref(), org, app, key, claim, client_id)
             }
+            Identity::Anonymous => self.admit_anonymous(client_id),
         }?;
         match cell {
             Some(cell) if cell.state.read().org.enabled => Ok(peer),
@@ -33,7 +39,7 @@ impl Platform {
     fn admit_device(
         &self,
         cell: Option<&OrgCell>,
-        class: Class,
+        class: Option<Class>,
         name: DeviceName<'_>,
         claim: &Claim<'_>,
         client_id: &str,
@@ -58,7 +64,7 @@ impl Platform {
         if !device.enabled {
             return Err(Refusal::new(Code::DeviceDisabled, format!("The device {name} is disabled.")));
         }
-        if device.class != class {
+        if class.is_some_and(|it| it != device.class) {
             let (is, says) = match device.class {
                 Class::Gateway => ("a gateway", "a device"),
                 Class::Device => ("a device", "a gateway"),
@@ -69,10 +75,11 @@ impl Platform {
         Ok(Peer::Device {
             org: device.org,
             id: device.id,
-            class,
+            class: device.class,
             device_type: device.device_type.clone(),
             name: device.name.clone(),
             client_id: client_id.to_owned(),
+            rights: Arc::clone(&device.rights),
         })
     }
 
@@ -85,10 +92,11 @@ impl Platform {
         claim: &Claim<'_>,
         client_id: &str,
     ) -> Result<Peer, Refusal> {
-        let secret = cell.and_then(|it| it.state.read().keys.get(key).map(|it| it.secret));
+        let known = cell.and_then(|it| it.state.read().keys.get(key).cloned());
+        let secret = known.as_ref().map(|it| it.secret);
         let proven = self.credentials.proves(Holder::Key(key), claim.token, secret.as_ref());
         let Some(org) = org.filter(|_| cell.is_some()) else { return Err(org_unknown(claim.org)) };
-        if secret.is_none() {
+        let Some(known) = known else {
             return Err(match org_of_key(key) {
                 Some(other) if other != org => Refusal::new(
                     Code::OrgMismatch,
@@ -96,7 +104,7 @@ impl Platform {
                 ),
                 _ => Refusal::new(Code::KeyUnknown, format!("The organisation {org} has no such API key.")),
             });
-        }
+        };
         if !proven {
             return Err(token_wrong(claim.token, &format!("the API key {key}")));
         }
@@ -105,7 +113,34 @@ impl Platform {
             app: app.to_owned(),
             key: key.to_owned(),
             client_id: client_id.to_owned(),
+            rights: known.rights,
         })
+    }
+
+    /// Anonymous peers belong to the organisation that the settings name, or to the only one.
+    fn admit_anonymous(&self, client_id: &str) -> Result<Peer, Refusal> {
+        let orgs = self.orgs.read();
+        let cell = match self.anonymous.org {
+            Some(org) => orgs.get(&org).cloned(),
+            None => orgs.values().next().filter(|_| orgs.len() == 1).cloned(),
+        };
+        drop(orgs);
+        let org = cell.map(|it| it.state.read().org.clone());
+        match org {
+            Some(org) if org.enabled => Ok(Peer::Anonymous {
+                org: org.id,
+                client_id: client_id.to_owned(),
+                rights: Arc::clone(&self.anonymous.rights),
+            }),
+            Some(org) => {
+                Err(Refusal::new(Code::OrgUnknown, format!("The organisation {} is disabled.", org.id)))
+            }
+            None => {
+                let hint = "It is not clear which organisation anonymous clients belong to: name an existing \
+                            one in the setting plain.anonymous_org.";
+                Err(Refusal::new(Code::OrgUnknown, hint))
+            }
+        }
     }
 }
 
@@ -136,13 +171,15 @@ mod tests {
         let house = House::new();
         let token = house.device("sensor", "s1");
         let name = DeviceName { device_type: "sensor", name: "s1" };
-        let device = Identity::Device { class: Class::Device, name };
+        let device = Identity::Device { class: Some(Class::Device), name };
         let peer = house.platform.admit(&claim("abc123", device, &token), "d:abc123:sensor:s1").unwrap();
         assert_eq!((peer.device_name(), peer.client_id()), (Some(name), "d:abc123:sensor:s1"));
 
-        let other =
-            Identity::Device { class: Class::Device, name: DeviceName { device_type: "sensor", name: "s2" } };
-        let gateway = Identity::Device { class: Class::Gateway, name };
+        let other = Identity::Device {
+            class: Some(Class::Device),
+            name: DeviceName { device_type: "sensor", name: "s2" },
+        };
+        let gateway = Identity::Device { class: Some(Class::Gateway), name };
         for (wrong, code) in [
             (claim("zzz999", device, &token), Code::OrgUnknown),
             (claim("not an org", device, &token), Code::OrgUnknown),
@@ -160,7 +197,7 @@ mod tests {
         let house = House::new();
         let token = house.device("sensor", "s1");
         let name = DeviceName { device_type: "sensor", name: "s1" };
-        let asks = claim("abc123", Identity::Device { class: Class::Device, name }, &token);
+        let asks = claim("abc123", Identity::Device { class: Some(Class::Device), name }, &token);
         let change = DeviceChange { enabled: Some(false), ..DeviceChange::default() };
         house.platform.update_device(house.org, name, change).unwrap();
         assert_eq!(house.platform.admit(&asks, "x").unwrap_err().code, Code::DeviceDisabled);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use domain::{
     Class, Code, Device, DeviceId, DeviceInfo, DeviceName, Location, Millis, OrgId, Refusal, Registrar,
+    Rights,
 };
 use store::{Change, Ticket};
 
@@ -46,6 +47,8 @@ pub struct DeviceChange {
     pub enabled: Option<bool>,
     /// A new token.
     pub token: Option<String>,
+    /// What it may do.
+    pub rights: Option<Rights>,
 }
 
 /// Which devices to list, in the order of type and name.
@@ -116,6 +119,7 @@ impl Platform {
             registered_ms: now_ms,
             registrar: draft.registrar,
             gateway: draft.gateway,
+            rights: Arc::default(),
         });
         let ticket = self.store.commit(Change::PutDevice(Arc::clone(&device)).into());
         state.back_off.forget(device.wire_name());
@@ -123,9 +127,10 @@ impl Platform {
         Ok((device, ticket))
     }
 
-    /// Changes a device. One that is disabled may not stay connected: the removal listener hears of it.
+    /// Changes a device. One that is disabled, or whose rights change, may not stay connected: the removal listener
+    /// hears of it.
     ///
-    /// Refuses with [`Code::NotFound`], [`Code::Malformed`] (empty token) or [`Code::TooLarge`].
+    /// Refuses with [`Code::NotFound`], [`Code::Malformed`] (empty token), [`Code::TooMany`] or [`Code::TooLarge`].
     pub fn update_device(
         &self,
         org: OrgId,
@@ -134,6 +139,7 @@ impl Platform {
     ) -> Result<(Arc<Device>, Ticket), Refusal> {
         check_metadata(change.metadata.as_deref())?;
         change.token.as_deref().map_or(Ok(()), check_token)?;
+        change.rights.as_ref().map_or(Ok(()), Rights::check)?;
         let cell = self.cell_or_refuse(org)?;
         let mut state = cell.state.write();
         let old = Arc::clone(state.device_or_refuse(name)?);
@@ -144,12 +150,14 @@ impl Platform {
         if let Some(token) = change.token {
             device.secret = self.credentials.secret(Holder::Device(device.id), token.as_bytes());
         }
+        device.rights = change.rights.map_or(device.rights, Arc::new);
         let (device, ticket) = self.replace(&mut state, device);
         drop(state);
-        if device.enabled != old.enabled {
+        let has_other_rights = device.rights != old.rights;
+        if device.enabled != old.enabled || has_other_rights {
             cell.void_verdicts();
         }
-        if old.enabled && !device.enabled {
+        if (old.enabled && !device.enabled) || has_other_rights {
             self.tell(&Removed::Device(org, device.id));
         }
         Ok((device, ticket))

@@ -24,10 +24,10 @@ mod testing;
 pub use credentials::{Entropy, org_of_key};
 pub use device_types::{NewType, TypeChange};
 pub use devices::{DeviceChange, DeviceQuery, NewDevice};
-pub use keys::NewKey;
+pub use keys::{KeyChange, NewKey};
 pub use orgs::OrgChange;
 pub use registration::{RegistrationStats, Verdict};
-pub use registry::{Generation, Platform, Removed};
+pub use registry::{Anonymous, Generation, Platform, Removed};
 
 /// Words of the store that this crate's own interface speaks: whoever stands above it needs no other way there.
 pub use store::{Store, StoreFault, Ticket};

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::limits::{REGISTRATION_BACK_OFF_MS, REGISTRATIONS_PENDING_COUNT_MAX};
 use domain::{
-    ApiKey, Code, Device, DeviceId, DeviceName, DeviceType, Millis, Org, OrgId, Refusal, SessionId,
+    ApiKey, Code, Device, DeviceId, DeviceName, DeviceType, Millis, Org, OrgId, Refusal, Rights, SessionId,
 };
 use parking_lot::RwLock;
 use store::{Change, Store, StoreFault};
@@ -30,6 +30,7 @@ pub struct Platform {
     pub(crate) ids: Ids,
     pub(crate) registration_back_off_ms: Millis,
     pub(crate) registrations_pending_count_max: usize,
+    pub(crate) anonymous: Anonymous,
     pub(crate) orgs: RwLock<BTreeMap<OrgId, Arc<OrgCell>>>,
     listener: RwLock<Option<RemovalListener>>,
 }
@@ -39,12 +40,21 @@ type RemovalListener = Arc<dyn Fn(&Removed) + Send + Sync>;
 /// Who may no longer be connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Removed {
-    /// A device that was removed or disabled.
+    /// A device that was removed or disabled, or has other rights now.
     Device(OrgId, DeviceId),
-    /// An API key that was removed.
+    /// An API key that was removed, or has other rights now.
     Key(OrgId, String),
     /// An organisation that was disabled, with everyone in it.
     Org(OrgId),
+}
+
+/// What anonymous peers are.
+#[derive(Clone, Debug, Default)]
+pub struct Anonymous {
+    /// Their organisation; `None`: the only one.
+    pub org: Option<OrgId>,
+    /// What they may do.
+    pub rights: Arc<Rights>,
 }
 
 /// An organisation and its lock.
@@ -98,6 +108,7 @@ impl Platform {
             store,
             registration_back_off_ms: REGISTRATION_BACK_OFF_MS,
             registrations_pending_count_max: REGISTRATIONS_PENDING_COUNT_MAX,
+            anonymous: Anonymous::default(),
             orgs: RwLock::new(orgs),
             listener: RwLock::new(None),
         })
@@ -112,6 +123,12 @@ impl Platform {
     /// The same, with another number of registrations that may wait for the store (spec watson D5); at least 1.
     pub fn with_registrations_pending_count_max(mut self, count_max: usize) -> Platform {
         self.registrations_pending_count_max = count_max.max(1);
+        self
+    }
+
+    /// The same, with what anonymous peers are. Whether any come in is decided by the dialects.
+    pub fn with_anonymous(mut self, anonymous: Anonymous) -> Platform {
+        self.anonymous = anonymous;
         self
     }
 
@@ -303,7 +320,7 @@ mod tests {
         assert_eq!(all(&again), all(&house.platform));
         let gateway = again.device(house.org, DeviceName { device_type: "gateway", name: "g1" }).unwrap();
         assert_eq!(again.children(house.org, gateway.id).len(), 1);
-        let device = domain::Identity::Device { class: Class::Device, name: sensor("s2") };
+        let device = domain::Identity::Device { class: Some(Class::Device), name: sensor("s2") };
         let app = domain::Identity::Application { app: "a", key: &key.key };
         for (identity, token) in [(device, &token), (app, &key_token)] {
             let claim = domain::Claim { org: "abc123", identity, token: token.as_bytes() };

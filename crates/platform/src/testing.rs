@@ -73,7 +73,7 @@ impl House {
     /// Registers a device and admits it.
     pub(crate) fn peer(&self, device_type: &str, name: &str, class: Class) -> Peer {
         let token = self.device(device_type, name);
-        let identity = Identity::Device { class, name: DeviceName { device_type, name } };
+        let identity = Identity::Device { class: Some(class), name: DeviceName { device_type, name } };
         let claim = Claim { org: self.org.as_str(), identity, token: token.as_bytes() };
         self.platform.admit(&claim, &format!("{device_type}:{name}")).unwrap()
     }

@@ -21,15 +21,19 @@
 //!
 //! **`given`** sets the scene, facts separated by `·`: `org O` · `type T` · `type T gateway` · `device T/D token X` ·
 //! `device T/D token X disabled` · `gateway T/D token X` (each makes its type) · `key K token X` · `devices-max N` (of
-//! the organisation) · `devices-per-gateway-max N` · `registration-fails` (creating a device fails inside the server).
+//! the organisation) · `devices-per-gateway-max N` · `registration-fails` (creating a device fails inside the server) ·
+//! `rights K|T/D [publish F …] [subscribe F …]` (what a key or device may do: rules of `domain::Rights`) ·
+//! `anonymous [publish F …] [subscribe F …]` (clients without credentials are let in, and may do that).
 //!
 //! **`name>`** is what client `name` sends. Each CONNECT is a connection of its own; a name whose connection has ended
 //! may connect again.
 //!
-//! * `CONNECT v3|v4|v5 id=… [user=…] [pass=…] clean=0|1 [keep=60] [will=topic]`: values hold no spaces; `id=` is empty;
-//!   in 5.0, `clean=0` also asks to keep the session for ever (a session expiry interval of 0xFFFFFFFF).
+//! * `CONNECT v3|v4|v5 id=… [user=…] [pass=…] clean=0|1 [keep=60] [will=topic [will-payload=…] [will-retain=1]]`: values
+//!   hold no spaces; `id=` is empty; in 5.0, `clean=0` also asks to keep the session for ever (a session expiry interval
+//!   of 0xFFFFFFFF).
 //! * `PUBLISH q0|q1|q2 [#id] [dup] [retain] topic payload`: everything behind the topic is the payload.
-//! * `SUBSCRIBE #id q1 filter [q0 filter …]` and `UNSUBSCRIBE #id filter …`
+//! * `SUBSCRIBE #id q1 filter [q0 filter …]` and `UNSUBSCRIBE #id filter …`; in 5.0 options may follow a quality:
+//!   `q1,nl` (no local), `q1,rap` (retain as published), `q1,rh1` (retain handling 1), `q1,rap,rh2` …
 //! * `PUBACK #id`, `PUBREC #id`, `PUBREL #id`, `PUBCOMP #id`, `PINGREQ`, `DISCONNECT`
 //! * `DROP`: the socket is closed without a DISCONNECT.
 //!
@@ -57,7 +61,7 @@
 //! (the newest of that key; a value is `true`, `-3`, `21.5`, `"text"`, `json […]` or `bytes …` as text) ·
 //! `last T/D event format payload`.
 
-use domain::Class;
+use domain::{Class, Rights};
 use mqtt::{QoS, Version};
 
 mod read;
@@ -134,6 +138,15 @@ pub enum Given {
     DevicesPerGatewayMax(u64),
     /// Creating a device fails inside the server.
     RegistrationFails,
+    /// What a credential may do.
+    Rights {
+        /// The API key, or the device as `type/name`.
+        holder: String,
+        /// What it may do.
+        rights: Rights,
+    },
+    /// Clients without credentials are let in, and may do this.
+    Anonymous(Rights),
 }
 
 /// A device's names: `type/name`.
@@ -156,8 +169,8 @@ pub enum Said {
     Subscribe {
         /// Its packet id.
         packet_id: u16,
-        /// Its filters with the quality asked for.
-        filters: Vec<(QoS, String)>,
+        /// What it asks for.
+        filters: Vec<Asked>,
     },
     /// UNSUBSCRIBE.
     Unsubscribe {
@@ -176,6 +189,21 @@ pub enum Said {
     Drop,
 }
 
+/// A filter with what is asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The quality.
+    pub qos: QoS,
+    /// Not the client's own messages (5.0).
+    pub no_local: bool,
+    /// The retain flag stays as it was published (5.0).
+    pub retain_as_published: bool,
+    /// When retained messages are sent (5.0).
+    pub retain_handling: u8,
+    /// The filter.
+    pub filter: String,
+}
+
 /// A CONNECT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connect {
@@ -191,8 +219,12 @@ pub struct Connect {
     pub clean: bool,
     /// Keep-alive in seconds.
     pub keep_alive_s: u16,
-    /// The topic of a will, whose payload is empty and whose quality is 0.
+    /// The topic of a will, whose quality is 0.
     pub will: Option<String>,
+    /// What the will says.
+    pub will_payload: String,
+    /// The will's retain flag.
+    pub will_retain: bool,
 }
 
 /// A PUBLISH in either direction.

@@ -158,7 +158,8 @@ impl Counter {
 fn cost_bytes(change: &Change) -> u64 {
     let content = match change {
         Change::Event(it) => it.message.cost_bytes() + it.points.as_bytes().len(),
-        Change::Enqueue { message, .. } | Change::Retain { message, .. } => message.cost_bytes(),
+        Change::Enqueue { message, .. } => message.cost_bytes(),
+        Change::Retain { retained, .. } => retained.message.cost_bytes(),
         _ => 0,
     };
     (size_of::<Change>() + content) as u64

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use domain::event::LastEvent;
 use domain::{
-    ApiKey, Device, DeviceId, DeviceType, Message, Millis, Org, OrgId, Queued, Reading, SessionId,
+    ApiKey, Device, DeviceId, DeviceType, Millis, Org, OrgId, Queued, Reading, Retained, SessionId,
     SessionRecord, Subscription, Value,
 };
 use parking_lot::Mutex;
@@ -355,7 +355,7 @@ impl<D: Disk> Store for Engine<D> {
         Ok(count)
     }
 
-    fn retained(&self, org: OrgId, space: &str) -> Result<Vec<Message>, StoreFault> {
+    fn retained(&self, org: OrgId, space: &str) -> Result<Vec<Retained>, StoreFault> {
         let keys = Keys::prefixed(|to| schema::retained_key(to, org, space, ""));
         list(&*self.disk, Table::Retained, &keys, usize::MAX, |key, value| {
             key.bytes(ORG_LEN + 1 + space.len())?;

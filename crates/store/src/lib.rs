@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use domain::event::LastEvent;
 use domain::{
-    ApiKey, Device, DeviceId, DeviceType, Event, Message, Millis, Org, OrgId, QoS, Queued, Reading,
+    ApiKey, Device, DeviceId, DeviceType, Event, Message, Millis, Org, OrgId, QoS, Queued, Reading, Retained,
     SessionId, SessionRecord, Subscription, Value,
 };
 
@@ -236,8 +236,8 @@ pub enum Change {
         org: OrgId,
         /// The topic space: the name of its dialect.
         space: &'static str,
-        /// The message.
-        message: Arc<Message>,
+        /// The message, with what it is delivered by.
+        retained: Retained,
     },
     /// Forgets a retained message.
     Unretain {
@@ -369,7 +369,7 @@ pub trait Store: Send + Sync {
     fn queue_len(&self, org: OrgId, session: SessionId) -> Result<usize, StoreFault>;
 
     /// All retained messages of a topic space, by topic.
-    fn retained(&self, org: OrgId, space: &str) -> Result<Vec<Message>, StoreFault>;
+    fn retained(&self, org: OrgId, space: &str) -> Result<Vec<Retained>, StoreFault>;
 
     /// The last event of each name of a device, by name.
     fn last_events(&self, org: OrgId, device: DeviceId) -> Result<Vec<LastEvent>, StoreFault>;

@@ -312,9 +312,9 @@ impl Plan {
             Change::DropKey { org, key } => {
                 rows.delete(Table::Registry, |to| registry_key(to, org, KEY, key.as_bytes()));
             }
-            Change::Retain { org, space, message } => {
-                let key = |to: &mut Vec<u8>| retained_key(to, org, space, message.topic());
-                rows.put(Table::Retained, key, |to| values::put_retained(to, &message));
+            Change::Retain { org, space, retained } => {
+                let key = |to: &mut Vec<u8>| retained_key(to, org, space, retained.message.topic());
+                rows.put(Table::Retained, key, |to| values::put_retained(to, &retained));
             }
             Change::Unretain { org, space, topic } => {
                 rows.delete(Table::Retained, |to| retained_key(to, org, space, &topic));
@@ -373,7 +373,7 @@ fn key_text_len(change: &Change) -> usize {
         Change::Event(it) => it.name.len(),
         Change::Subscribe { subscription, .. } => subscription.filter.len(),
         Change::Unsubscribe { filter, .. } => filter.len(),
-        Change::Retain { message, .. } => message.topic().len(),
+        Change::Retain { retained, .. } => retained.message.topic().len(),
         Change::Unretain { topic, .. } => topic.len(),
         _ => 0,
     }

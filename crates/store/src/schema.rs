@@ -33,7 +33,7 @@ use crate::coding::Put;
 
 /// The number of this layout.
 pub const FORMAT: u32 = 1;
-/// The first byte of every value.
+/// The first byte of every value, but for those whose layout has changed since; `values.rs` names them.
 pub(crate) const VERSION: u8 = 1;
 /// The setting that counts openings.
 pub(crate) const OPENINGS: &str = "store.openings";

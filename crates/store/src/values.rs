@@ -9,14 +9,16 @@ use std::sync::Arc;
 use domain::event::LastEvent;
 use domain::{
     ApiKey, Class, Device, DeviceId, DeviceInfo, DeviceType, Event, Location, Message, Millis, Org, OrgId,
-    Points, QoS, Queued, Registrar, Secret, SessionId, SessionRecord, Subscription,
+    Points, QoS, Queued, Registrar, Retained, Rights, Secret, SessionId, SessionRecord, Subscription,
 };
 
 use crate::coding::{Put, Take};
 use crate::schema::VERSION;
 
-/// The first byte of sessions and queued messages since they have an expiry of their own; earlier ones have none.
-const WITH_EXPIRY: u8 = 2;
+/// The first byte of what has got further fields since it was first written: sessions and queued messages an expiry of
+/// their own, devices and API keys rights, subscriptions exceptions, retained messages a quality and an expiry. Earlier
+/// ones have none of these.
+const EXTENDED: u8 = 2;
 
 /// Starts to read a value of our version.
 fn open(value: &[u8]) -> Option<Take<'_>> {
@@ -28,7 +30,33 @@ fn open(value: &[u8]) -> Option<Take<'_>> {
 fn open_either(value: &[u8]) -> Option<(Take<'_>, bool)> {
     let mut take = Take::new(value);
     let version = take.u8()?;
-    matches!(version, VERSION | WITH_EXPIRY).then_some((take, version == WITH_EXPIRY))
+    matches!(version, VERSION | EXTENDED).then_some((take, version == EXTENDED))
+}
+
+/// A list of texts, its length before it.
+fn put_texts(to: &mut Vec<u8>, texts: &[String]) {
+    to.put_u32(texts.len() as u32);
+    for text in texts {
+        to.put_sized(text.as_bytes());
+    }
+}
+
+fn take_texts(from: &mut Take<'_>) -> Option<Vec<String>> {
+    let count = from.u32()?;
+    // A damaged count ends with the row: nothing is reserved for it.
+    (0..count).map(|_| from.string()).collect()
+}
+
+fn put_rights(to: &mut Vec<u8>, rights: &Rights) {
+    put_texts(to, &rights.publish);
+    put_texts(to, &rights.subscribe);
+}
+
+fn take_rights(is_extended: bool, from: &mut Take<'_>) -> Option<Arc<Rights>> {
+    match is_extended {
+        false => Some(Arc::default()),
+        true => Some(Arc::new(Rights { publish: take_texts(from)?, subscribe: take_texts(from)? })),
+    }
 }
 
 /// A setting: its content.
@@ -177,7 +205,7 @@ fn take_secret(from: &mut Take<'_>) -> Option<Secret> {
 }
 
 pub(crate) fn put_device(to: &mut Vec<u8>, it: &Device) {
-    to.put_u8(VERSION);
+    to.put_u8(EXTENDED);
     to.put_sized(it.device_type.as_bytes());
     to.put_sized(it.name.as_bytes());
     put_class(to, it.class);
@@ -189,10 +217,11 @@ pub(crate) fn put_device(to: &mut Vec<u8>, it: &Device) {
     to.put_u64(it.registered_ms);
     put_registrar(to, &it.registrar);
     to.put_option(it.gateway.as_ref(), |to, it| to.put_u64(it.0));
+    put_rights(to, &it.rights);
 }
 
 pub(crate) fn take_device(org: OrgId, id: DeviceId, value: &[u8]) -> Option<Device> {
-    let mut from = open(value)?;
+    let (mut from, is_extended) = open_either(value)?;
     let it = Device {
         id,
         org,
@@ -207,31 +236,34 @@ pub(crate) fn take_device(org: OrgId, id: DeviceId, value: &[u8]) -> Option<Devi
         registered_ms: from.u64()?,
         registrar: take_registrar(&mut from)?,
         gateway: from.option(|from| from.u64().map(DeviceId))?,
+        rights: take_rights(is_extended, &mut from)?,
     };
     from.end(it)
 }
 
 pub(crate) fn put_key(to: &mut Vec<u8>, it: &ApiKey) {
-    to.put_u8(VERSION);
+    to.put_u8(EXTENDED);
     to.put(&it.secret.0);
     to.put_sized(it.comment.as_bytes());
     to.put_u64(it.created_ms);
+    put_rights(to, &it.rights);
 }
 
 pub(crate) fn take_key(org: OrgId, key: &str, value: &[u8]) -> Option<ApiKey> {
-    let mut from = open(value)?;
+    let (mut from, is_extended) = open_either(value)?;
     let it = ApiKey {
         org,
         key: key.to_owned(),
         secret: take_secret(&mut from)?,
         comment: from.string()?,
         created_ms: from.u64()?,
+        rights: take_rights(is_extended, &mut from)?,
     };
     from.end(it)
 }
 
 pub(crate) fn put_session(to: &mut Vec<u8>, it: &SessionRecord) {
-    to.put_u8(WITH_EXPIRY);
+    to.put_u8(EXTENDED);
     to.put_sized(it.dialect.as_bytes());
     to.put_sized(it.key.as_bytes());
     to.put_u64(it.created_ms);
@@ -276,16 +308,17 @@ pub(crate) fn take_marks(value: &[u8]) -> Option<Marks> {
 }
 
 pub(crate) fn put_subscription(to: &mut Vec<u8>, it: &Subscription) {
-    to.put_u8(VERSION);
+    to.put_u8(EXTENDED);
     to.put_text_option(it.route.as_deref());
     to.put_text_option(it.share.as_deref());
     to.put_u8(it.qos as u8);
     to.put_u8(it.options);
     to.put_u32(it.identifier);
+    put_texts(to, &it.except);
 }
 
 pub(crate) fn take_subscription(filter: &str, value: &[u8]) -> Option<Subscription> {
-    let mut from = open(value)?;
+    let (mut from, is_extended) = open_either(value)?;
     let it = Subscription {
         filter: filter.to_owned(),
         route: from.option(Take::string)?,
@@ -293,6 +326,7 @@ pub(crate) fn take_subscription(filter: &str, value: &[u8]) -> Option<Subscripti
         qos: QoS::from_u8(from.u8()?)?,
         options: from.u8()?,
         identifier: from.u32()?,
+        except: if is_extended { take_texts(&mut from)? } else { Vec::new() },
     };
     from.end(it)
 }
@@ -314,7 +348,7 @@ pub(crate) struct Delivery {
 }
 
 pub(crate) fn put_queued(to: &mut Vec<u8>, it: &Delivery, message: &Message) {
-    to.put_u8(WITH_EXPIRY);
+    to.put_u8(EXTENDED);
     to.put_u8(WAITING);
     to.put_u8(it.qos as u8);
     to.put_u8(u8::from(it.retain));
@@ -373,15 +407,22 @@ pub(crate) fn take_queued(seq: u64, value: &[u8]) -> Option<Queued> {
     })
 }
 
-pub(crate) fn put_retained(to: &mut Vec<u8>, it: &Message) {
-    to.put_u8(VERSION);
-    to.put_sized(it.headers());
-    to.put(it.payload());
+pub(crate) fn put_retained(to: &mut Vec<u8>, it: &Retained) {
+    to.put_u8(EXTENDED);
+    to.put_u8(it.qos as u8);
+    to.put_u64(it.expires_ms);
+    to.put_sized(it.message.headers());
+    to.put(it.message.payload());
 }
 
-pub(crate) fn take_retained(topic: &str, value: &[u8]) -> Option<Message> {
-    let mut from = open(value)?;
-    Some(Message::new(topic, from.sized()?, from.rest()))
+pub(crate) fn take_retained(topic: &str, value: &[u8]) -> Option<Retained> {
+    let (mut from, is_extended) = open_either(value)?;
+    let (qos, expires_ms) = match is_extended {
+        false => (QoS::AtMostOnce, 0),
+        true => (QoS::from_u8(from.u8()?)?, from.u64()?),
+    };
+    let message = Message::shared(topic, from.sized()?, from.rest());
+    Some(Retained { message, qos, expires_ms })
 }
 
 pub(crate) fn put_last_event(to: &mut Vec<u8>, it: &Event) {
@@ -438,6 +479,7 @@ mod tests {
             expires_ms: 7,
         };
         let message = Message::new("t/ä", b"\x01", b"payload");
+        let retained = samples::retained("t", b"payload");
         let event = samples::event(org(), 1, "e", 7);
         vec![
             (made(|to| put_org(to, &samples::org(org()))), |it| take_org(org(), it).is_some(), true),
@@ -474,7 +516,7 @@ mod tests {
             (made(put_released), |it| take_queued(1, it).is_some(), true),
             (made(|to| put_points(to, &event.points)), |it| take_points(it).is_some(), false),
             (made(|to| put_queued(to, &delivery, &message)), |it| take_queued(1, it).is_some(), false),
-            (made(|to| put_retained(to, &message)), |it| take_retained("t", it).is_some(), false),
+            (made(|to| put_retained(to, &retained)), |it| take_retained("t", it).is_some(), false),
             (made(|to| put_last_event(to, &event)), |it| take_last_event("e", it).is_some(), false),
             (made(|to| put_setting(to, b"s")), |it| take_setting(it).is_some(), false),
         ]
@@ -523,5 +565,35 @@ mod tests {
             let longer = [value.as_slice(), &[0]].concat();
             assert!(!(has_end && read(&longer)), "value {number} with more after it");
         }
+    }
+
+    #[test]
+    fn what_the_first_version_wrote_is_read() {
+        let org = samples::org_id("abc123");
+        // A version byte, and the fields of the second version without those that it added.
+        let first = |put: &dyn Fn(&mut Vec<u8>), added_bytes: usize| {
+            let mut value = Vec::new();
+            put(&mut value);
+            value.truncate(value.len() - added_bytes);
+            value[0] = VERSION;
+            value
+        };
+        const NO_RIGHTS_BYTES: usize = 8;
+        const NO_EXCEPTIONS_BYTES: usize = 4;
+        let key = ApiKey { rights: Arc::default(), ..samples::key(org, "k") };
+        let value = first(&|to| put_key(to, &key), NO_RIGHTS_BYTES);
+        assert_eq!(take_key(org, "k", &value), Some(key));
+        let device = Device { rights: Arc::default(), ..samples::device(org, 6) };
+        let value = first(&|to| put_device(to, &device), NO_RIGHTS_BYTES);
+        assert_eq!(take_device(org, DeviceId(6), &value), Some(device));
+        let subscription = Subscription { except: Vec::new(), ..samples::subscription("a/#") };
+        let value = first(&|to| put_subscription(to, &subscription), NO_EXCEPTIONS_BYTES);
+        assert_eq!(take_subscription("a/#", &value), Some(subscription));
+
+        let message = Message::new("t", b"\x01", b"payload");
+        let mut value = vec![VERSION];
+        value.put_sized(message.headers());
+        value.put(message.payload());
+        assert_eq!(take_retained("t", &value), Some(Retained::of_server(Arc::new(message))));
     }
 }

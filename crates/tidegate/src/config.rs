@@ -8,6 +8,7 @@
 
 mod fault;
 mod listen;
+mod plain;
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use toml::de::{DeTable, DeValue};
 
 pub(crate) use fault::ConfigFault;
 pub(crate) use listen::Addresses;
+pub(crate) use plain::{AnonymousFrom, Plain};
 
 /// Every setting with its explanation and default.
 pub(crate) const DEFAULT_FILE: &str = include_str!("config/default.toml");
@@ -35,6 +37,7 @@ pub struct Config {
     pub(crate) data: Data,
     pub(crate) log: Log,
     pub(crate) watson: Watson,
+    pub(crate) plain: Plain,
     pub(crate) limits: Limits,
 }
 
@@ -134,6 +137,10 @@ pub(crate) struct Limits {
     pub(crate) inflight_application_count_max: u16,
     pub(crate) outbox_bytes_max: usize,
     pub(crate) queue_retention_s: u64,
+    pub(crate) retained_count_max: usize,
+    pub(crate) retained_bytes_max: usize,
+    pub(crate) anonymous_session_count_max: usize,
+    pub(crate) keep_alive_s_max: u16,
     pub(crate) registration_pending_count_max: usize,
     pub(crate) registration_back_off_s: u64,
 }
@@ -141,6 +148,7 @@ pub(crate) struct Limits {
 /// What each whole number may be; every number of `default.toml` has its row.
 const RANGES: &[(&str, &str, RangeInclusive<i64>)] = &[
     ("server", "worker_count", 0..=1_024),
+    ("plain", "status_interval_s", 0..=86_400),
     ("limits", "connection_count_max", 1..=100_000_000),
     ("limits", "login_ms_max", 1..=3_600_000),
     // The codec reads no longer first packet.
@@ -152,6 +160,10 @@ const RANGES: &[(&str, &str, RangeInclusive<i64>)] = &[
     ("limits", "inflight_application_count_max", 1..=65_535),
     ("limits", "outbox_bytes_max", 65_536..=4_294_967_296),
     ("limits", "queue_retention_s", 1..=31_536_000),
+    ("limits", "retained_count_max", 0..=100_000_000),
+    ("limits", "retained_bytes_max", 0..=1_099_511_627_776),
+    ("limits", "anonymous_session_count_max", 0..=1_000_000),
+    ("limits", "keep_alive_s_max", 0..=65_535),
     ("limits", "registration_pending_count_max", 1..=100_000),
     ("limits", "registration_back_off_s", 0..=86_400),
 ];
@@ -184,8 +196,10 @@ impl Config {
         let known = DeTable::parse(DEFAULT_FILE).map_err(|it| source.syntax(&it))?;
         check(&source, user.get_ref(), known.get_ref())?;
         let laid = Spanned::new(0..text.len(), lay_over(known.into_inner(), user.get_ref()));
-        Config::deserialize(toml::de::Deserializer::from(laid))
-            .map_err(|it| source.value(user.get_ref(), &it))
+        let config = Config::deserialize(toml::de::Deserializer::from(laid))
+            .map_err(|it| source.value(user.get_ref(), &it))?;
+        config.plain.check().map_err(|(key, hint)| source.setting(user.get_ref(), "plain", key, &hint))?;
+        Ok(config)
     }
 
     /// Whether the user brought a certificate, both halves of it.

@@ -14,6 +14,7 @@ pub(crate) struct LiveHub(pub(crate) Arc<Hub>);
 impl web::Live for LiveHub {
     fn stats(&self) -> Value {
         let (hub, counters) = (&self.0, &self.0.counters);
+        let [received, delivered, dropped] = hub.traffic();
         let store = hub.store.stats();
         let registrations: serde_json::Map<String, Value> = hub
             .platform
@@ -40,9 +41,9 @@ impl web::Live for LiveHub {
                 "turned_away": counters.turned_away.get(),
             },
             "messages": {
-                "received": counters.received.get(),
-                "delivered": counters.delivered.get(),
-                "dropped": counters.dropped.get(),
+                "received": received,
+                "delivered": delivered,
+                "dropped": dropped,
                 "expired": counters.expired.get(),
                 "parked": counters.parked.get(),
             },

@@ -19,6 +19,7 @@ use crate::cli::SOCKET_NAME;
 use crate::clock::Clock;
 use crate::config::{BulkRemoveStatus, Config};
 use crate::hub::Hub;
+use crate::hub::status::keep_telling;
 use crate::limits;
 use crate::listen;
 use crate::live::LiveHub;
@@ -95,6 +96,10 @@ pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running> 
     running.listen_mqtt(&config, &tls_config)?;
     running.listen_http(&config, &tls_config)?;
     running.listen_admin()?;
+    if config.plain.status_interval_s > 0 {
+        let interval = Duration::from_secs(config.plain.status_interval_s);
+        running.listeners.spawn(keep_telling(running.hub.clone(), interval));
+    }
     running.listeners.spawn(follow_orgs(running.platform.clone(), tls, clock));
     Ok(running)
 }
@@ -119,17 +124,18 @@ pub(crate) fn open_platform(config: &Config, store: Arc<dyn Store>, clock: Clock
     });
     Ok(Platform::open(store, entropy, clock.wall_ms())?
         .with_registration_back_off_ms(config.limits.registration_back_off_s * 1_000)
-        .with_registrations_pending_count_max(config.limits.registration_pending_count_max))
+        .with_registrations_pending_count_max(config.limits.registration_pending_count_max)
+        .with_anonymous(config.plain.anonymous_peers()))
 }
 
-/// Whoever is removed or disabled is disconnected.
+/// Whoever is removed, disabled or admitted on other terms is disconnected.
 fn listen_for_removals(platform: &Platform, hub: &Arc<Hub>) {
     let hub = Arc::downgrade(hub);
     platform.set_removal_listener(Box::new(move |removed| {
         let Some(hub) = hub.upgrade() else { return };
         match removed {
-            Removed::Device(org, device) => hub.close_device(*org, *device),
-            Removed::Key(org, key) => hub.close_key(*org, key),
+            Removed::Device(org, device) => hub.device_changed(*org, *device),
+            Removed::Key(org, key) => hub.key_changed(*org, key),
             Removed::Org(org) => hub.close_org(*org),
         }
     }));

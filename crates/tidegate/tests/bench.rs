@@ -46,7 +46,7 @@ async fn serve(folder: &TempDir) -> Running {
         };
         platform.register(org, draft, 1).unwrap();
     }
-    let key = NewKey { key: Some(KEY.into()), token: Some(TOKEN.into()), comment: String::new() };
+    let key = NewKey { key: Some(KEY.into()), token: Some(TOKEN.into()), ..NewKey::default() };
     platform.create_key(org, key, 1).unwrap();
     running
 }

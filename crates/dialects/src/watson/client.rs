@@ -7,6 +7,7 @@ use domain::{Claim, Class, Code, DeviceName, Identity, OrgId, Refusal};
 use mqtt::packet::Connect;
 
 use crate::limits::{CLIENT_ID_BYTES_MAX, NAME_CHARS_MAX, SCALABLE_KEEP_ALIVE_S_MAX};
+use crate::user::{self, org_of_key};
 use crate::{Claimed, Recognition, SessionRule};
 
 /// The user name of every device and gateway; the password is the token.
@@ -35,12 +36,17 @@ impl Kind {
     }
 }
 
-/// Reads a CONNECT. Ours is what has one of the class prefixes, or Watson's user name or an API key for a user.
+/// Reads a CONNECT. Ours is what has one of the class prefixes or nearly so, or Watson's user name.
 pub(super) fn recognise<'a>(connect: &Connect<'a>) -> Recognition<'a> {
     let client_id = connect.client_id;
     let mut parts = client_id.split(':');
     let kind = parts.next().and_then(Kind::of).filter(|_| client_id.contains(':'));
-    if kind.is_none() && !looks_like_ours(connect) {
+    let is_ours = match kind {
+        // The class prefixes are not only ours to use; a device that says its name otherwise is no Watson client.
+        Some(_) => connect.username.is_none_or(|it| user::device(it).is_none()),
+        None => looks_like_ours(connect),
+    };
+    if !is_ours {
         return Recognition::Unknown;
     }
     claim(kind, client_id, connect.username, connect.password)
@@ -49,7 +55,7 @@ pub(super) fn recognise<'a>(connect: &Connect<'a>) -> Recognition<'a> {
 
 /// Whether a client without a class prefix is a Watson client all the same, only a mistaken one.
 fn looks_like_ours(connect: &Connect<'_>) -> bool {
-    let user_is_ours = connect.username.is_some_and(|it| it == TOKEN_USER || org_of_key(it).is_some());
+    let user_is_ours = connect.username == Some(TOKEN_USER);
     let mut parts = connect.client_id.split(':');
     let prefix_is_a_letter = parts.next().is_some_and(|it| it.chars().count() == 1);
     let names_an_org = parts.next().is_some_and(|it| OrgId::parse(it).is_some()) && parts.next().is_some();
@@ -67,7 +73,7 @@ fn claim<'a>(
     let mut claimed = match (kind, parts.as_slice()) {
         (Some(Kind::Device(class)), &[_, org, device_type, name]) => {
             check_parts(org, &[("device type", device_type), ("device id", name)])?;
-            let identity = Identity::Device { class, name: DeviceName { device_type, name } };
+            let identity = Identity::Device { class: Some(class), name: DeviceName { device_type, name } };
             admit(org, identity, device_token(user, password)?)
         }
         (Some(Kind::Application), &[_, org, app]) => {
@@ -144,12 +150,6 @@ fn application<'a>(
         ));
     };
     Ok(admit(org, Identity::Application { app, key }, token))
-}
-
-/// The organisation that an API key names: `abc123` in `a-abc123-0123456789`.
-pub fn org_of_key(key: &str) -> Option<&str> {
-    let (org, random) = key.strip_prefix("a-")?.split_once('-')?;
-    (OrgId::parse(org).is_some() && !random.is_empty()).then_some(org)
 }
 
 /// Whether this may be the name of a device type, a device, an application or an instance (spec 1.1).

@@ -4,11 +4,12 @@
 //! event say (`payload`), how is a refusal answered (`refusal`), what does the server say itself (`notice`), and the
 //! shapes of the HTTP registration service (`http`). The README beside this file describes the wire as it is served.
 
+use std::borrow::Cow;
+
 use domain::{Millis, Peer, Points, Presence, Refusal, Rejection};
-use mqtt::packet::Connect;
 use mqtt::{QoS, Version};
 
-use crate::{Announcement, Answer, Dialect, Grant, Recognition, Request, Uplink, View};
+use crate::{Announcement, Answer, Dialect, Grant, Hello, Recognition, Request, Status, Uplink, View};
 
 pub mod client;
 pub mod http;
@@ -46,8 +47,21 @@ impl Dialect for Watson {
         "watson"
     }
 
-    fn recognise<'a>(&self, connect: &Connect<'a>) -> Recognition<'a> {
-        client::recognise(connect)
+    fn recognise<'a>(&self, hello: &Hello<'_, 'a>) -> Recognition<'a> {
+        client::recognise(hello.connect)
+    }
+
+    fn session_key<'p>(&self, peer: &'p Peer) -> Cow<'p, str> {
+        // The client id names device or application; who may use it is decided with every login.
+        Cow::Borrowed(peer.client_id())
+    }
+
+    fn assigns_client_ids(&self) -> bool {
+        false
+    }
+
+    fn has_shared_subscriptions(&self) -> bool {
+        false
     }
 
     fn view(&self, peer: &Peer) -> View {
@@ -86,7 +100,7 @@ impl Dialect for Watson {
         notice::rejection(self.notify_style, peer, rejection)
     }
 
-    fn will(&self, peer: &Peer, topic: &str) -> Result<(), Refusal> {
-        topic::uplink(peer, topic).map(|_| ())
+    fn status(&self, _: &Status<'_>) -> Vec<Announcement> {
+        Vec::new()
     }
 }

@@ -146,6 +146,7 @@ pub(super) fn presence(peer: &Peer, presence: &Presence<'_>) -> Option<Announcem
     let topic = match peer {
         Peer::Application { app, .. } => topic::application_status_topic(app),
         Peer::Device { .. } => topic::device_status_topic(peer.device_name()?),
+        Peer::Anonymous { .. } => return None,
     };
     announce(topic, &monitoring, retain(peer, &presence.change))
 }
@@ -208,7 +209,9 @@ fn retain(peer: &Peer, change: &PresenceChange) -> Retain {
         (Peer::Application { .. }, PresenceChange::Disconnected { closing: Closing::TakenOver, .. }) => {
             Retain::No
         }
-        (Peer::Application { .. }, PresenceChange::Disconnected { .. }) => Retain::Remove,
+        (Peer::Application { .. } | Peer::Anonymous { .. }, PresenceChange::Disconnected { .. }) => {
+            Retain::Remove
+        }
     }
 }
 

@@ -2,13 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::sync::Arc;
+
 use domain::notice::PresenceChange;
 use domain::{Class, Closing, Code, DeviceId, Identity, OrgId, Peer, Presence, Refusal, Rejection};
 use mqtt::property::Properties;
 use mqtt::{QoS, Version, packet::Connect};
 
 use super::*;
-use crate::{Claimed, Retain, SessionRule, What};
+use crate::{Claimed, Place, Retain, SessionRule, What};
 
 const NOW_MS: u64 = 1_714_558_830_123;
 const NOW: &str = "2024-05-01T10:20:30.123Z";
@@ -27,6 +29,7 @@ fn device(class: Class, device_type: &str, name: &str) -> Peer {
         device_type: device_type.to_owned(),
         name: name.to_owned(),
         client_id: format!("{prefix}:abc123:{device_type}:{name}"),
+        rights: Arc::default(),
     }
 }
 
@@ -40,6 +43,7 @@ fn application(client_id: &str) -> Peer {
         app: "app1".to_owned(),
         key: "a-abc123-0123456789".to_owned(),
         client_id: client_id.to_owned(),
+        rights: Arc::default(),
     }
 }
 
@@ -56,8 +60,12 @@ fn connect<'a>(client_id: &'a str, username: &'a str) -> Connect<'a> {
     }
 }
 
+fn recognise<'a>(connect: &Connect<'a>) -> Recognition<'a> {
+    SEED.recognise(&Hello { connect, from: Place::Elsewhere, certificate: None })
+}
+
 fn claimed<'a>(client_id: &'a str, username: &'a str) -> Claimed<'a> {
-    match SEED.recognise(&connect(client_id, username)) {
+    match recognise(&connect(client_id, username)) {
         Recognition::Claimed(claimed) => claimed,
         other => panic!("{client_id}: {other:?}"),
     }
@@ -83,7 +91,7 @@ fn notification(watson: Watson, request: Request, topic: &str, code: Code) -> St
 fn a_claim_says_who_and_how_its_sessions_behave() {
     let it = claimed("g:abc123:gw:g1", "use-token-auth");
     let name = domain::DeviceName { device_type: "gw", name: "g1" };
-    assert_eq!(it.claim.identity, Identity::Device { class: Class::Gateway, name });
+    assert_eq!(it.claim.identity, Identity::Device { class: Some(Class::Gateway), name });
     assert_eq!((it.claim.org, it.claim.token), ("abc123", &b"t0k3n"[..]));
     assert_eq!((it.session, it.share, it.keep_alive_s_max), (SessionRule::Takeover, None, None));
 
@@ -110,12 +118,10 @@ fn what_does_not_look_like_watson_is_left_to_others() {
         ("x:y", "a-b-c"),
         ("g", "x"),
     ] {
-        assert_eq!(SEED.recognise(&connect(client_id, username)), Recognition::Unknown, "{client_id}");
+        assert_eq!(recognise(&connect(client_id, username)), Recognition::Unknown, "{client_id}");
     }
     let long = format!("d:abc123:mote:{}", "m".repeat(250));
-    let Recognition::Refused(refusal) = SEED.recognise(&connect(&long, "use-token-auth")) else {
-        panic!("taken")
-    };
+    let Recognition::Refused(refusal) = recognise(&connect(&long, "use-token-auth")) else { panic!("taken") };
     assert_eq!(refusal.code, Code::ClientIdInvalid);
 }
 
@@ -241,10 +247,10 @@ fn a_device_sees_topics_without_its_own_name() {
 fn an_uplink_is_about_the_device_in_the_topic() {
     let (gateway, mote) = (gateway(), device(Class::Device, "mote", "m1"));
     let it = SEED.uplink(&gateway, "iot-2/type/mote/id/m7/evt/e/fmt/f").unwrap();
-    assert_eq!((it.device.to_string(), it.registers), ("mote/m7".to_owned(), true));
+    assert_eq!((it.device.unwrap().to_string(), it.registers), ("mote/m7".to_owned(), true));
     assert_eq!(it.what, What::Event { name: "e", format: "f" });
     let it = SEED.uplink(&gateway, "iot-2/type/gw/id/g1/evt/e/fmt/f").unwrap();
-    assert_eq!((it.device.to_string(), it.registers), ("gw/g1".to_owned(), false));
+    assert_eq!((it.device.unwrap().to_string(), it.registers), ("gw/g1".to_owned(), false));
     let it = SEED.uplink(&gateway, "iotdevice-1/type/mote/id/m7/add/diag/log/").unwrap();
     assert_eq!(it.what, What::Manage { operation: "add/diag/log" });
     assert_eq!((it.topic.as_ref(), it.registers), ("iotdevice-1/type/mote/id/m7/add/diag/log", true));

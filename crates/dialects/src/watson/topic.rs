@@ -12,7 +12,7 @@ use domain::{Class, Code, DeviceName, Peer, Refusal};
 
 use super::client::is_name;
 use crate::limits::NAME_CHARS_MAX;
-use crate::{Grant, Uplink, View, What};
+use crate::{Grant, Retention, Uplink, View, What};
 
 // In a pattern, `~` stands for one level that is not empty and holds no wildcard, `+` for such a level or `+`.
 const EVENT: &str = "iot-2/type/~/id/~/evt/~/fmt/~";
@@ -84,6 +84,7 @@ pub(super) fn uplink<'a>(peer: &'a Peer, topic: &'a str) -> Result<Uplink<'a>, R
             device_uplink(DeviceName { device_type, name }, topic)
         }
         Peer::Application { .. } => application_uplink(topic),
+        Peer::Anonymous { .. } => Err(no_rule("Watson has no anonymous clients")),
     }
 }
 
@@ -96,7 +97,9 @@ fn gateway_uplink<'a>(own: DeviceName<'a>, topic: &'a str) -> Result<Uplink<'a>,
         return Err(no_rule("a gateway publishes to iot-2/type/{type}/id/{id}/evt/{event}/fmt/{format}"));
     };
     check_names(device.device_type, device.name)?;
-    Ok(Uplink { device, topic: Cow::Borrowed(canonical), what, registers: device != own })
+    let registers = device != own;
+    let topic = Cow::Borrowed(canonical);
+    Ok(Uplink { device: Some(device), topic, what, registers, retention: Retention::Cleared })
 }
 
 /// Takes a gateway's device management topic apart: device, topic without trailing slash (D4), operation.
@@ -125,7 +128,7 @@ fn device_uplink<'a>(own: DeviceName<'a>, topic: &'a str) -> Result<Uplink<'a>, 
         return Err(no_rule("a device publishes to iot-2/evt/{event}/fmt/{format}"));
     };
     let topic = Cow::Owned(format!("{}{rest}", own_prefix(prefix, own)));
-    Ok(Uplink { device: own, topic, what, registers: false })
+    Ok(Uplink { device: Some(own), topic, what, registers: false, retention: Retention::Cleared })
 }
 
 fn application_uplink(topic: &str) -> Result<Uplink<'_>, Refusal> {
@@ -138,8 +141,8 @@ fn application_uplink(topic: &str) -> Result<Uplink<'_>, Refusal> {
             "an application publishes to iot-2/type/{type}/id/{id}/evt/{event}/fmt/{format} or …/cmd/{command}/fmt/{format}",
         ));
     };
-    let device = DeviceName { device_type, name };
-    Ok(Uplink { device, topic: Cow::Borrowed(topic), what, registers: false })
+    let (device, topic) = (Some(DeviceName { device_type, name }), Cow::Borrowed(topic));
+    Ok(Uplink { device, topic, what, registers: false, retention: Retention::Cleared })
 }
 
 /// What subscribing to `filter` is worth.
@@ -158,6 +161,7 @@ pub(super) fn grant(peer: &Peer, filter: &str) -> Result<Grant, Refusal> {
             device_grant(DeviceName { device_type, name }, filter)
         }
         Peer::Application { client_id, .. } => application_grant(client_id, filter),
+        Peer::Anonymous { .. } => Err(no_rule("Watson has no anonymous clients")),
     }
 }
 
@@ -314,12 +318,12 @@ fn check_names(device_type: &str, name: &str) -> Result<(), Refusal> {
 }
 
 fn routed(route: String) -> Grant {
-    Grant { route: Some(route), device: None, reads_retained: false }
+    Grant { route: Some(route), share: None, device: None, reads_retained: false }
 }
 
 /// Accepted, and nothing ever comes.
 fn silent() -> Grant {
-    Grant { route: None, device: None, reads_retained: false }
+    Grant { route: None, share: None, device: None, reads_retained: false }
 }
 
 fn no_rule(rule: &str) -> Refusal {

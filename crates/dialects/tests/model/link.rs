@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 
 use dialects::watson::SEED;
-use dialects::{Claimed, Dialect, Recognition, Request};
+use dialects::{Claimed, Dialect, Hello, Place, Recognition, Request};
 use domain::notice::PresenceChange;
 use domain::{Closing, Code, Refusal};
 use mqtt::property::Properties;
 use mqtt::{QoS, Version, packet};
-use sim::transcript::{Ack, Connect, Heard, PacketId};
+use sim::transcript::{Ack, Asked, Connect, Heard, PacketId};
 
 use super::{Link, Sent, Session, Subscription, World, seen, session_key};
 
@@ -31,16 +31,17 @@ impl World {
             password: connect.password.as_deref().map(str::as_bytes),
             properties: Properties::EMPTY,
         };
-        let claimed = match SEED.recognise(&packet) {
-            Recognition::Claimed(claimed) => claimed,
-            Recognition::Refused(refusal) => {
-                return self.refuse_connection(client, connect.version, &refusal);
-            }
-            Recognition::Unknown => {
-                let refusal = Refusal::new(Code::ClientIdUnrecognised, "No dialect knows it.");
-                return self.refuse_connection(client, connect.version, &refusal);
-            }
-        };
+        let claimed =
+            match SEED.recognise(&Hello { connect: &packet, from: Place::Elsewhere, certificate: None }) {
+                Recognition::Claimed(claimed) => claimed,
+                Recognition::Refused(refusal) => {
+                    return self.refuse_connection(client, connect.version, &refusal);
+                }
+                Recognition::Unknown => {
+                    let refusal = Refusal::new(Code::ClientIdUnrecognised, "No dialect knows it.");
+                    return self.refuse_connection(client, connect.version, &refusal);
+                }
+            };
         match self.registry.admit(&claimed.claim, &connect.client_id) {
             Err((refusal, peer)) => {
                 self.refuse_connection(client, connect.version, &refusal);
@@ -49,7 +50,8 @@ impl World {
                 }
             }
             Ok(peer) => {
-                let will = connect.will.as_deref().map_or(Ok(()), |topic| SEED.will(&peer, topic));
+                let will =
+                    connect.will.as_deref().map_or(Ok(()), |topic| SEED.uplink(&peer, topic).map(drop));
                 match will {
                     Err(refusal) => self.refuse_connection(client, connect.version, &refusal),
                     Ok(()) => self.open(client, connect, &claimed, peer),
@@ -135,9 +137,9 @@ impl World {
         self.presence(&link.peer, change);
     }
 
-    pub(super) fn subscribe(&mut self, client: &str, packet_id: u16, filters: &[(QoS, String)]) {
+    pub(super) fn subscribe(&mut self, client: &str, packet_id: u16, filters: &[Asked]) {
         let mut codes = Vec::new();
-        for (qos, filter) in filters {
+        for Asked { qos, filter, .. } in filters {
             match self.subscribe_one(client, *qos, filter) {
                 Ok(()) => codes.push(*qos as u8),
                 Err(refusal) => match self.refuse(client, Request::Subscribe, filter, *qos, &refusal) {

@@ -189,16 +189,18 @@ impl World {
         let Some(link) = self.links.get(client) else { return Ok(()) };
         let peer = link.peer.clone();
         let uplink = SEED.uplink(&peer, topic)?;
+        let device =
+            uplink.device.ok_or(Refusal::new(Code::TopicInvalid, "Every topic is about a device."))?;
         if uplink.registers {
-            self.registry.speak_for(&peer, uplink.device)?;
+            self.registry.speak_for(&peer, device)?;
         }
         match uplink.what {
             What::Event { name, format } => {
                 let mut points = Points::new();
                 SEED.points(name, format, payload, &mut points);
-                self.registry.keep(uplink.device, name, format, payload, points);
+                self.registry.keep(device, name, format, payload, points);
             }
-            What::Command { .. } => {}
+            What::Command { .. } | What::Message => {}
             // Device management answers it; nobody is subscribed to it.
             What::Manage { .. } => return Ok(()),
         }
@@ -237,7 +239,7 @@ impl World {
         match retain {
             Retain::Keep => drop(self.retained.insert(topic.clone(), payload.clone())),
             Retain::Remove => drop(self.retained.remove(&topic)),
-            Retain::No => {}
+            Retain::WhileRunning | Retain::No => {}
         }
         self.route(&topic, &payload, QoS::AtMostOnce);
     }
@@ -245,7 +247,7 @@ impl World {
     fn presence(&mut self, peer: &Peer, change: PresenceChange) {
         let (user, protocol) = match peer {
             Peer::Application { key, .. } => (Some(key.as_str()), "mqtt4"),
-            Peer::Device { .. } => (None, "mqtt4"),
+            Peer::Device { .. } | Peer::Anonymous { .. } => (None, "mqtt4"),
         };
         let presence = Presence {
             change,

@@ -1,6 +1,7 @@
 //! What the model knows: types, devices, keys, and what devices said.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use domain::{Claim, Class, Code, DeviceId, DeviceName, Identity, OrgId, Peer, Points, Refusal, Value};
 use sim::transcript::{DeviceRef, Fact, Given, PointValue};
@@ -15,6 +16,9 @@ struct Known {
     points: BTreeMap<String, PointValue>,
     last: BTreeMap<String, (String, Vec<u8>)>,
 }
+
+/// Why a claim is not admitted, and the peer that it would have been, if that is known.
+type Turned = (Refusal, Option<Box<Peer>>);
 
 #[derive(Default)]
 pub(super) struct Registry {
@@ -39,6 +43,7 @@ impl Registry {
                 self.devices.insert(device.clone(), known);
             }
             Given::Key { key, token } => drop(self.keys.insert(key.clone(), token.clone())),
+            Given::Rights { .. } | Given::Anonymous(_) => return Err("the model knows no rights".to_owned()),
             Given::DevicesMax(count) => self.devices_max = Some(*count),
             Given::DevicesPerGatewayMax(count) => self.devices_per_gateway_max = Some(*count),
             Given::RegistrationFails => self.registration_fails = true,
@@ -46,8 +51,8 @@ impl Registry {
         Ok(())
     }
 
-    /// Who a claim is; a refusal comes with the peer it would have been, if that is known.
-    pub(super) fn admit(&self, claim: &Claim<'_>, client_id: &str) -> Result<Peer, (Refusal, Option<Peer>)> {
+    /// Who a claim is.
+    pub(super) fn admit(&self, claim: &Claim<'_>, client_id: &str) -> Result<Peer, Turned> {
         let refuse = |code: Code| (Refusal::new(code, "No."), None);
         let org = self.org.filter(|it| it.as_str() == claim.org).ok_or(refuse(Code::OrgUnknown))?;
         match claim.identity {
@@ -60,15 +65,16 @@ impl Registry {
                     device_type: name.device_type.to_owned(),
                     name: name.name.to_owned(),
                     client_id: client_id.to_owned(),
+                    rights: Arc::default(),
                 };
                 let fault = match known {
-                    it if it.class != class => Some(Code::ClassMismatch),
+                    it if class.is_some_and(|class| class != it.class) => Some(Code::ClassMismatch),
                     it if it.token.as_bytes() != claim.token => Some(Code::TokenWrong),
                     it if !it.enabled => Some(Code::DeviceDisabled),
                     _ => None,
                 };
                 match fault {
-                    Some(code) => Err((Refusal::new(code, "No."), Some(peer))),
+                    Some(code) => Err((Refusal::new(code, "No."), Some(Box::new(peer)))),
                     None => Ok(peer),
                 }
             }
@@ -78,8 +84,10 @@ impl Registry {
                     return Err(refuse(Code::TokenWrong));
                 }
                 let (app, key, client_id) = (app.to_owned(), key.to_owned(), client_id.to_owned());
-                Ok(Peer::Application { org, app, key, client_id })
+                Ok(Peer::Application { org, app, key, client_id, rights: Arc::default() })
             }
+            // Watson has none.
+            Identity::Anonymous => Err(refuse(Code::NotAllowed)),
         }
     }
 

@@ -172,11 +172,7 @@ async fn silence_is_broken_by_a_ping_and_patience_ends() {
 async fn both_ends_may_send_more_than_the_pipe_holds() {
     let (mut client, mut server) = connected(Session::default(), false).await;
     let big = "x".repeat(100_000);
-    let message = PublishParts {
-        topic: ["t", ""],
-        payload: big.as_bytes(),
-        ..PublishParts::default()
-    };
+    let message = PublishParts { topic: ["t", ""], payload: big.as_bytes(), ..PublishParts::default() };
     let mut bytes = Vec::new();
     mqtt::codec::encode_publish(&mut bytes, Version::V311, &message);
     server.0.push_bytes(&bytes);

@@ -2,12 +2,12 @@
 
 use std::str::FromStr;
 
-use domain::Class;
+use domain::{Class, Rights};
 use mqtt::{QoS, Version};
 
 use super::{
-    Ack, Act, Connect, DeviceRef, Fact, Given, Heard, Mistake, PacketId, Payload, PointValue, Publish, Said,
-    Step,
+    Ack, Act, Asked, Connect, DeviceRef, Fact, Given, Heard, Mistake, PacketId, Payload, PointValue, Publish,
+    Said, Step,
 };
 
 /// Reads a transcript; see the module's text for the format.
@@ -57,8 +57,27 @@ fn given(text: &str) -> Read<Given> {
         ["devices-max", count] => Given::DevicesMax(number(count)?),
         ["devices-per-gateway-max", count] => Given::DevicesPerGatewayMax(number(count)?),
         ["registration-fails"] => Given::RegistrationFails,
+        ["rights", holder, rules @ ..] => {
+            Given::Rights { holder: (*holder).to_owned(), rights: rights(rules)? }
+        }
+        ["anonymous", rules @ ..] => Given::Anonymous(rights(rules)?),
         _ => return Err(format!("\"{text}\" is no fact")),
     })
+}
+
+/// `[publish F …] [subscribe F …]`
+fn rights(words: &[&str]) -> Read<Rights> {
+    let mut rights = Rights::default();
+    let mut list = None;
+    for word in words {
+        match (*word, list.as_mut()) {
+            ("publish", _) => list = Some(&mut rights.publish),
+            ("subscribe", _) => list = Some(&mut rights.subscribe),
+            (rule, Some(list)) => list.push(rule.to_owned()),
+            (rule, None) => return Err(format!("may one publish or subscribe to \"{rule}\"?")),
+        }
+    }
+    Ok(rights)
 }
 
 fn given_device(class: Class, device: &str, token: &str, enabled: bool) -> Read<Given> {
@@ -113,7 +132,7 @@ fn said(text: &str) -> Read<Said> {
             let packet_id = chosen_id(words.next())?;
             let words: Vec<&str> = words.collect();
             let filters = words.chunks(2).map(|pair| match pair {
-                [level, filter] => Ok((qos(level)?, (*filter).to_owned())),
+                [options, filter] => asked(options, filter),
                 _ => Err("SUBSCRIBE #id q1 filter …".to_owned()),
             });
             Said::Subscribe { packet_id, filters: filters.collect::<Read<_>>()? }
@@ -158,6 +177,26 @@ fn heard(text: &str) -> Read<Heard> {
     })
 }
 
+fn asked(options: &str, filter: &str) -> Read<Asked> {
+    let mut words = options.split(',');
+    let mut asked = Asked {
+        qos: qos(words.next().unwrap_or_default())?,
+        no_local: false,
+        retain_as_published: false,
+        retain_handling: 0,
+        filter: filter.to_owned(),
+    };
+    for word in words {
+        match word {
+            "nl" => asked.no_local = true,
+            "rap" => asked.retain_as_published = true,
+            "rh0" | "rh1" | "rh2" => asked.retain_handling = number(&word[2..])?,
+            _ => return Err(format!("\"{word}\" is none of nl, rap, rh0, rh1, rh2")),
+        }
+    }
+    Ok(asked)
+}
+
 fn connect(text: &str) -> Read<Connect> {
     let mut words = text.split_whitespace();
     let version = match words.next() {
@@ -174,6 +213,8 @@ fn connect(text: &str) -> Read<Connect> {
         clean: true,
         keep_alive_s: 60,
         will: None,
+        will_payload: String::new(),
+        will_retain: false,
     };
     for word in words {
         match word.split_once('=') {
@@ -183,6 +224,8 @@ fn connect(text: &str) -> Read<Connect> {
             Some(("clean", it)) => connect.clean = it == "1",
             Some(("keep", it)) => connect.keep_alive_s = number(it)?,
             Some(("will", it)) => connect.will = Some(it.to_owned()),
+            Some(("will-payload", it)) => connect.will_payload = it.to_owned(),
+            Some(("will-retain", it)) => connect.will_retain = it == "1",
             _ => return Err(format!("\"{word}\" is no part of CONNECT")),
         }
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-use domain::{DeviceId, Message, SessionId, Value};
+use domain::{DeviceId, SessionId, Value};
 
 use super::samples::*;
 use super::{Opener, put};
@@ -93,7 +93,7 @@ pub(crate) fn organisations_do_not_see_each_other(opener: &mut dyn Opener) {
                 Change::PutSession(session(it, 1)),
                 Change::Event(event(it, 1, "e", 5)),
                 enqueue(it, 1, it.as_str(), &heard),
-                Change::Retain { org: it, space: SPACE, message: Message::shared("t", b"", b"x") },
+                Change::Retain { org: it, space: SPACE, retained: retained("t", b"x") },
             ],
         );
     }
@@ -349,12 +349,10 @@ pub(crate) fn changes_for_no_session_are_ignored(opener: &mut dyn Opener) {
 pub(crate) fn retained_messages_come_back_by_topic(opener: &mut dyn Opener) {
     let store = opener.open();
     let a = org_id("abc123");
-    let message = |topic: &str, payload: &[u8]| Message::new(topic, b"\x03", payload);
-    let retain =
-        |space, topic, payload| Change::Retain { org: a, space, message: Arc::new(message(topic, payload)) };
+    let retain = |space, topic, payload| Change::Retain { org: a, space, retained: retained(topic, payload) };
     put(&*store, vec![retain(SPACE, "b", b"1"), retain(SPACE, "a", b"2"), retain("wats", "onb", b"3")]);
-    assert_eq!(store.retained(a, SPACE).unwrap(), [message("a", b"2"), message("b", b"1")]);
-    assert_eq!(store.retained(a, "wats").unwrap(), [message("onb", b"3")]);
+    assert_eq!(store.retained(a, SPACE).unwrap(), [retained("a", b"2"), retained("b", b"1")]);
+    assert_eq!(store.retained(a, "wats").unwrap(), [retained("onb", b"3")]);
     put(
         &*store,
         vec![
@@ -363,19 +361,22 @@ pub(crate) fn retained_messages_come_back_by_topic(opener: &mut dyn Opener) {
             Change::Unretain { org: a, space: SPACE, topic: "c".to_owned() },
         ],
     );
-    assert_eq!(store.retained(a, SPACE).unwrap(), [message("b", b"4")]);
+    assert_eq!(store.retained(a, SPACE).unwrap(), [retained("b", b"4")]);
 }
 
 pub(crate) fn what_does_not_fit_a_key_is_counted(opener: &mut dyn Opener) {
     let store = opener.open();
     let a = org_id("abc123");
     let retain = |count| {
-        let message = Message::shared(&"t".repeat(count), b"", b"x");
-        Change::Retain { org: a, space: SPACE, message }
+        let retained = retained(&"t".repeat(count), b"x");
+        Change::Retain { org: a, space: SPACE, retained }
     };
     put(&*store, vec![retain(limits::KEY_TEXT_BYTES_MAX), retain(limits::KEY_TEXT_BYTES_MAX + 1)]);
     let kept = store.retained(a, SPACE).unwrap();
-    assert_eq!(kept.iter().map(|it| it.topic().len()).collect::<Vec<_>>(), [limits::KEY_TEXT_BYTES_MAX]);
+    assert_eq!(
+        kept.iter().map(|it| it.message.topic().len()).collect::<Vec<_>>(),
+        [limits::KEY_TEXT_BYTES_MAX]
+    );
     assert_eq!(store.stats().oversized, 1);
 }
 
@@ -428,7 +429,7 @@ pub(crate) fn everything_is_there_after_opening_again(opener: &mut dyn Opener) {
             enqueue(a, 1, "y", &heard),
             Change::Sent { org: a, session: SessionId(1), seq: 2 },
             Change::Release { org: a, session: SessionId(1), seq: 1 },
-            Change::Retain { org: a, space: SPACE, message: Message::shared("t", b"h", b"p") },
+            Change::Retain { org: a, space: SPACE, retained: retained("t", b"p") },
             Change::Event(event(a, 1, "e", 5)),
         ],
     );
@@ -447,7 +448,7 @@ pub(crate) fn everything_is_there_after_opening_again(opener: &mut dyn Opener) {
         queue.iter().map(|it| (it.seq, it.message.is_some())).collect::<Vec<_>>(),
         [(1, false), (2, true)]
     );
-    assert_eq!(store.retained(a, SPACE).unwrap(), [Message::new("t", b"h", b"p")]);
+    assert_eq!(store.retained(a, SPACE).unwrap(), [retained("t", b"p")]);
     assert_eq!(store.last_events(a, DeviceId(1)).unwrap().len(), 1);
     assert_eq!(store.readings(a, DeviceId(1), 5..6, 9).unwrap()[0].points, event(a, 1, "e", 5).points);
 }

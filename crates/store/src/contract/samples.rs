@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::{
     ApiKey, Class, Device, DeviceId, DeviceInfo, DeviceType, Event, Location, Message, Org, OrgId, Points,
-    QoS, Registrar, Secret, SessionId, SessionRecord, Subscription, Value,
+    QoS, Registrar, Retained, Rights, Secret, SessionId, SessionRecord, Subscription, Value,
 };
 use parking_lot::Mutex;
 
@@ -74,6 +74,7 @@ pub(crate) fn device(org: OrgId, id: u64) -> Device {
             _ => Registrar::ApiKey("a-abc123-x".to_owned()),
         },
         gateway: (id > 5).then_some(DeviceId(1)),
+        rights: rights(if id == 6 { &["plant/%d/#"] } else { &[] }, &[]),
     }
 }
 
@@ -84,6 +85,7 @@ pub(crate) fn key(org: OrgId, name: &str) -> ApiKey {
         secret: Secret([9; 32]),
         comment: "for the dashboard".to_owned(),
         created_ms: 3,
+        rights: rights(&["a/#", "!a/b"], &["a/+"]),
     }
 }
 
@@ -107,7 +109,18 @@ pub(crate) fn subscription(filter: &str) -> Subscription {
         qos: QoS::AtLeastOnce,
         options: 2,
         identifier: 77,
+        except: vec![format!("iot-2/{filter}/secret")],
     }
+}
+
+fn rights(publish: &[&str], subscribe: &[&str]) -> Arc<Rights> {
+    let owned = |rules: &[&str]| rules.iter().map(|it| (*it).to_owned()).collect();
+    Arc::new(Rights { publish: owned(publish), subscribe: owned(subscribe) })
+}
+
+pub(crate) fn retained(topic: &str, payload: &[u8]) -> Retained {
+    let message = Message::shared(topic, b"\x03", payload);
+    Retained { message, qos: QoS::AtLeastOnce, expires_ms: 123 }
 }
 
 /// An event with one point, `n`, that is `at_ms`.

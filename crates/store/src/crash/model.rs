@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-use domain::{DeviceId, Message, OrgId, Queued, SessionId, SessionRecord};
+use domain::{DeviceId, Message, OrgId, Queued, Retained, SessionId, SessionRecord};
 
 use super::random::{DEVICES_COUNT, SESSIONS, SETTINGS, orgs};
 use crate::contract::samples::SPACE;
@@ -65,8 +65,8 @@ impl Model {
             Change::DropDevice { org, device } => self.drop_device(*org, *device),
             Change::PutKey(it) => put(word("key", it.org, &it.key), it),
             Change::DropKey { org, key } => _ = self.words.remove(&word("key", *org, key)),
-            Change::Retain { org, message, .. } => {
-                put(word("retained", *org, message.topic()), &(message.headers(), message.payload()));
+            Change::Retain { org, retained, .. } => {
+                put(word("retained", *org, retained.message.topic()), &retained_parts(retained));
             }
             Change::Unretain { org, topic, .. } => _ = self.words.remove(&word("retained", *org, topic)),
             Change::Event(it) => {
@@ -191,6 +191,10 @@ impl Session {
     }
 }
 
+fn retained_parts(it: &Retained) -> impl Debug {
+    (it.qos, it.expires_ms, it.message.headers(), it.message.payload())
+}
+
 fn queued_sentence(org: OrgId, session: SessionId, it: &Queued) -> String {
     let message = it.message.as_ref().map(|it| (it.topic(), it.headers(), it.payload()));
     let rest = (it.seq, it.qos, it.retain, &it.identifiers, it.deadline_ms, it.expires_ms);
@@ -235,7 +239,7 @@ fn see_registry(store: &dyn Store, org: OrgId, all: &mut BTreeSet<String>) {
     all.extend(
         retained
             .iter()
-            .map(|it| format!("{}: {:?}", word("retained", org, it.topic()), (it.headers(), it.payload()))),
+            .map(|it| format!("{}: {:?}", word("retained", org, it.message.topic()), retained_parts(it))),
     );
 }
 

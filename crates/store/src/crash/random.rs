@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use domain::{Device, DeviceId, DeviceType, Event, Message, OrgId, Points, QoS, Queued, SessionId, Value};
+use domain::{
+    Device, DeviceId, DeviceType, Event, Message, OrgId, Points, QoS, Queued, Retained, SessionId, Value,
+};
 
 use super::BOUNDS;
 use super::model::Model;
@@ -51,6 +53,11 @@ impl Random {
         Message::shared(topic, &headers, &self.bytes(90))
     }
 
+    fn retained(&mut self) -> Retained {
+        let expires_ms = self.next();
+        Retained { message: self.message(), qos: QoS::ExactlyOnce, expires_ms }
+    }
+
     /// Some changes that make sense, mostly, for this state, which they are applied to.
     pub(super) fn changes(&mut self, state: &mut Model) -> Vec<Change> {
         let number = Change::PutSetting { name: NUMBER, value: self.next().to_be_bytes().to_vec() };
@@ -85,7 +92,7 @@ impl Random {
             6 => Change::DropDevice { org, device },
             7 => Change::PutKey(samples::key(org, self.among(&NAMES))),
             8 => Change::DropKey { org, key: self.among(&NAMES).to_owned() },
-            9 => Change::Retain { org, space: samples::SPACE, message: self.message() },
+            9 => Change::Retain { org, space: samples::SPACE, retained: self.retained() },
             10 => Change::Unretain { org, space: samples::SPACE, topic: self.among(&NAMES).to_owned() },
             11..20 => Change::Event(self.event(org, device)),
             _ => self.session_change(org, state),

@@ -54,7 +54,11 @@ fn human(event: &Value) -> String {
     };
     let line = Line {
         at_ms: event["at_ms"].as_u64().unwrap_or_default(),
-        device: &format!("{}/{}", text("device_type"), text("device")),
+        device: &match text("device") {
+            // A message about no device: whoever sent it.
+            "" => text("from").to_owned(),
+            device => format!("{}/{device}", text("device_type")),
+        },
         is_command: text("kind") == "command",
         name: text("name"),
         payload: text("payload"),

@@ -49,6 +49,15 @@ impl Source<'_> {
         ConfigFault(format!("`{}` in [{section}] at {}: {hint}", key.get_ref(), self.place(span)))
     }
 
+    /// A setting whose value does not go with the others.
+    pub(super) fn setting(&self, user: &DeTable<'_>, section: &str, key: &str, hint: &str) -> ConfigFault {
+        let content = user.get(section).and_then(|it| it.get_ref().as_table());
+        match content.and_then(|it| it.get_key_value(key)) {
+            Some((key, value)) => self.at(section, key, value.span(), hint),
+            None => ConfigFault(format!("`{key}` in [{section}]: {hint}")),
+        }
+    }
+
     pub(super) fn syntax(&self, cause: &toml::de::Error) -> ConfigFault {
         let place = self.place(cause.span().unwrap_or_default());
         ConfigFault(format!("{place} is not TOML: {}", cause.message()))

@@ -160,7 +160,7 @@ impl Connection {
 
     /// The seconds that are left of a message's time, begun ones counted, so that what did not wait is told what its
     /// publisher said [MQTT-3.3.2-6 of 5.0].
-    fn expires_in_s(&self, expires_ms: Millis) -> Option<u32> {
+    pub(super) fn expires_in_s(&self, expires_ms: Millis) -> Option<u32> {
         let left_ms = expires_ms.saturating_sub(self.wall_ms);
         (expires_ms != 0).then(|| u32::try_from(left_ms.div_ceil(1_000)).unwrap_or(u32::MAX))
     }
@@ -173,7 +173,7 @@ impl Connection {
 }
 
 /// A canonical topic as the client sees it.
-fn as_seen(view: View, topic: &str) -> Cow<'_, str> {
+pub(super) fn as_seen(view: View, topic: &str) -> Cow<'_, str> {
     match view.parts(topic) {
         ("", whole) | (whole, "") => Cow::Borrowed(whole),
         (first, rest) => Cow::Owned([first, rest].concat()),

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use mqtt::session::Receipt;
 use mqtt::{QoS, Reason};
-use store::Changes;
+use store::{Changes, Ticket};
 
+use super::replay::Wanted;
 use crate::hub::subscriber::Subscriber;
 
 /// The leavings of one round.
@@ -14,6 +15,8 @@ pub(crate) struct Batch {
     pub(crate) changes: Changes,
     pub(crate) answers: Vec<Answer>,
     pub(crate) wake: Vec<Arc<Subscriber>>,
+    /// Something else of this round was handed to the store by itself: the answers wait for it too.
+    pub(crate) until: Ticket,
 }
 
 /// An answer that goes out once the changes of its round are stored. Acknowledgements keep the order of what they
@@ -25,8 +28,8 @@ pub(crate) enum Answer {
     Refused { packet_id: u16, qos: QoS, reason: Reason },
     /// The place of a PUBLISH that waits for a registration slot: its answer comes here, later ones wait behind it.
     Parked { packet_id: u16 },
-    /// A SUBACK, and the routes whose retained messages follow it.
-    Granted { packet_id: u16, codes: Vec<u8>, retained: Vec<String> },
+    /// A SUBACK, and the subscriptions that get what is retained behind it.
+    Granted { packet_id: u16, codes: Vec<u8>, retained: Vec<Wanted> },
     /// An UNSUBACK.
     Removed { packet_id: u16, codes: Vec<u8> },
 }

@@ -75,6 +75,7 @@ impl Connection {
             headers: &will.headers,
             payload: &will.payload,
             qos: will.qos,
+            retain: will.retain,
             packet_id: 0,
             expires_ms: expires_ms(self.wall_ms, Properties::stored(&will.headers).message_expiry_s()),
         };

@@ -1,15 +1,14 @@
 //! From the first byte to CONNACK: whose client is this, may it come in, and which session does it get.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use dialects::{Claimed, Dialect, Recognition, SessionRule, View};
+use dialects::{Claimed, Dialect, Hello, Place, Recognition, SessionRule, View};
 use domain::notice::PresenceChange;
-use domain::{
-    Claim, Class, Closing, Code, DeviceId, Identity, OrgId, Peer, Presence, Refusal, SessionRecord,
-};
+use domain::{Claim, Class, Closing, Code, Identity, OrgId, Peer, Presence, Refusal, SessionRecord};
 use mqtt::Version;
 use mqtt::codec::{self, FirstFault, Frame};
 use mqtt::packet::{ConnAck, Connect, Packet};
@@ -19,9 +18,11 @@ use mqtt::session::{Opening, Restored, Session, Terms};
 use store::{Change, Changes, SessionState, StoreFault};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::publish::uplink;
 use super::seat::Seat;
 use super::{Connection, Origin, Tally, Will};
 use crate::hub::Hub;
+use crate::hub::rights::grant_again;
 use crate::hub::space::Space;
 use crate::hub::subscriber::Attached;
 use crate::limits;
@@ -58,16 +59,21 @@ pub(super) async fn admit(worker: Rc<Worker>, transport: Transport, origin: Orig
         return None;
     }
     let now_ms = worker.hub.clock.wall_ms();
-    let (dialect, claimed) = match door.recognise(&connect) {
+    let hello = Hello { connect: &connect, from: place_of(origin.remote), certificate: None };
+    let (dialect, claimed) = match door.recognise(&hello) {
         Ok(found) => found,
         Err(Unrecognised { dialect, refusal }) => {
             door.refuse(&connect, dialect, None, &refusal).await;
             return None;
         }
     };
+    let assigned = (connect.client_id.is_empty() && dialect.assigns_client_ids())
+        .then(|| format!("auto-{}", worker.hub.platform.next_session_id(now_ms).0));
+    let client_id = assigned.as_deref().unwrap_or(connect.client_id);
+    let connect = Connect { client_id, ..connect };
     let admitted =
         worker.hub.platform.admit(&claimed.claim, connect.client_id).and_then(|peer| match &connect.will {
-            Some(will) => dialect.will(&peer, will.topic).map(|()| peer),
+            Some(will) => uplink(dialect, &peer, will.topic).map(drop).map(|()| peer),
             None => Ok(peer),
         });
     let peer = match admitted {
@@ -78,15 +84,14 @@ pub(super) async fn admit(worker: Rc<Worker>, transport: Transport, origin: Orig
         }
     };
     let space = worker.hub.space(peer.org(), dialect.name());
-    match door.sit_down(&connect, &claimed, &space, now_ms).await {
+    let guest = Guest { connect: &connect, assigned: assigned.is_some(), dialect, claimed, peer, space };
+    match door.sit_down(&guest, now_ms).await {
         Ok(seated) => {
-            let guest = Guest { connect: &connect, dialect, claimed, peer, space };
             let mut connection = door.welcome(worker, guest, seated)?;
             connection.take_bytes(&rest);
             Some(connection)
         }
-        Err(fault) => {
-            let refusal = Refusal::new(Code::StoreFailed, fault.to_string());
+        Err(refusal) => {
             door.refuse(&connect, Some(dialect), None, &refusal).await;
             None
         }
@@ -109,6 +114,8 @@ struct Unrecognised {
 /// A client that is admitted.
 struct Guest<'a> {
     connect: &'a Connect<'a>,
+    /// The client id was chosen by us.
+    assigned: bool,
     dialect: &'static dyn Dialect,
     claimed: Claimed<'a>,
     peer: Peer,
@@ -178,10 +185,10 @@ impl Door {
     /// Asks the dialects whose client this is.
     fn recognise<'a>(
         &self,
-        connect: &Connect<'a>,
+        hello: &Hello<'_, 'a>,
     ) -> Result<(&'static dyn Dialect, Claimed<'a>), Unrecognised> {
         for dialect in &self.hub.dialects {
-            match dialect.recognise(connect) {
+            match dialect.recognise(hello) {
                 Recognition::Unknown => {}
                 Recognition::Claimed(claimed) => return Ok((*dialect, claimed)),
                 Recognition::Refused(refusal) => {
@@ -246,13 +253,17 @@ impl Door {
         let client_id = client_id.to_owned();
         match claim.identity {
             Identity::Device { class, name } => {
-                let id: DeviceId = self.hub.platform.device(org, name)?.id;
+                let device = self.hub.platform.device(org, name)?;
                 let (device_type, name) = (name.device_type.to_owned(), name.name.to_owned());
-                Some(Peer::Device { org, id, class, device_type, name, client_id })
+                let class = class.unwrap_or(device.class);
+                let rights = device.rights.clone();
+                Some(Peer::Device { org, id: device.id, class, device_type, name, client_id, rights })
             }
             Identity::Application { app, key } => {
-                Some(Peer::Application { org, app: app.to_owned(), key: key.to_owned(), client_id })
+                let (app, key, rights) = (app.to_owned(), key.to_owned(), Arc::default());
+                Some(Peer::Application { org, app, key, client_id, rights })
             }
+            Identity::Anonymous => None,
         }
     }
 
@@ -277,22 +288,56 @@ impl Door {
     }
 
     /// Takes the session's seat and makes the session what CONNECT asks for: new, or what it was.
-    async fn sit_down(
-        &self,
-        connect: &Connect<'_>,
-        claimed: &Claimed<'_>,
-        space: &Arc<Space>,
-        now_ms: u64,
-    ) -> Result<Seated, StoreFault> {
-        let expiry_s = connect.properties.session_expiry_s().unwrap_or(0);
+    async fn sit_down(&self, guest: &Guest<'_>, now_ms: u64) -> Result<Seated, Refusal> {
+        let failed = |fault: StoreFault| Refusal::new(Code::StoreFailed, fault.to_string());
+        let Guest { connect, dialect, claimed, peer, space, .. } = guest;
+        let key = dialect.session_key(peer);
         let (key, durable) = match claimed.session {
-            SessionRule::Fresh => (format!("{}#{}", connect.client_id, self.hub.next_serial()), false),
-            SessionRule::Takeover if connect.version == Version::V5 => {
-                (connect.client_id.to_owned(), expiry_s > 0)
-            }
-            SessionRule::Takeover => (connect.client_id.to_owned(), !connect.clean_start),
+            SessionRule::Fresh => (format!("{key}#{}", self.hub.next_serial()), false),
+            SessionRule::Takeover => (key.into_owned(), guest.wants_to_last()),
         };
         let seat = Seat::take(space, &key).await;
+        if durable && (connect.clean_start || seat.session().is_none()) {
+            self.check_anonymous_sessions(guest)?;
+        }
+        let seated = self.resume(guest, seat, key, durable, now_ms).await.map_err(failed)?;
+        if seated.present {
+            let changes = grant_again(space, seated.seat.subscriber(), *dialect, peer);
+            if !changes.is_empty() {
+                self.hub.store.commit(changes);
+            }
+        }
+        Ok(seated)
+    }
+
+    /// Sessions that nobody answers for must not pile up.
+    fn check_anonymous_sessions(&self, guest: &Guest<'_>) -> Result<(), Refusal> {
+        let Guest { dialect, peer, space, .. } = guest;
+        if !matches!(peer, Peer::Anonymous { .. }) {
+            return Ok(());
+        }
+        let count_max = self.hub.limits.anonymous_session_count_max;
+        let nobody = peer.clone().with_client_id("");
+        if space.durable_count(&dialect.session_key(&nobody)) < count_max {
+            return Ok(());
+        }
+        let hint = format!(
+            "clients without credentials have left {count_max} sessions behind, as many as they may: come with a \
+             clean session, or raise limits.anonymous_session_count_max"
+        );
+        Err(Refusal::new(Code::TooMany, hint))
+    }
+
+    /// The session of a seat: the stored one if it is to go on, or a new one.
+    async fn resume(
+        &self,
+        guest: &Guest<'_>,
+        seat: Seat,
+        key: String,
+        durable: bool,
+        now_ms: u64,
+    ) -> Result<Seated, StoreFault> {
+        let (connect, space) = (guest.connect, &guest.space);
         let store = &self.hub.store;
         if let (true, Some(session)) = (connect.clean_start, seat.session()) {
             space.unsubscribe_all(seat.subscriber());
@@ -329,11 +374,13 @@ impl Door {
 
     /// Puts the connection together and answers with CONNACK. `None` when the organisation is gone meanwhile.
     fn welcome(self, worker: Rc<Worker>, guest: Guest<'_>, seated: Seated) -> Option<Connection> {
-        let Guest { connect, dialect, claimed, peer, space } = guest;
+        let ends_now = seated.ends_with_connection;
+        let properties = guest.connack_properties(&worker.hub, ends_now);
+        let keep_alive_s = guest.keep_alive_s(&worker.hub);
+        let Guest { connect, dialect, claimed, peer, space, .. } = guest;
         let hub = &worker.hub;
         let (now_ms, wall_ms) = (hub.clock.monotonic_ms(), hub.clock.wall_ms());
         let view = dialect.view(&peer);
-        let keep_alive_s = capped_keep_alive_s(connect.keep_alive_s, claimed.keep_alive_s_max);
         let opening = Opening {
             version: connect.version,
             keep_alive_s,
@@ -358,7 +405,6 @@ impl Door {
             dialect,
             version: connect.version,
             view,
-            packet_bytes_max: opening.terms.packet_bytes_max as usize,
             share: claimed.share,
             space,
             seat: seated.seat,
@@ -377,6 +423,7 @@ impl Door {
             pending: Default::default(),
             places_kept: 0,
             parked: Default::default(),
+            replay: Default::default(),
             backlog: super::Backlog::after(seated.restored.map_or(0, |it| it.sent_seq)),
             throttle: store::Ticket::NONE,
             reading_paused: false,
@@ -391,9 +438,61 @@ impl Door {
             peer,
             worker: worker.clone(),
         };
-        connection.send_connack(connect, seated.present, keep_alive_s);
+        connection.send_connack(seated.present, &properties);
         connection.announce(PresenceChange::Connected);
         Some(connection)
+    }
+}
+
+impl Guest<'_> {
+    /// Whether the session is to outlive the connection. One under a client id that nobody chose is found again only by
+    /// who was told that id, so that an anonymous client gets none.
+    fn wants_to_last(&self) -> bool {
+        let is_nobody = self.assigned && matches!(self.peer, Peer::Anonymous { .. });
+        let wants = match self.connect.version {
+            Version::V5 => self.connect.properties.session_expiry_s().unwrap_or(0) > 0,
+            Version::V31 | Version::V311 => !self.connect.clean_start,
+        };
+        wants && !is_nobody
+    }
+
+    /// The keep-alive that holds: the client's, unless dialect or settings cap it (0, none, counts as the cap then). The
+    /// settings cap it only for those who can be told.
+    fn keep_alive_s(&self, hub: &Hub) -> u16 {
+        let asked_s = self.connect.keep_alive_s;
+        let set_s = hub.limits.keep_alive_s_max;
+        let set_s = (set_s != 0 && self.connect.version == Version::V5).then_some(set_s);
+        match [self.claimed.keep_alive_s_max, set_s].into_iter().flatten().min() {
+            Some(max_s) if asked_s == 0 || asked_s > max_s => max_s,
+            _ => asked_s,
+        }
+    }
+
+    /// What a 5.0 client is told of the terms; nothing before.
+    fn connack_properties(&self, hub: &Hub, ends_with_connection: bool) -> Vec<u8> {
+        let mut properties = Vec::new();
+        if self.connect.version != Version::V5 {
+            return properties;
+        }
+        let packet_bytes_max = hub.limits.payload_bytes_max + limits::PACKET_OVERHEAD_BYTES_MAX;
+        let mut writer = PropertyWriter::new(&mut properties)
+            .push(PropertyId::ReceiveMaximum, Value::Two(limits::RECEIVE_COUNT_MAX))
+            .push(PropertyId::MaximumPacketSize, Value::Four(packet_bytes_max as u32))
+            .push(PropertyId::TopicAliasMaximum, Value::Two(mqtt::limits::TOPIC_ALIAS_COUNT_MAX));
+        if self.assigned {
+            writer = writer.push(PropertyId::AssignedClientIdentifier, Value::Text(self.connect.client_id));
+        }
+        if !self.dialect.has_shared_subscriptions() {
+            writer = writer.push(PropertyId::SharedSubscriptionAvailable, Value::Byte(0));
+        }
+        if ends_with_connection && self.connect.properties.session_expiry_s().is_some_and(|it| it > 0) {
+            writer = writer.push(PropertyId::SessionExpiryInterval, Value::Four(0));
+        }
+        let keep_alive_s = self.keep_alive_s(hub);
+        if keep_alive_s != self.connect.keep_alive_s {
+            writer.push(PropertyId::ServerKeepAlive, Value::Two(keep_alive_s));
+        }
+        properties
     }
 }
 
@@ -402,6 +501,7 @@ fn attached(hub: &Hub, connect: &Connect<'_>, view: View, peer: &Peer) -> Attach
     let (device, key) = match peer {
         Peer::Device { id, .. } => (Some(*id), None),
         Peer::Application { key, .. } => (None, Some(key.as_str().into())),
+        Peer::Anonymous { .. } => (None, None),
     };
     Attached {
         version: connect.version,
@@ -421,29 +521,17 @@ impl Will {
             headers: will.properties.travelling().into_owned(),
             payload: will.payload.to_vec(),
             qos: domain_qos(will.qos),
+            retain: will.retain,
         }
     }
 }
 
 impl Connection {
-    fn send_connack(&mut self, connect: &Connect<'_>, session_present: bool, keep_alive_s: u16) {
-        let mut properties = Vec::new();
-        if self.version == Version::V5 {
-            let packet_bytes_max =
-                self.worker.hub.limits.payload_bytes_max + limits::PACKET_OVERHEAD_BYTES_MAX;
-            let writer = PropertyWriter::new(&mut properties)
-                .push(PropertyId::ReceiveMaximum, Value::Two(limits::RECEIVE_COUNT_MAX))
-                .push(PropertyId::MaximumPacketSize, Value::Four(packet_bytes_max as u32))
-                .push(PropertyId::TopicAliasMaximum, Value::Two(mqtt::limits::TOPIC_ALIAS_COUNT_MAX))
-                .push(PropertyId::SharedSubscriptionAvailable, Value::Byte(0));
-            if keep_alive_s != connect.keep_alive_s {
-                writer.push(PropertyId::ServerKeepAlive, Value::Two(keep_alive_s));
-            }
-        }
+    fn send_connack(&mut self, session_present: bool, properties: &[u8]) {
         let connack = ConnAck {
             session_present: session_present && self.version != Version::V31,
             code: ConnAck::ACCEPTED,
-            properties: Properties::stored(&properties),
+            properties: Properties::stored(properties),
         };
         codec::encode(&Packet::ConnAck(connack), self.version, &mut self.writing);
     }
@@ -481,24 +569,20 @@ fn presence<'a>(
         },
         user: match peer {
             Peer::Application { key, .. } => Some(key),
-            Peer::Device { .. } => None,
+            Peer::Device { .. } | Peer::Anonymous { .. } => None,
         },
         connected_ms,
     }
 }
 
-/// The keep-alive that holds: the client's, unless the dialect caps it (0, none, counts as the cap then).
-fn capped_keep_alive_s(asked_s: u16, max_s: Option<u16>) -> u16 {
-    match max_s {
-        Some(max_s) if asked_s == 0 || asked_s > max_s => max_s,
-        _ => asked_s,
-    }
+fn place_of(remote: SocketAddr) -> Place {
+    if remote.ip().to_canonical().is_loopback() { Place::Here } else { Place::Elsewhere }
 }
 
 fn inflight_count_max(hub: &Hub, peer: &Peer) -> u16 {
     match peer {
         Peer::Device { class: Class::Device, .. } => hub.limits.inflight_device_count_max,
         Peer::Device { class: Class::Gateway, .. } => hub.limits.inflight_gateway_count_max,
-        Peer::Application { .. } => hub.limits.inflight_application_count_max,
+        Peer::Application { .. } | Peer::Anonymous { .. } => hub.limits.inflight_application_count_max,
     }
 }

@@ -11,6 +11,7 @@ mod handshake;
 mod packets;
 mod parked;
 mod publish;
+mod replay;
 mod seat;
 mod subscribe;
 mod topics;
@@ -35,6 +36,7 @@ use tokio::time::Sleep;
 use self::backlog::Backlog;
 use self::batch::Answer;
 use self::parked::Parked;
+use self::replay::Replay;
 use self::seat::Seat;
 use self::topics::Topics;
 use crate::hub::space::Space;
@@ -69,8 +71,6 @@ pub(crate) struct Connection {
     peer: Peer,
     version: Version,
     view: View,
-    /// Bytes of the largest packet that the client takes.
-    packet_bytes_max: usize,
     /// The share group of all its subscriptions.
     share: Option<String>,
     space: Arc<Space>,
@@ -99,6 +99,7 @@ pub(crate) struct Connection {
     places_kept: usize,
     parked: Parked,
     backlog: Backlog,
+    replay: Replay,
     /// The last ticket of a time when the store had too much waiting: no reading before it is stored.
     throttle: Ticket,
     /// It was not read in this round, for our reasons: the client's silence counts for nothing then.
@@ -115,6 +116,7 @@ struct Will {
     headers: Vec<u8>,
     payload: Vec<u8>,
     qos: QoS,
+    retain: bool,
 }
 
 /// What a connection has carried.
@@ -137,6 +139,7 @@ impl Connection {
             let window_was_full = self.session.room() == 0;
             self.answer_stored();
             self.poll_backlog(cx);
+            self.poll_replay();
             let read = self.closing.is_none() && self.poll_read(cx);
             let outbox_was_full = self.outbox_is_full();
             let written = self.poll_write(cx);

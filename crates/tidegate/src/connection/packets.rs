@@ -121,7 +121,7 @@ impl Connection {
                 self.tally.write_count += 1;
                 codec::encode_publish(&mut self.writing, self.version, &parts);
             }
-            Effect::TooLarge { .. } => self.worker.hub.counters.dropped.add(1),
+            Effect::TooLarge { .. } => self.space.traffic.dropped.add(1),
             Effect::Publish(publish) => self.on_publish(&publish, batch),
             Effect::Subscribe(subscribe) => self.on_subscribe(&subscribe, batch),
             Effect::Unsubscribe(unsubscribe) => self.on_unsubscribe(&unsubscribe, batch),
@@ -180,7 +180,7 @@ impl Connection {
     /// Ends a round: one batch to the store, one wake-up for each receiver.
     pub(super) fn finish(&mut self, mut batch: Batch) {
         let store = &self.worker.hub.store;
-        let mut ticket = Ticket::NONE;
+        let mut ticket = std::mem::take(&mut batch.until);
         if !batch.changes.is_empty() {
             let overloaded = store.stats().waiting_bytes > limits::STORE_WAITING_BYTES_MAX;
             if overloaded || !batch.answers.is_empty() {
@@ -241,7 +241,7 @@ impl Connection {
                 Answer::Granted { packet_id, codes, retained } => {
                     let properties = Properties::EMPTY;
                     self.step(Input::Granted { packet_id, codes: &codes, properties }, &mut batch);
-                    self.send_retained(&retained);
+                    retained.into_iter().for_each(|it| self.replay.push(it));
                 }
                 Answer::Removed { packet_id, codes } => {
                     let properties = Properties::EMPTY;

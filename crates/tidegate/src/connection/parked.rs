@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use domain::{Millis, QoS};
 use store::Ticket;
 
+use super::replay::Wanted;
 use crate::limits;
 
 /// What waits.
@@ -29,6 +30,7 @@ pub(crate) enum Request {
         headers: Vec<u8>,
         payload: Vec<u8>,
         qos: QoS,
+        retain: bool,
         packet_id: u16,
         /// When it expires by its publisher's word; 0 = never.
         expires_ms: Millis,
@@ -44,8 +46,8 @@ pub(crate) enum Request {
 pub(crate) struct Decided {
     /// A code for each.
     pub(crate) codes: Vec<u8>,
-    /// The routes whose retained messages are wanted.
-    pub(crate) retained: Vec<String>,
+    /// What is wanted of the retained messages.
+    pub(crate) retained: Vec<Wanted>,
 }
 
 impl Request {
@@ -58,7 +60,7 @@ impl Request {
                 Request::Filters { packet, decided } => {
                     packet.len()
                         + decided.codes.len()
-                        + decided.retained.iter().map(String::len).sum::<usize>()
+                        + decided.retained.iter().map(|it| it.route.len()).sum::<usize>()
                 }
             }
     }

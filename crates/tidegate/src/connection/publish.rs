@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use dialects::{Request as Asked, Uplink, What};
-use domain::{Closing, Code, Event, Millis, Points, QoS, Refusal, Rejection};
+use dialects::{Dialect, Request as Asked, Retention, Uplink, What};
+use domain::{Closing, Code, Event, Millis, Peer, Points, QoS, Refusal, Rejection, Retained};
 use mqtt::packet::Publish;
 use mqtt::reason::Reason;
 use mqtt::session::Receipt;
@@ -35,6 +35,8 @@ pub(super) struct Inbound<'a> {
     pub(super) headers: &'a [u8],
     pub(super) payload: &'a [u8],
     pub(super) qos: QoS,
+    /// The sender's retain flag.
+    pub(super) retain: bool,
     /// 0 at QoS 0, and for a will.
     pub(super) packet_id: u16,
     /// When it expires by its publisher's word; 0 = never.
@@ -44,13 +46,14 @@ pub(super) struct Inbound<'a> {
 impl Connection {
     pub(super) fn on_publish(&mut self, publish: &Publish<'_>, batch: &mut Batch) {
         self.tally.read_count += 1;
-        self.worker.hub.counters.received.add(1);
+        self.space.traffic.received.add(1);
         let (aliased, headers) = (self.session.aliased_topic(publish), publish.properties.travelling());
         let inbound = Inbound {
             topic: aliased.as_deref().unwrap_or(publish.topic),
             headers: &headers,
             payload: publish.payload,
             qos: domain_qos(publish.qos),
+            retain: publish.retain,
             packet_id: publish.packet_id,
             expires_ms: expires_ms(self.wall_ms, publish.properties.message_expiry_s()),
         };
@@ -92,34 +95,44 @@ impl Connection {
         if let Some(way) = self.topics.get(topic, generation, registry_generation) {
             return Outcome::Go(way);
         }
-        let uplink = match self.dialect.uplink(&self.peer, topic) {
+        let uplink = match uplink(self.dialect, &self.peer, topic) {
             Ok(uplink) => uplink,
             Err(refusal) => return Outcome::Refused(refusal),
         };
-        let device_name = uplink.device.to_string();
-        if !self.parked.is_empty() && self.parked.holds(&device_name) {
-            return Outcome::Wait(self.parked.until, device_name);
+        let Some(device_name) = uplink.device else {
+            let way = self.way(&uplink, None, generation, registry_generation);
+            return Outcome::Go(self.topics.put(topic, way));
+        };
+        let device_text = device_name.to_string();
+        if !self.parked.is_empty() && self.parked.holds(&device_text) {
+            return Outcome::Wait(self.parked.until, device_text);
         }
         let verdict =
-            self.worker.hub.platform.speak_for(&self.peer, uplink.device, uplink.registers, self.wall_ms);
+            self.worker.hub.platform.speak_for(&self.peer, device_name, uplink.registers, self.wall_ms);
         let device = match verdict {
             Verdict::Known(device) | Verdict::Registered(device) => Some(device),
             Verdict::Unknown => None,
-            Verdict::Wait(ticket) => return Outcome::Wait(ticket, device_name),
+            Verdict::Wait(ticket) => return Outcome::Wait(ticket, device_text),
             Verdict::Discard => return Outcome::Discard,
             Verdict::Refused(refusal) => return Outcome::Refused(refusal),
         };
-        let way = Way {
-            generation,
-            registry_generation,
-            targets: self.space.targets(&uplink.topic),
-            ..way_of(&uplink, device)
-        };
+        let way = self.way(&uplink, device, generation, registry_generation);
         // What nobody knows now may be known in a moment: only certainties are remembered.
         if way.device.is_none() {
             return Outcome::Go(Rc::new(way));
         }
         Outcome::Go(self.topics.put(topic, way))
+    }
+
+    fn way(
+        &self,
+        uplink: &Uplink<'_>,
+        device: Option<domain::DeviceId>,
+        generation: u64,
+        registry_generation: u64,
+    ) -> Way {
+        let targets = self.space.targets(&uplink.topic);
+        Way { generation, registry_generation, targets, ..way_of(uplink, device) }
     }
 
     fn accept(&mut self, way: &Way, inbound: &Inbound<'_>, batch: &mut Batch) {
@@ -128,6 +141,7 @@ impl Connection {
             self.record("publish", Some(inbound.topic), &Refusal::new(Code::NotServed, hint));
             return acknowledge(inbound, batch);
         }
+        let retains = inbound.retain && way.retention == Retention::AsAsked;
         let hub = &self.worker.hub;
         let retained_until_ms = self.wall_ms + hub.limits.queue_retention_s * 1_000;
         let mut outbound = Outbound {
@@ -136,7 +150,7 @@ impl Connection {
             headers: inbound.headers,
             payload: inbound.payload,
             qos: inbound.qos,
-            retain: false,
+            retain: retains,
             deadline_ms: match inbound.expires_ms {
                 0 => retained_until_ms,
                 expires_ms => expires_ms.min(retained_until_ms),
@@ -145,6 +159,9 @@ impl Connection {
             message: None,
             from: Some(self.seat.subscriber()),
         };
+        if retains && let Err(refusal) = self.retain(&mut outbound, &mut batch.until) {
+            return self.refuse_publish(inbound, &refusal, batch);
+        }
         if let (Kind::Event, Some(device)) = (way.kind, way.device) {
             let mut points = Points::new();
             self.dialect.points(&way.name, &way.format, inbound.payload, &mut points);
@@ -158,12 +175,36 @@ impl Connection {
                 points,
             }));
         }
-        let mut round = Round { changes: &mut batch.changes, wake: &mut batch.wake, counters: &hub.counters };
+        let mut round =
+            Round { changes: &mut batch.changes, wake: &mut batch.wake, traffic: &self.space.traffic };
         outbound.deliver(&way.targets, &mut round);
         if hub.tails.anybody() {
             self.show(way, inbound);
         }
         acknowledge(inbound, batch);
+    }
+
+    /// Makes a message the retained one of its topic; an empty one removes what is retained [MQTT-3.3.1-10]. `until`
+    /// becomes the ticket that the message's answer waits for.
+    fn retain(&self, outbound: &mut Outbound<'_>, until: &mut Ticket) -> Result<(), Refusal> {
+        let hub = &self.worker.hub;
+        let waiter: Arc<dyn store::Waiter> = self.seat.subscriber().clone();
+        if outbound.payload.is_empty() {
+            *until = hub.unretain(&self.space, outbound.topic, Some(waiter)).max(*until);
+            return Ok(());
+        }
+        let retained =
+            Retained { message: outbound.shared(), qos: outbound.qos, expires_ms: outbound.expires_ms };
+        let ticket = hub.retain(&self.space, retained, waiter).map_err(|_| {
+            let hint = format!(
+                "the organisation's retained messages fill the limits ({} messages, {} bytes): remove some, or \
+                 raise limits.retained_count_max or limits.retained_bytes_max",
+                hub.limits.retained_count_max, hub.limits.retained_bytes_max
+            );
+            Refusal::new(Code::TooMany, hint)
+        })?;
+        *until = ticket.max(*until);
+        Ok(())
     }
 
     /// Shows the message to whoever looks on.
@@ -172,10 +213,14 @@ impl Connection {
         let line = Line {
             at_ms: self.wall_ms,
             dialect: self.dialect.name(),
-            kind: if way.kind == Kind::Command { "command" } else { "event" },
-            device_type: uplink.device.device_type,
-            device: uplink.device.name,
-            name: &way.name,
+            kind: match way.kind {
+                Kind::Command => "command",
+                Kind::Message => "message",
+                Kind::Event | Kind::Manage => "event",
+            },
+            device_type: uplink.device.map_or("", |it| it.device_type),
+            device: uplink.device.map_or("", |it| it.name),
+            name: if way.kind == Kind::Message { &way.topic } else { &way.name },
             format: &way.format,
             payload: String::from_utf8_lossy(inbound.payload),
             from: self.peer.client_id(),
@@ -239,6 +284,7 @@ impl Connection {
             headers: inbound.headers.to_vec(),
             payload: inbound.payload.to_vec(),
             qos: inbound.qos,
+            retain: inbound.retain,
             packet_id: inbound.packet_id,
             expires_ms: inbound.expires_ms,
             keep_receive: false,
@@ -270,13 +316,22 @@ impl Connection {
     fn retry(&mut self, request: Request, batch: &mut Batch) -> Option<Request> {
         match request {
             Request::Publish {
-                topic, headers, payload, qos, packet_id, expires_ms, keep_receive, ..
+                topic,
+                headers,
+                payload,
+                qos,
+                retain,
+                packet_id,
+                expires_ms,
+                keep_receive,
+                ..
             } => {
                 let inbound = Inbound {
                     topic: &topic,
                     headers: &headers,
                     payload: &payload,
                     qos,
+                    retain,
                     packet_id,
                     expires_ms,
                 };
@@ -287,6 +342,7 @@ impl Connection {
                         headers,
                         payload,
                         qos,
+                        retain,
                         packet_id,
                         expires_ms,
                         keep_receive,
@@ -314,6 +370,17 @@ fn acknowledge(inbound: &Inbound<'_>, batch: &mut Batch) {
     }
 }
 
+/// What publishing to a topic means, if dialect and rights allow it.
+pub(super) fn uplink<'a>(
+    dialect: &dyn Dialect,
+    peer: &'a Peer,
+    topic: &'a str,
+) -> Result<Uplink<'a>, Refusal> {
+    let uplink = dialect.uplink(peer, topic)?;
+    dialects::rights::may_publish(peer, &uplink.topic)?;
+    Ok(uplink)
+}
+
 /// When a message that its publisher gives so many seconds expires; 0 = never.
 pub(super) fn expires_ms(now_ms: Millis, expiry_s: Option<u32>) -> Millis {
     expiry_s.map_or(0, |it| now_ms + u64::from(it) * 1_000)
@@ -323,12 +390,14 @@ fn way_of(uplink: &Uplink<'_>, device: Option<domain::DeviceId>) -> Way {
     let (kind, name, format) = match uplink.what {
         What::Event { name, format } => (Kind::Event, name, format),
         What::Command { name, format } => (Kind::Command, name, format),
+        What::Message => (Kind::Message, "", ""),
         What::Manage { operation } => (Kind::Manage, operation, ""),
     };
     Way {
         generation: 0,
         registry_generation: 0,
         kind,
+        retention: uplink.retention,
         device,
         name: name.into(),
         format: format.into(),

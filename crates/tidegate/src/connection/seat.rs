@@ -27,6 +27,7 @@ impl Seat {
             permit.forget();
         }
         subscriber.seat_waiting.fetch_sub(1, Ordering::AcqRel);
+        space.connected.fetch_add(1, Ordering::Relaxed);
         Seat { space: space.clone(), subscriber }
     }
 
@@ -49,6 +50,7 @@ impl Drop for Seat {
         if self.subscriber.session().is_none() {
             self.space.unsubscribe_all(&self.subscriber);
         }
+        self.space.connected.fetch_sub(1, Ordering::Relaxed);
         self.subscriber.detach();
         self.subscriber.seat.add_permits(1);
         self.space.release(&self.subscriber);

@@ -2,7 +2,7 @@
 //! stored.
 
 use dialects::Request as Asked;
-use domain::{Code, DeviceName, QoS, Refusal, Subscription};
+use domain::{Code, DeviceName, Refusal, Subscription};
 use mqtt::QoS as WireQoS;
 use mqtt::codec;
 use mqtt::packet::{FilterRequest, Packet, Subscribe, Unsubscribe};
@@ -13,16 +13,15 @@ use store::{Change, Ticket};
 use super::Connection;
 use super::batch::{Answer, Batch};
 use super::parked::{Decided, Request};
-use crate::words::{domain_qos, wire_qos};
-
-/// MQTT 5 subscription option bits as they are stored.
-const NO_LOCAL: u8 = crate::hub::delivery::NO_LOCAL;
-const RETAIN_AS_PUBLISHED: u8 = 2;
+use super::replay::Wanted;
+use crate::hub::delivery::{NO_LOCAL, RETAIN_AS_PUBLISHED};
+use crate::hub::rights::grant;
+use crate::words::domain_qos;
 
 /// What a filter came to.
 enum Outcome {
-    /// With the route whose retained messages are wanted.
-    Granted(Option<String>),
+    /// With what is wanted of the retained messages.
+    Granted(Option<Wanted>),
     /// Every registration slot is taken: ask again at this ticket.
     Wait(Ticket),
     Refused(Refusal),
@@ -79,9 +78,9 @@ impl Connection {
         let identifier = subscribe.properties.subscription_identifiers().next().unwrap_or(0);
         for request in subscribe.filters.iter().skip(decided.codes.len()) {
             let code = match self.subscribe_one(&request, identifier, batch) {
-                Outcome::Granted(route) => {
+                Outcome::Granted(wanted) => {
                     // The same filter many times in one packet gets its retained messages once.
-                    decided.retained.extend(route.filter(|it| !decided.retained.contains(it)));
+                    decided.retained.extend(wanted.filter(|it| !decided.retained.contains(it)));
                     request.qos as u8
                 }
                 Outcome::Wait(until) => return Err(until),
@@ -98,8 +97,8 @@ impl Connection {
     }
 
     fn subscribe_one(&mut self, request: &FilterRequest<'_>, identifier: u32, batch: &mut Batch) -> Outcome {
-        let grant = match self.dialect.grant(&self.peer, request.filter) {
-            Ok(grant) => grant,
+        let (grant, except) = match grant(self.dialect, &self.peer, request.filter) {
+            Ok(granted) => granted,
             Err(refusal) => return Outcome::Refused(refusal),
         };
         if let Some((device_type, name)) = &grant.device {
@@ -114,15 +113,19 @@ impl Connection {
                 Verdict::Refused(refusal) => return Outcome::Refused(refusal),
             }
         }
-        let reads_retained = grant.reads_retained && request.retain_handling != 2 && self.share.is_none();
-        let retained = grant.route.clone().filter(|_| reads_retained);
+        let share = grant.share.or_else(|| self.share.clone());
+        let reads_retained = grant.reads_retained && request.retain_handling != 2 && share.is_none();
+        let qos = domain_qos(request.qos);
+        let wanted = grant.route.clone().filter(|_| reads_retained);
+        let wanted = wanted.map(|route| Wanted { route, qos, identifier, except: except.clone() });
         let subscription = Subscription {
             filter: request.filter.to_owned(),
             route: grant.route,
-            share: self.share.clone(),
-            qos: domain_qos(request.qos),
+            share,
+            qos,
             options: options(request),
             identifier,
+            except,
         };
         let count_max = self.worker.hub.limits.subscription_count_max;
         match self.space.subscribe(self.seat.subscriber(), &subscription, count_max) {
@@ -135,8 +138,7 @@ impl Connection {
                     let org = self.peer.org();
                     batch.changes.push(Change::Subscribe { org, session, subscription });
                 }
-                let wanted = is_new || request.retain_handling == 0;
-                Outcome::Granted(retained.filter(|_| wanted))
+                Outcome::Granted(wanted.filter(|_| is_new || request.retain_handling == 0))
             }
         }
     }
@@ -167,7 +169,7 @@ impl Connection {
         let mut codes = Vec::new();
         for filter in unsubscribe.filters.iter() {
             if !self.space.unsubscribe(self.seat.subscriber(), filter) {
-                codes.push(match self.dialect.grant(&self.peer, filter) {
+                codes.push(match grant(self.dialect, &self.peer, filter) {
                     Ok(_) => Reason::NO_SUBSCRIPTION_EXISTED.0,
                     Err(refusal) => self.refuse_filter(Asked::Unsubscribe, filter, &refusal),
                 });
@@ -180,28 +182,6 @@ impl Connection {
             }
         }
         batch.answers.push(Answer::Removed { packet_id: unsubscribe.packet_id, codes });
-    }
-
-    /// Sends what is retained, behind the SUBACK of the subscriptions that asked for it. What is retained in the
-    /// spaces of today is the server's own, at QoS 0.
-    pub(super) fn send_retained(&mut self, routes: &[String]) {
-        for message in routes.iter().flat_map(|it| self.space.retained(it)) {
-            let (first, rest) = self.view.parts(message.topic());
-            let parts = codec::PublishParts {
-                topic: [first, rest],
-                headers: message.headers(),
-                payload: message.payload(),
-                qos: wire_qos(QoS::AtMostOnce),
-                retain: true,
-                ..codec::PublishParts::default()
-            };
-            if codec::publish_bytes(self.version, &parts) > self.packet_bytes_max {
-                self.worker.hub.counters.dropped.add(1);
-                continue;
-            }
-            codec::encode_publish(&mut self.writing, self.version, &parts);
-            self.tally.write_count += 1;
-        }
     }
 }
 

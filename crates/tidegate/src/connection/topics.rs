@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use dialects::Retention;
 use domain::DeviceId;
 
 use crate::hub::space::Target;
@@ -19,7 +20,9 @@ pub(crate) struct Way {
     /// The registry's generation when the device was.
     pub(crate) registry_generation: u64,
     pub(crate) kind: Kind,
-    /// The device it is about; `None` when nobody knows it and that is no obstacle.
+    /// What the sender's retain flag is worth.
+    pub(crate) retention: Retention,
+    /// The device it is about; `None` for a message about none, or when nobody knows it and that is no obstacle.
     pub(crate) device: Option<DeviceId>,
     /// The name of the event or command, or the operation.
     pub(crate) name: Arc<str>,
@@ -35,6 +38,7 @@ pub(crate) struct Way {
 pub(crate) enum Kind {
     Event,
     Command,
+    Message,
     Manage,
 }
 

@@ -43,7 +43,8 @@ impl Furnished {
         }
         // Without letters that a shell would read as something else: the introduction shows it in commands.
         let token = Some(token::random()?);
-        let key = NewKey { key: Some(KEY.to_owned()), token, comment: "demo".to_owned() };
+        let key =
+            NewKey { key: Some(KEY.to_owned()), token, comment: "demo".to_owned(), ..NewKey::default() };
         let (_, key_token, ticket) = platform.create_key(org, key, now_ms)?;
         platform.store().wait(ticket)?;
         Ok(Furnished { gateway_token, key_token })

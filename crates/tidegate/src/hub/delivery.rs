@@ -10,12 +10,13 @@ use domain::{Message, Millis, QoS};
 use mqtt::codec::{PublishParts, encode_publish, publish_bytes};
 use store::{Change, Changes};
 
-use super::Counters;
-use super::space::{Route, Target};
+use super::space::{Route, Target, Traffic};
 use super::subscriber::{Fit, Offered, Subscriber, Waiting};
 
 /// MQTT 5 subscription option: not to the session that published.
 pub(crate) const NO_LOCAL: u8 = 1;
+/// MQTT 5 subscription option: the retain flag stays as the publisher set it.
+pub(crate) const RETAIN_AS_PUBLISHED: u8 = 2;
 
 /// A message on its way, with what is made of it only when somebody needs it.
 pub(crate) struct Outbound<'a> {
@@ -24,6 +25,7 @@ pub(crate) struct Outbound<'a> {
     pub(crate) headers: &'a [u8],
     pub(crate) payload: &'a [u8],
     pub(crate) qos: QoS,
+    /// The publisher's retain flag, for those who want to see it.
     pub(crate) retain: bool,
     /// When a stored copy stops being worth delivering; 0 = never.
     pub(crate) deadline_ms: Millis,
@@ -41,7 +43,7 @@ pub(crate) struct Round<'a> {
     pub(crate) changes: &'a mut Changes,
     /// Who has to be woken once the round is over.
     pub(crate) wake: &'a mut Vec<Arc<Subscriber>>,
-    pub(crate) counters: &'a Counters,
+    pub(crate) traffic: &'a Traffic,
 }
 
 impl Outbound<'_> {
@@ -65,6 +67,7 @@ impl Outbound<'_> {
         if is_own && route.options & NO_LOCAL != 0 {
             return false;
         }
+        let retain = self.shows_retain(route);
         let offered = match self.qos.min(route.qos) {
             QoS::AtMostOnce => self.offer_bytes(route),
             qos => match route.to.session() {
@@ -73,7 +76,7 @@ impl Outbound<'_> {
                         org: self.org,
                         session,
                         qos,
-                        retain: self.retain,
+                        retain,
                         identifiers: route.identifiers.clone(),
                         deadline_ms: self.deadline_ms,
                         expires_ms: self.expires_ms,
@@ -85,7 +88,7 @@ impl Outbound<'_> {
                 None => route.to.offer_waiting(Waiting {
                     message: self.shared(),
                     qos,
-                    retain: self.retain,
+                    retain,
                     identifiers: route.identifiers.clone(),
                     expires_ms: self.expires_ms,
                     place: 0,
@@ -97,15 +100,15 @@ impl Outbound<'_> {
             Offered::Taken => {}
             Offered::Absent => return false,
             Offered::Dropped => {
-                round.counters.dropped.add(1);
+                round.traffic.dropped.add(1);
                 return false;
             }
             Offered::Replaced { dropped_count } => {
-                round.counters.dropped.add(dropped_count);
+                round.traffic.dropped.add(dropped_count);
                 round.wake.push(route.to.clone());
             }
         }
-        round.counters.delivered.add(1);
+        round.traffic.sent.add(1);
         true
     }
 
@@ -117,7 +120,7 @@ impl Outbound<'_> {
                 headers: self.headers,
                 identifiers: &route.identifiers,
                 payload: self.payload,
-                retain: self.retain,
+                retain: self.shows_retain(route),
                 ..PublishParts::default()
             };
             if publish_bytes(to.version, &parts) > to.packet_bytes_max {
@@ -126,6 +129,11 @@ impl Outbound<'_> {
             encode_publish(bytes, to.version, &parts);
             Fit::Written
         })
+    }
+
+    /// The retain flag of a live copy: cleared, unless the subscription asked for it as published.
+    fn shows_retain(&self, route: &Route) -> bool {
+        self.retain && route.options & RETAIN_AS_PUBLISHED != 0
     }
 
     /// The shared form, made at the first call.

@@ -6,7 +6,10 @@
 
 pub(crate) mod delivery;
 pub(crate) mod refusals;
+pub(crate) mod rights;
+pub(crate) mod shelf;
 pub(crate) mod space;
+pub(crate) mod status;
 pub(crate) mod subscriber;
 pub(crate) mod tail;
 
@@ -15,19 +18,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use dialects::{Announcement, Dialect, Retain};
-use domain::{Closing, DeviceId, OrgId, QoS};
+use domain::{Closing, OrgId, QoS, Retained};
 use parking_lot::RwLock;
 use platform::Platform;
-use store::{Change, Changes, Store, StoreFault, Ticket};
+use store::{Change, Changes, Store, StoreFault, Ticket, Waiter};
 use tokio::sync::watch;
 
 use self::delivery::{Outbound, Round};
 use self::refusals::Refusals;
-use self::space::Space;
+use self::shelf::ShelfBounds;
+use self::space::{Space, TooMuchRetained};
 use self::subscriber::Attached;
 use self::tail::Tails;
 use crate::clock::Clock;
-use crate::config::{Config, Limits, NotifyStyle};
+use crate::config::{AnonymousFrom, Config, Limits, NotifyStyle};
 
 /// A number that only grows, for metrics.
 #[derive(Default)]
@@ -50,12 +54,6 @@ pub(crate) struct Counters {
     pub(crate) accepted: Counter,
     /// Connections closed at once because there were too many.
     pub(crate) turned_away: Counter,
-    /// Messages received.
-    pub(crate) received: Counter,
-    /// Messages given to a receiver: a live one, or a stored queue.
-    pub(crate) delivered: Counter,
-    /// Messages dropped because a live receiver's mailbox was full.
-    pub(crate) dropped: Counter,
     /// Stored messages that were past their time when their receiver came.
     pub(crate) expired: Counter,
     /// Messages that waited for a registration slot.
@@ -87,10 +85,7 @@ impl Hub {
             platform,
             clock,
             limits: config.limits.clone(),
-            dialects: dialects::all(match config.watson.notify_style {
-                NotifyStyle::Seed => &dialects::watson::SEED,
-                NotifyStyle::Cloud => &dialects::watson::CLOUD,
-            }),
+            dialects: all_dialects(config),
             counters: Counters::default(),
             refusals: Refusals::default(),
             tails: Tails::default(),
@@ -119,11 +114,12 @@ impl Hub {
             }
         }
         for dialect in &self.dialects {
-            let space = self.space(org, dialect.name());
-            for message in self.store.retained(org, dialect.name())? {
-                let now_ms = self.clock.wall_ms();
+            for retained in self.store.retained(org, dialect.name())? {
+                let (space, now_ms) = (self.space(org, dialect.name()), self.clock.wall_ms());
+                let message = &retained.message;
                 let outlived = dialect.outlived(message.topic(), message.payload(), now_ms);
-                space.retain(Arc::new(message));
+                // What was taken once is kept, even if the bounds were lowered since.
+                space.retain(retained, None, |_| ()).ok();
                 if let Some(announcement) = outlived {
                     self.announce(&space, &announcement);
                 }
@@ -137,8 +133,56 @@ impl Hub {
         if let Some(space) = self.spaces.read().get(&(org, dialect)) {
             return space.clone();
         }
+        let mut is_new = false;
         let mut spaces = self.spaces.write();
-        spaces.entry((org, dialect)).or_insert_with(|| Arc::new(Space::new(org, dialect))).clone()
+        let make = || {
+            is_new = true;
+            Arc::new(Space::new(org, dialect))
+        };
+        let space = spaces.entry((org, dialect)).or_insert_with(make).clone();
+        drop(spaces);
+        if is_new {
+            self.tell_status(&space);
+        }
+        space
+    }
+
+    /// All topic spaces that there are.
+    pub(crate) fn spaces(&self) -> Vec<Arc<Space>> {
+        self.spaces.read().values().cloned().collect()
+    }
+
+    /// Messages received, given to receivers and dropped, over all spaces.
+    pub(crate) fn traffic(&self) -> [u64; 3] {
+        let counts = self
+            .spaces()
+            .into_iter()
+            .map(|it| [&it.traffic.received, &it.traffic.sent, &it.traffic.dropped].map(Counter::get));
+        counts.fold([0; 3], |[a, b, c], [x, y, z]| [a + x, b + y, c + z])
+    }
+
+    /// Retains a client's message: the ticket is that of its row.
+    pub(crate) fn retain(
+        &self,
+        space: &Space,
+        retained: Retained,
+        waiter: Arc<dyn Waiter>,
+    ) -> Result<Ticket, TooMuchRetained> {
+        let bounds = ShelfBounds {
+            count_max: self.limits.retained_count_max,
+            bytes_max: self.limits.retained_bytes_max,
+        };
+        space.retain(retained, Some(bounds), |it| {
+            let change = Change::Retain { org: space.org, space: space.name, retained: it.clone() };
+            self.store.commit(Changes { list: vec![change], waiter: Some(waiter) })
+        })
+    }
+
+    /// Forgets what is retained under a topic: the ticket is that of the row's end.
+    pub(crate) fn unretain(&self, space: &Space, topic: &str, waiter: Option<Arc<dyn Waiter>>) -> Ticket {
+        let change = Change::Unretain { org: space.org, space: space.name, topic: topic.to_owned() };
+        let stored = space.unretain(topic, || self.store.commit(Changes { list: vec![change], waiter }));
+        stored.unwrap_or(Ticket::NONE)
     }
 
     /// A number no other caller gets.
@@ -163,26 +207,25 @@ impl Hub {
             message: None,
             from: None,
         };
-        let mut round = Round { changes: &mut changes, wake: &mut wake, counters: &self.counters };
+        let mut round = Round { changes: &mut changes, wake: &mut wake, traffic: &space.traffic };
         outbound.deliver(&space.targets(&announcement.topic), &mut round);
-        match announcement.retain {
-            Retain::Keep => {
-                let message = outbound.shared();
-                space.retain(message.clone());
-                changes.push(Change::Retain { org: space.org, space: space.name, message });
+        let store = |retained: &Retained| {
+            let change = Change::Retain { org: space.org, space: space.name, retained: retained.clone() };
+            self.store.commit(change.into())
+        };
+        let ticket = match announcement.retain {
+            Retain::Keep => space.retain(Retained::of_server(outbound.shared()), None, store).ok(),
+            Retain::WhileRunning => {
+                space.retain(Retained::of_server(outbound.shared()), None, |_| Ticket::NONE).ok()
             }
-            Retain::Remove => {
-                if space.unretain(&announcement.topic) {
-                    let topic = announcement.topic.clone();
-                    changes.push(Change::Unretain { org: space.org, space: space.name, topic });
-                }
-            }
-            Retain::No => {}
-        }
+            Retain::Remove => Some(self.unretain(space, &announcement.topic, None)),
+            Retain::No => None,
+        };
         for subscriber in wake {
             subscriber.wake();
         }
-        if changes.is_empty() { Ticket::NONE } else { self.store.commit(changes) }
+        // What went into stored queues, if anything, comes behind what is retained.
+        if changes.is_empty() { ticket.unwrap_or(Ticket::NONE) } else { self.store.commit(changes) }
     }
 
     /// Counts a connection in; `None` when there are as many as may be, or the server is closing.
@@ -221,16 +264,6 @@ impl Hub {
         }
     }
 
-    /// Closes the connections of a device that was removed or disabled.
-    pub(crate) fn close_device(&self, org: OrgId, device: DeviceId) {
-        self.close_where(org, |it| it.device == Some(device));
-    }
-
-    /// Closes the connections of applications whose API key was removed.
-    pub(crate) fn close_key(&self, org: OrgId, key: &str) {
-        self.close_where(org, |it| it.key.as_deref() == Some(key));
-    }
-
     /// Closes the connections of an organisation that was disabled.
     pub(crate) fn close_org(&self, org: OrgId) {
         self.close_where(org, |_| true);
@@ -243,6 +276,20 @@ impl Hub {
             subscriber.kick(Closing::Removed);
         }
     }
+}
+
+/// The dialects with their settings, in the order in which they are asked.
+fn all_dialects(config: &Config) -> Vec<&'static dyn Dialect> {
+    let watson = match config.watson.notify_style {
+        NotifyStyle::Seed => &dialects::watson::SEED,
+        NotifyStyle::Cloud => &dialects::watson::CLOUD,
+    };
+    let plain = match config.plain.anonymous {
+        AnonymousFrom::Off => &dialects::plain::CLOSED,
+        AnonymousFrom::Loopback => &dialects::plain::LOOPBACK,
+        AnonymousFrom::Everywhere => &dialects::plain::OPEN,
+    };
+    dialects::all(watson, plain)
 }
 
 /// A connection that is counted; dropping it counts it out.

@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use domain::{Message, OrgId, QoS, SessionRecord, Subscription};
+use domain::{Millis, OrgId, QoS, Retained, SessionRecord, Subscription};
 use mqtt::limits::SUBSCRIPTION_IDENTIFIER_COUNT_MAX;
-use mqtt::router::{Group, Match, Retained, Router};
+use mqtt::router::{Group, Match, Router};
+use mqtt::topic;
 use parking_lot::{Mutex, RwLock};
 
+use super::Counter;
+use super::shelf::{Shelf, ShelfBounds};
 use super::subscriber::{Held, Subscriber};
 
 /// A subscription's end: who receives, and how.
@@ -19,6 +22,8 @@ pub(crate) struct Route {
     pub(crate) options: u8,
     /// The numbers that the client gave its subscriptions (5.0).
     pub(crate) identifiers: Box<[u32]>,
+    /// Filters whose messages are withheld; nearly always none.
+    pub(crate) except: Option<Arc<[String]>>,
 }
 
 /// Where a message of a topic goes.
@@ -38,13 +43,31 @@ pub(crate) struct Space {
     router: RwLock<Router<Route>>,
     generation: AtomicU64,
     next_id: AtomicU64,
-    retained: RwLock<Retained<Arc<Message>>>,
+    retained: RwLock<Shelf>,
     subscribers: Mutex<HashMap<String, Arc<Subscriber>>>,
+    /// Sessions that are connected.
+    pub(crate) connected: AtomicUsize,
+    pub(crate) traffic: Traffic,
+}
+
+/// What has passed through a topic space.
+#[derive(Default)]
+pub(crate) struct Traffic {
+    /// Messages that clients published.
+    pub(crate) received: Counter,
+    /// Messages given to a receiver: a live one, or a stored queue.
+    pub(crate) sent: Counter,
+    /// Messages dropped because a receiver could not take them.
+    pub(crate) dropped: Counter,
 }
 
 /// A subscription was refused because the session holds as many as it may.
 #[derive(Debug)]
 pub(crate) struct TooManySubscriptions;
+
+/// A message was not retained because there are as many as may be.
+#[derive(Debug)]
+pub(crate) struct TooMuchRetained;
 
 impl Space {
     pub(crate) fn new(org: OrgId, name: &'static str) -> Space {
@@ -54,8 +77,10 @@ impl Space {
             router: RwLock::new(Router::new()),
             generation: AtomicU64::new(1),
             next_id: AtomicU64::new(1),
-            retained: RwLock::new(Retained::new()),
+            retained: RwLock::default(),
             subscribers: Mutex::default(),
+            connected: AtomicUsize::new(0),
+            traffic: Traffic::default(),
         }
     }
 
@@ -69,6 +94,7 @@ impl Space {
         let mut targets = Vec::new();
         let mut merged = HashMap::new();
         self.router.read().matching(topic, |found| match found {
+            Match::One(route) if route.withholds(topic) => {}
             Match::One(route) if route.to.wants_one_copy() => merge(&mut targets, &mut merged, route),
             Match::One(route) => targets.push(Target::One(route.clone())),
             Match::Group(group) => targets.push(Target::Group(group.clone())),
@@ -99,6 +125,10 @@ impl Space {
             filter: subscription.filter.clone(),
             route: subscription.route.clone(),
             share: subscription.share.clone(),
+            qos: subscription.qos,
+            options: subscription.options,
+            identifier: subscription.identifier,
+            except: subscription.except.clone(),
             id,
         };
         let before = match known {
@@ -113,6 +143,7 @@ impl Space {
             qos: subscription.qos,
             options: subscription.options,
             identifiers: Some(subscription.identifier).filter(|it| *it != 0).into_iter().collect(),
+            except: (!subscription.except.is_empty()).then(|| subscription.except.as_slice().into()),
         };
         let mut router = self.router.write();
         if let Some(before) = &before {
@@ -192,22 +223,72 @@ impl Space {
         }
     }
 
-    /// Retains a message under its topic.
-    pub(crate) fn retain(&self, message: Arc<Message>) {
-        let topic = message.topic().to_owned();
-        self.retained.write().set(&topic, message);
+    /// Subscriptions, members of share groups included.
+    pub(crate) fn subscription_count(&self) -> usize {
+        self.router.read().len()
     }
 
-    /// Forgets what is retained under a topic; false when there was nothing.
-    pub(crate) fn unretain(&self, topic: &str) -> bool {
-        self.retained.write().remove(topic).is_some()
+    /// Durable sessions whose key begins like this.
+    pub(crate) fn durable_count(&self, prefix: &str) -> usize {
+        let subscribers = self.subscribers.lock();
+        subscribers.values().filter(|it| it.session().is_some() && it.key.starts_with(prefix)).count()
     }
 
-    /// What is retained under topics that match the filter.
-    pub(crate) fn retained(&self, filter: &str) -> Vec<Arc<Message>> {
-        let mut found = Vec::new();
-        self.retained.read().matching(filter, |_, message| found.push(message.clone()));
-        found
+    /// Retains a message under its topic, if the bounds allow it. `store` is called while nobody else can retain
+    /// anything, so that the store is told in the same order.
+    pub(crate) fn retain<T>(
+        &self,
+        retained: Retained,
+        bounds: Option<ShelfBounds>,
+        store: impl FnOnce(&Retained) -> T,
+    ) -> Result<T, TooMuchRetained> {
+        let mut shelf = self.retained.write();
+        if bounds.is_some_and(|it| !shelf.has_room(&retained, it)) {
+            return Err(TooMuchRetained);
+        }
+        let stored = store(&retained);
+        shelf.put(retained);
+        Ok(stored)
+    }
+
+    /// Forgets what is retained under a topic. `store` is called as by [`Space::retain`], unless there was nothing.
+    pub(crate) fn unretain<T>(&self, topic: &str, store: impl FnOnce() -> T) -> Option<T> {
+        let mut shelf = self.retained.write();
+        shelf.remove(topic).then(store)
+    }
+
+    /// Forgets what is past its time; gives the topics.
+    pub(crate) fn unretain_expired(&self, now_ms: Millis) -> Vec<String> {
+        let expired = self.retained.read().expired(now_ms);
+        if expired.is_empty() {
+            return expired;
+        }
+        let mut shelf = self.retained.write();
+        let is_expired = |it: &Retained| it.expires_ms != 0 && it.expires_ms <= now_ms;
+        expired.into_iter().filter(|it| shelf.get(it).is_some_and(is_expired) && shelf.remove(it)).collect()
+    }
+
+    /// What is retained under topics that match the filter and is still worth delivering.
+    pub(crate) fn retained(&self, filter: &str, now_ms: Millis) -> Vec<Retained> {
+        self.retained.read().matching(filter, now_ms)
+    }
+
+    /// Whether this very message is what its topic retains.
+    pub(crate) fn still_retains(&self, retained: &Retained) -> bool {
+        let shelf = self.retained.read();
+        shelf.get(retained.message.topic()).is_some_and(|it| Arc::ptr_eq(&it.message, &retained.message))
+    }
+
+    /// Messages that clients have retained.
+    pub(crate) fn retained_count(&self) -> usize {
+        self.retained.read().count()
+    }
+}
+
+impl Route {
+    /// Whether the receiver's rights keep messages of this topic from it.
+    fn withholds(&self, topic: &str) -> bool {
+        self.except.as_ref().is_some_and(|except| except.iter().any(|it| topic::matches(it, topic)))
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::Waker;
 
 use dialects::View;
-use domain::{Closing, DeviceId, Message, Millis, QoS, Queued, SessionId};
+use domain::{Closing, DeviceId, Message, Millis, QoS, Queued, SessionId, Subscription};
 use mqtt::Version;
 use parking_lot::Mutex;
 use store::{Inbox, Ticket, Waiter};
@@ -43,8 +43,31 @@ pub(crate) struct Held {
     pub(crate) route: Option<String>,
     /// The share group.
     pub(crate) share: Option<String>,
+    /// The granted quality.
+    pub(crate) qos: QoS,
+    /// The options of 5.0, as they are stored.
+    pub(crate) options: u8,
+    /// The client's number for it (5.0), 0 for none.
+    pub(crate) identifier: u32,
+    /// Filters whose messages are withheld.
+    pub(crate) except: Vec<String>,
     /// The subscription's id in the router.
     pub(crate) id: u64,
+}
+
+impl Held {
+    /// The same as it is stored.
+    pub(crate) fn subscription(&self) -> Subscription {
+        Subscription {
+            filter: self.filter.clone(),
+            route: self.route.clone(),
+            share: self.share.clone(),
+            qos: self.qos,
+            options: self.options,
+            identifier: self.identifier,
+            except: self.except.clone(),
+        }
+    }
 }
 
 /// A message at QoS 1 or 2 that waits for its receiver's session to give it a packet id.

@@ -33,14 +33,14 @@ async fn who_was_connected_when_the_server_was_killed_is_told_to_be_gone() {
     house.close().await;
     let store = Arc::new(Arc::into_inner(store).unwrap().restart().unwrap());
     for message in left_behind {
-        store.commit(Change::Retain { org: org(), space: "watson", message: message.into() }.into());
+        store.commit(Change::Retain { org: org(), space: "watson", retained: message }.into());
     }
     store.wait(store.commit(Changes::new())).unwrap();
 
     let house = House::start_on("", store.clone()).await;
     store.wait(store.commit(Changes::new())).unwrap();
     let kept = store.retained(org(), "watson").unwrap();
-    assert_eq!(kept.iter().map(|it| it.topic()).collect::<Vec<_>>(), ["iot-2/type/dev/id/d1/mon"]);
+    assert_eq!(kept.iter().map(|it| it.message.topic()).collect::<Vec<_>>(), ["iot-2/type/dev/id/d1/mon"]);
     let mut app = house.client(House::application("a:abc123:app2")).await;
     app.subscribe(&[("iot-2/type/+/id/+/mon", QoS::AtMostOnce)]).await.unwrap();
     let message = app.next_message().await.unwrap();

@@ -102,7 +102,7 @@ impl House {
         for (device_type, name) in [("gw", "g1"), ("gw", "g2"), ("dev", "d1")] {
             self.add_device_in(org, device_type, name);
         }
-        let key = NewKey { key: Some(key.into()), token: Some(TOKEN.into()), comment: String::new() };
+        let key = NewKey { key: Some(key.into()), token: Some(TOKEN.into()), ..NewKey::default() };
         platform.create_key(org, key, 1).unwrap();
     }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Class, DeviceInfo, DeviceName, OrgId, Registrar};
+use domain::{Class, DeviceInfo, DeviceName, OrgId, Registrar, Rights};
 use mqtt::packet::{self, Connect, FilterRequest, FilterRequests, Filters, Will};
 use mqtt::property::{Properties, PropertyId, PropertyWriter, Value};
 use mqtt::{Packet, QoS, Reason, Version};
@@ -48,7 +48,11 @@ async fn every_transcript_is_followed() {
 async fn follow(file: &PathBuf) -> Result<(), String> {
     let text = std::fs::read_to_string(file).unwrap();
     let steps = parse(&text).map_err(|it| it.to_string())?;
-    let mut stage = Stage::set().await;
+    let anonymous = steps.iter().find_map(|it| match &it.act {
+        Act::Given(Given::Anonymous(rights)) => Some(rights),
+        _ => None,
+    });
+    let mut stage = Stage::set(anonymous).await;
     for step in &steps {
         stage.act(&step.act).await.map_err(|it| format!("line {}: {it}", step.line))?;
     }
@@ -76,11 +80,17 @@ struct Client {
 }
 
 impl Stage {
-    async fn set() -> Stage {
+    async fn set(anonymous: Option<&Rights>) -> Stage {
         let folder = TempDir::new().unwrap();
+        let plain = anonymous.map_or(String::new(), |it| {
+            format!(
+                "[plain]\nanonymous = \"loopback\"\nanonymous_publish = {:?}\nanonymous_subscribe = {:?}\n",
+                it.publish, it.subscribe
+            )
+        });
         let text = format!(
             "[data]\npath = {:?}\n[listen]\nmqtt = \"127.0.0.1:0\"\nmqtts = \"off\"\nhttp = \"off\"\nhttps = \"off\"\n\
-             [server]\nworker_count = 1\n",
+             [server]\nworker_count = 1\n{plain}",
             folder.path()
         );
         let store = Arc::new(store::memory::open().unwrap());
@@ -119,7 +129,7 @@ impl Stage {
             }
             Given::Key { key, token } => {
                 let (key, token) = (Some(key.clone()), Some(token.clone()));
-                let draft = NewKey { key, token, comment: String::new() };
+                let draft = NewKey { key, token, ..NewKey::default() };
                 platform.create_key(self.org, draft, 1).unwrap();
             }
             Given::DevicesMax(count) => {
@@ -131,6 +141,22 @@ impl Stage {
                 platform.update_org(self.org, change).unwrap();
             }
             Given::RegistrationFails => self.registration_fails = true,
+            Given::Rights { holder, rights } => {
+                let rights = Some(rights.clone());
+                match holder.split_once('/') {
+                    Some((device_type, name)) => {
+                        let change = platform::DeviceChange { rights, ..Default::default() };
+                        let name = DeviceName { device_type, name };
+                        platform.update_device(self.org, name, change).map(drop).unwrap();
+                    }
+                    None => {
+                        let change = platform::KeyChange { rights, comment: None };
+                        platform.update_key(self.org, holder, change).map(drop).unwrap();
+                    }
+                }
+            }
+            // A setting of the server.
+            Given::Anonymous(_) => {}
         }
     }
 
@@ -268,9 +294,9 @@ impl Client {
             client_id: &said.client_id,
             will: said.will.as_deref().map(|topic| Will {
                 topic,
-                payload: b"",
+                payload: said.will_payload.as_bytes(),
                 qos: QoS::AtMostOnce,
-                retain: false,
+                retain: said.will_retain,
                 properties: Properties::EMPTY,
             }),
             username: said.user.as_deref(),
@@ -300,8 +326,14 @@ impl Client {
                 }));
             }
             Said::Subscribe { packet_id, filters } => {
-                for (qos, filter) in filters {
-                    FilterRequest::new(filter, *qos).encode(&mut bytes);
+                for asked in filters {
+                    let request = FilterRequest {
+                        no_local: asked.no_local,
+                        retain_as_published: asked.retain_as_published,
+                        retain_handling: asked.retain_handling,
+                        ..FilterRequest::new(&asked.filter, asked.qos)
+                    };
+                    request.encode(&mut bytes);
                 }
                 let filters = FilterRequests::new(&bytes, version).map_err(|it| it.to_string())?;
                 let (packet_id, properties) = (*packet_id, Properties::EMPTY);

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use super::fault::Fault;
 use super::org_of;
 use super::request::{At, Body, LocationBody, Params};
-use super::shape::{DeviceShape, DevicesShape, InfoShape, NameShape};
+use super::shape::{DeviceShape, DevicesShape, InfoShape, NameShape, RightsShape};
 use crate::Shared;
 use crate::limits::{API_PAGE_COUNT, API_PAGE_COUNT_MAX};
 use crate::stored::stored;
@@ -44,6 +44,7 @@ pub(super) struct Change {
     info: InfoShape,
     metadata: Option<Box<RawValue>>,
     location: Option<LocationBody>,
+    rights: Option<RightsShape>,
 }
 
 /// Which devices to list. `gateway_type` and `gateway` together name the gateway they were registered through.
@@ -138,6 +139,7 @@ pub(super) async fn change(
         metadata: body.metadata.map(|it| it.get().to_owned()),
         enabled: body.enabled,
         token: body.token,
+        rights: body.rights.map(RightsShape::read).transpose()?,
     };
     let (mut device, mut ticket) = shared.platform.update_device(org, name, change)?;
     if let Some(location) = location {

@@ -4,13 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use platform::NewKey;
+use platform::{KeyChange, NewKey};
 use serde::Deserialize;
 
 use super::fault::Fault;
 use super::org_of;
 use super::request::{At, Body};
-use super::shape::{self, KeyShape};
+use super::shape::{self, KeyShape, RightsShape};
 use crate::Shared;
 use crate::stored::stored;
 
@@ -21,6 +21,15 @@ pub(super) struct Draft {
     token: Option<String>,
     #[serde(default)]
     comment: String,
+    #[serde(default)]
+    rights: RightsShape,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Change {
+    comment: Option<String>,
+    rights: Option<RightsShape>,
 }
 
 pub(super) async fn list(
@@ -37,11 +46,24 @@ pub(super) async fn create(
     At(org): At<String>,
     Body(body): Body<Draft>,
 ) -> Result<impl IntoResponse, Fault> {
-    let draft = NewKey { key: body.key, token: body.token, comment: body.comment };
+    let rights = body.rights.read()?;
+    let draft = NewKey { key: body.key, token: body.token, comment: body.comment, rights };
     let org = org_of(&shared, &org)?;
     let (key, token, ticket) = shared.platform.create_key(org, draft, shared.now_ms())?;
     stored(&shared.platform, ticket).await?;
     Ok((StatusCode::CREATED, Json(KeyShape::from(&key).with_token(token))))
+}
+
+pub(super) async fn change(
+    State(shared): State<Shared>,
+    At((org, key)): At<(String, String)>,
+    Body(body): Body<Change>,
+) -> Result<impl IntoResponse, Fault> {
+    let org = org_of(&shared, &org)?;
+    let change = KeyChange { comment: body.comment, rights: body.rights.map(RightsShape::read).transpose()? };
+    let (key, ticket) = shared.platform.update_key(org, &key, change)?;
+    stored(&shared.platform, ticket).await?;
+    Ok(Json(KeyShape::from(&key)))
 }
 
 pub(super) async fn remove(

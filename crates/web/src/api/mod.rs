@@ -17,7 +17,7 @@ mod tests;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{delete, get};
+use axum::routing::{get, patch};
 use domain::{Code, OrgId, Refusal};
 
 use crate::Shared;
@@ -38,7 +38,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/devices/{type}/{name}/events", get(history::events))
         .route("/devices/{type}/{name}/points", get(history::points))
         .route("/keys", get(keys::list).post(keys::create))
-        .route("/keys/{key}", delete(keys::remove))
+        .route("/keys/{key}", patch(keys::change).delete(keys::remove))
         .route("/refusals", get(live::refusals_of_org))
         .route("/tail", get(live::tail));
     Router::new()

@@ -7,7 +7,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dialects::time::iso8601;
 use domain::event::LastEvent;
-use domain::{ApiKey, Class, Device, DeviceInfo, DeviceName, DeviceType, Location, Org, Registrar, Value};
+use domain::{
+    ApiKey, Class, Device, DeviceInfo, DeviceName, DeviceType, Location, Org, Refusal, Registrar, Rights,
+    Value,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -155,6 +158,7 @@ pub(super) struct DeviceShape {
     registered: String,
     registrar: RegistrarShape,
     gateway: Option<NameShape>,
+    rights: RightsShape,
     /// Only in the answer to its creation.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
@@ -189,6 +193,7 @@ impl DeviceShape {
             registered: iso8601(device.registered_ms),
             registrar: RegistrarShape::from(&device.registrar),
             gateway: gateway.map(NameShape::from),
+            rights: RightsShape::from(&*device.rights),
             token: None,
         }
     }
@@ -221,12 +226,35 @@ impl From<&Registrar> for RegistrarShape {
     }
 }
 
+/// What a credential may do, in requests as well; see [`Rights`].
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RightsShape {
+    publish: Vec<String>,
+    subscribe: Vec<String>,
+}
+
+impl From<&Rights> for RightsShape {
+    fn from(rights: &Rights) -> RightsShape {
+        RightsShape { publish: rights.publish.clone(), subscribe: rights.subscribe.clone() }
+    }
+}
+
+impl RightsShape {
+    /// The rights, once their rules are known to be rules.
+    pub(super) fn read(self) -> Result<Rights, Refusal> {
+        let rights = Rights { publish: self.publish, subscribe: self.subscribe };
+        dialects::rights::check(&rights).map(|()| rights)
+    }
+}
+
 /// An API key, without what it proves itself with.
 #[derive(Serialize)]
 pub(super) struct KeyShape {
     key: String,
     comment: String,
     created: String,
+    rights: RightsShape,
     /// Only in the answer to its creation.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
@@ -238,6 +266,7 @@ impl From<&ApiKey> for KeyShape {
             key: key.key.clone(),
             comment: key.comment.clone(),
             created: iso8601(key.created_ms),
+            rights: RightsShape::from(&*key.rights),
             token: None,
         }
     }

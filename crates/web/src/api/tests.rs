@@ -115,7 +115,7 @@ async fn devices_are_registered_shown_changed_and_removed() {
     let made = made.json();
     let token = made["token"].as_str().unwrap();
     let name = DeviceName { device_type: "sensor", name: "s1" };
-    let identity = domain::Identity::Device { class: domain::Class::Device, name };
+    let identity = domain::Identity::Device { class: Some(domain::Class::Device), name };
     let claim = domain::Claim { org: "abc123", identity, token: token.as_bytes() };
     house.shared.platform.admit(&claim, "d").unwrap();
 

@@ -30,6 +30,7 @@ fn device() -> Device {
         registered_ms: NOW_MS,
         registrar: Registrar::ApiKey("a-abc123-0123456789".to_owned()),
         gateway: Some(DeviceId(1)),
+        rights: Default::default(),
     }
 }
 

@@ -47,7 +47,12 @@ fn admit(platform: &Platform, key: &str, token: &str) -> Result<OrgId, Refusal> 
         return Err(Refusal::new(Code::KeyUnknown, hint));
     };
     let identity = Identity::Application { app: "http", key };
-    platform.admit(&Claim { org: org.as_str(), identity, token: token.as_bytes() }, key)?;
+    let peer = platform.admit(&Claim { org: org.as_str(), identity, token: token.as_bytes() }, key)?;
+    if !peer.rights().is_everything() {
+        let hint =
+            format!("The API key {key} is for some topics only; the HTTP API takes keys without such rules.");
+        return Err(Refusal::new(Code::NotAllowed, hint));
+    }
     Ok(org)
 }
 

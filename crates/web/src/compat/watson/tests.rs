@@ -30,7 +30,7 @@ impl Service {
         let house = House::new();
         let org = OrgId::parse("abc123").unwrap();
         house.shared.platform.create_org(Some(org), "Test", 1).unwrap();
-        let key = NewKey { key: Some(KEY.to_owned()), token: Some(TOKEN.to_owned()), comment: String::new() };
+        let key = NewKey { key: Some(KEY.to_owned()), token: Some(TOKEN.to_owned()), ..NewKey::default() };
         house.shared.platform.create_key(org, key, 1).unwrap();
         let router = router(Watson { shared: house.shared.clone(), bulk_remove_status });
         Service { house, org, router }
@@ -209,7 +209,7 @@ async fn a_device_is_registered_with_a_token_that_admits_it() {
     assert_eq!(made["clientId"], json!("d:abc123:sensor:s1"));
     assert_eq!(made["registration"]["auth"], json!({ "id": KEY, "type": "app" }));
     let name = DeviceName { device_type: "sensor", name: "s1" };
-    let identity = Identity::Device { class: Class::Device, name };
+    let identity = Identity::Device { class: Some(Class::Device), name };
     let token = made["authToken"].as_str().unwrap();
     let claim = Claim { org: "abc123", identity, token: token.as_bytes() };
     service.house.shared.platform.admit(&claim, "d:abc123:sensor:s1").unwrap();
@@ -341,7 +341,7 @@ async fn a_gateway_shows_the_devices_registered_through_it() {
     let token = service.add("gw", "g1").await["authToken"].as_str().unwrap().to_owned();
     service.add("sensor", "s0").await;
     let name = DeviceName { device_type: "gw", name: "g1" };
-    let identity = Identity::Device { class: Class::Gateway, name };
+    let identity = Identity::Device { class: Some(Class::Gateway), name };
     let claim = Claim { org: "abc123", identity, token: token.as_bytes() };
     let platform = &service.house.shared.platform;
     let gateway = platform.admit(&claim, "g:abc123:gw:g1").unwrap();
