@@ -18,8 +18,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 pub(crate) use fault::ConfigFault;
-pub(crate) use listen::Addresses;
+pub(crate) use listen::{Addresses, Pinned};
 pub(crate) use plain::{AnonymousFrom, Plain};
+
+use crate::proxy::Networks;
 
 /// Every setting with its explanation and default.
 pub(crate) const DEFAULT_FILE: &str = include_str!("config/default.toml");
@@ -58,6 +60,9 @@ pub(crate) struct Listen {
     pub(crate) mqtts: Addresses,
     pub(crate) http: Addresses,
     pub(crate) https: Addresses,
+    pub(crate) http_on_mqtt: bool,
+    pub(crate) proxy_from: Networks,
+    pub(crate) pinned: Pinned,
 }
 
 /// Which certificate is shown.
@@ -223,7 +228,8 @@ fn check(source: &fault::Source<'_>, user: &DeTable<'_>, known: &DeTable<'_>) ->
             let Some(expected) = known.get(key.get_ref().as_ref()) else {
                 return Err(source.unknown_key(section.get_ref(), key, keys));
             };
-            let either = section.get_ref() == "listen" && value.get_ref().is_array();
+            let either =
+                section.get_ref() == "listen" && expected.get_ref().is_str() && value.get_ref().is_array();
             if !either && !value.get_ref().same_type(expected.get_ref()) {
                 return Err(source.wrong_type(section.get_ref(), key, value, expected.get_ref()));
             }

@@ -71,7 +71,7 @@ pub(crate) async fn demo(config: Config, duration_s: Option<u64>) -> Result<()> 
     };
     // The plant's end is the demo's end; what it ended with is told after the server has closed its data.
     let mut outcome = Ok(());
-    run_until(running, async { outcome = ended.await }).await?;
+    Box::pin(run_until(running, async { outcome = ended.await })).await?;
     outcome?;
     print(&format!(
         "\nThe demo's data stay in {0}; look at them with `tidegate --data {0} device list`.\n",

@@ -40,7 +40,16 @@ pub(crate) const ROUNDS_PER_TURN_COUNT_MAX: usize = 4;
 pub(crate) const READ_BYTES: usize = 64 * 1024;
 /// How long a farewell may take: last bytes to a client that does not read.
 pub(crate) const FAREWELL_MS_MAX: u64 = 2_000;
-/// How long a TLS handshake of an HTTP client may take.
-pub(crate) const HTTP_HANDSHAKE_MS_MAX: u64 = 10_000;
 /// How long shutdown waits for connections to end.
 pub(crate) const SHUTDOWN_MS_MAX: u64 = 10_000;
+/// Payload of one WebSocket frame from a client: the longest MQTT packet. Nothing is kept of a frame, so this only
+/// tells nonsense from sense.
+pub(crate) const WEBSOCKET_FRAME_BYTES_MAX: u64 = 268_435_460;
+/// Payload of one WebSocket frame to a client.
+pub(crate) const WEBSOCKET_WRITE_BYTES_MAX: usize = 64 * 1024;
+/// Unsent answers to a client's pings; beyond it pings go unanswered.
+pub(crate) const WEBSOCKET_CONTROL_BYTES_MAX: usize = 256;
+/// An HTTP request's head.
+pub(crate) const HTTP_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// A PROXY header with everything that follows the addresses in it.
+pub(crate) const PROXY_HEADER_BYTES_MAX: usize = 4_096;

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use platform::{Platform, Removed};
-use rustls::ServerConfig;
 use store::{Store, StoreFault};
 use tokio::net::UnixListener;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use web::compat::watson;
@@ -18,6 +18,8 @@ use web::compat::watson;
 use crate::cli::SOCKET_NAME;
 use crate::clock::Clock;
 use crate::config::{BulkRemoveStatus, Config};
+use crate::greet::{Encryption, Gate, Port};
+use crate::http::{Desk, HttpUse};
 use crate::hub::Hub;
 use crate::hub::status::keep_telling;
 use crate::limits;
@@ -33,7 +35,7 @@ const ORGS_GLANCE_MS: u64 = 500;
 /// How often the certificate is looked at when nothing has changed.
 const CERTIFICATE_REFRESH_MS: u64 = 12 * 3600 * 1000;
 
-/// Where a server listens.
+/// Where a server listens, by the setting that says so.
 #[derive(Clone, Debug, Default)]
 pub struct LocalAddresses {
     /// MQTT without encryption.
@@ -44,6 +46,8 @@ pub struct LocalAddresses {
     pub http: Vec<SocketAddr>,
     /// HTTP over TLS.
     pub https: Vec<SocketAddr>,
+    /// One dialect only, named.
+    pub pinned: Vec<(SocketAddr, &'static str)>,
 }
 
 /// A running server.
@@ -76,8 +80,7 @@ pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running> 
     let hub = Arc::new(hub);
     listen_for_removals(&platform, &hub);
     let orgs: Vec<_> = platform.orgs().iter().map(|it| it.id).collect();
-    let tls = Tls::open(&config, &orgs, clock.wall_ms())?;
-    let tls_config = tls.server_config()?;
+    let tls = Arc::new(Tls::open(&config, &orgs, clock.wall_ms())?);
     let worker_count = match config.server.worker_count {
         0 => std::thread::available_parallelism().map_or(1, |it| it.get()),
         count => count,
@@ -93,8 +96,7 @@ pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running> 
         platform,
         hub,
     };
-    running.listen_mqtt(&config, &tls_config)?;
-    running.listen_http(&config, &tls_config)?;
+    running.listen(&config, tls.clone())?;
     running.listen_admin()?;
     if config.plain.status_interval_s > 0 {
         let interval = Duration::from_secs(config.plain.status_interval_s);
@@ -143,8 +145,7 @@ fn listen_for_removals(platform: &Platform, hub: &Arc<Hub>) {
 
 /// Keeps the certificate in step with the organisations, and fresh: its own date and the files behind it are looked at
 /// every few hours.
-async fn follow_orgs(platform: Arc<Platform>, tls: Tls, clock: Clock) {
-    let tls = Arc::new(tls);
+async fn follow_orgs(platform: Arc<Platform>, tls: Arc<Tls>, clock: Clock) {
     let ids = || platform.orgs().iter().map(|it| it.id).collect::<Vec<_>>();
     let (mut known, mut refreshed_ms) = (ids(), clock.monotonic_ms());
     loop {
@@ -165,52 +166,68 @@ async fn follow_orgs(platform: Arc<Platform>, tls: Tls, clock: Clock) {
 }
 
 impl Running {
-    fn listen_mqtt(&mut self, config: &Config, tls: &Arc<ServerConfig>) -> Result<()> {
-        for (addresses, setting, tls) in
-            [(&config.listen.mqtt, "mqtt", None), (&config.listen.mqtts, "mqtts", Some(tls))]
-        {
+    /// Listens wherever the settings say. All listeners are of one kind and share what they need.
+    fn listen(&mut self, config: &Config, tls: Arc<Tls>) -> Result<()> {
+        let desk = Desk { router: self.router(config), runtime: Handle::current() };
+        let gate = Arc::new(Gate { tls, desk, proxies: config.listen.proxy_from.clone() });
+        let listen = &config.listen;
+        let http_on_mqtt = if listen.http_on_mqtt { HttpUse::Api } else { HttpUse::ApiIfPrivate };
+        type Bound = fn(&mut LocalAddresses) -> &mut Vec<SocketAddr>;
+        let rows: [(_, _, _, _, Bound); 4] = [
+            (&listen.mqtt, "mqtt", Encryption::Optional, http_on_mqtt, |it| &mut it.mqtt),
+            (&listen.mqtts, "mqtts", Encryption::Required, HttpUse::Api, |it| &mut it.mqtts),
+            (&listen.http, "http", Encryption::Optional, HttpUse::Api, |it| &mut it.http),
+            (&listen.https, "https", Encryption::Required, HttpUse::Api, |it| &mut it.https),
+        ];
+        for (addresses, setting, encryption, http, bound) in rows {
             for address in addresses.iter() {
-                let listener = listen::bind(*address, setting)?;
-                let local = listener.local_addr()?;
-                let bound = if tls.is_some() { &mut self.addresses.mqtts } else { &mut self.addresses.mqtt };
-                bound.push(local);
-                self.listeners.spawn(listen::accept_mqtt(
-                    listener,
-                    tls.cloned(),
-                    self.workers.handover(),
-                    self.stop.subscribe(),
-                ));
+                let local = self.listen_at(*address, setting, |number| Port {
+                    number,
+                    encryption,
+                    http,
+                    dialect: None,
+                    gate: gate.clone(),
+                })?;
+                bound(&mut self.addresses).push(local);
             }
+        }
+        for (address, dialect) in &listen.pinned.0 {
+            let dialect = self.hub.dialect_name(dialect)?;
+            let local = self.listen_at(*address, "pinned", |number| Port {
+                number,
+                encryption: Encryption::Optional,
+                http: HttpUse::None,
+                dialect: Some(dialect),
+                gate: gate.clone(),
+            })?;
+            self.addresses.pinned.push((local, dialect));
         }
         Ok(())
     }
 
-    fn listen_http(&mut self, config: &Config, tls: &Arc<ServerConfig>) -> Result<()> {
-        for (addresses, setting, tls) in
-            [(&config.listen.http, "http", None), (&config.listen.https, "https", Some(tls))]
-        {
-            for address in addresses.iter() {
-                let listener = listen::bind(*address, setting)?;
-                let local = listener.local_addr()?;
-                let bound = if tls.is_some() { &mut self.addresses.https } else { &mut self.addresses.http };
-                bound.push(local);
-                let router = watson::router(watson::Watson {
-                    shared: self.shared(),
-                    bulk_remove_status: match config.watson.bulk_remove_status {
-                        BulkRemoveStatus::Accepted => watson::BulkRemoveStatus::Accepted,
-                        BulkRemoveStatus::Created => watson::BulkRemoveStatus::Created,
-                        BulkRemoveStatus::ByUserAgent => watson::BulkRemoveStatus::ByUserAgent,
-                    },
-                });
-                self.listeners.spawn(listen::serve_http(
-                    listener,
-                    tls.cloned(),
-                    router,
-                    self.stop.subscribe(),
-                ));
-            }
-        }
-        Ok(())
+    /// Listens at one address; returns the one it became. `port` is given its number.
+    fn listen_at(
+        &mut self,
+        address: SocketAddr,
+        setting: &str,
+        port: impl FnOnce(u16) -> Port,
+    ) -> Result<SocketAddr> {
+        let listener = listen::bind(address, setting)?;
+        let local = listener.local_addr()?;
+        let (port, workers) = (Arc::new(port(local.port())), self.workers.handover());
+        self.listeners.spawn(listen::accept_all(listener, port, workers, self.stop.subscribe()));
+        Ok(local)
+    }
+
+    fn router(&self, config: &Config) -> axum::Router {
+        watson::router(watson::Watson {
+            shared: self.shared(),
+            bulk_remove_status: match config.watson.bulk_remove_status {
+                BulkRemoveStatus::Accepted => watson::BulkRemoveStatus::Accepted,
+                BulkRemoveStatus::Created => watson::BulkRemoveStatus::Created,
+                BulkRemoveStatus::ByUserAgent => watson::BulkRemoveStatus::ByUserAgent,
+            },
+        })
     }
 
     /// The socket for the command line: whoever may open the data folder may do anything.

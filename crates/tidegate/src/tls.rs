@@ -8,6 +8,7 @@
 //! Reads and writes files, so it is called at start and from a blocking task, never from a worker. Reads no clock.
 
 mod authority;
+mod fault;
 mod names;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::config::Config;
 use authority::Authority;
+pub(crate) use fault::words as fault_words;
 pub(crate) use names::Names;
 
 /// The certificate of a running server, and how to make or read the next one.
@@ -35,6 +37,7 @@ pub(crate) struct Tls {
     extra_names: Vec<String>,
     provider: Arc<CryptoProvider>,
     shown: Arc<Shown>,
+    server_config: RwLock<Arc<ServerConfig>>,
 }
 
 #[derive(Debug)]
@@ -66,12 +69,14 @@ impl Tls {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let names = Names::wanted(&config.server.domain, &config.tls.names, orgs)?;
         let shown = Arc::new(Shown(RwLock::new(Arc::new(certificate(&origin, &names, now_ms, &provider)?))));
+        let server_config = RwLock::new(server_config(&provider, shown.clone())?);
         Ok(Tls {
             origin,
             domain: config.server.domain.clone(),
             extra_names: config.tls.names.clone(),
             provider,
             shown,
+            server_config,
         })
     }
 
@@ -85,15 +90,9 @@ impl Tls {
         Ok(())
     }
 
-    /// How listeners shake hands: TLS 1.2 and 1.3, no client certificates.
-    pub(crate) fn server_config(&self) -> Result<Arc<ServerConfig>> {
-        let mut config = ServerConfig::builder_with_provider(self.provider.clone())
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-            .with_no_client_auth()
-            .with_cert_resolver(self.shown.clone());
-        // Tickets cost the server no memory, and let a fleet that returns all at once resume cheaply.
-        config.ticketer = aws_lc_rs::Ticketer::new()?;
-        Ok(Arc::new(config))
+    /// How to shake hands with the next client.
+    pub(crate) fn server_config(&self) -> Arc<ServerConfig> {
+        self.server_config.read().clone()
     }
 
     /// The file that clients need in order to trust us; none when the user brought the certificate.
@@ -103,6 +102,17 @@ impl Tls {
             Origin::Own(folder) => Some(folder.join(authority::CA_CERT_FILE)),
         }
     }
+}
+
+/// TLS 1.2 and 1.3, no client certificates.
+fn server_config(provider: &Arc<CryptoProvider>, shown: Arc<Shown>) -> Result<Arc<ServerConfig>> {
+    let mut config = ServerConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+        .with_no_client_auth()
+        .with_cert_resolver(shown);
+    // Tickets cost the server no memory, and let a fleet that returns all at once resume cheaply.
+    config.ticketer = aws_lc_rs::Ticketer::new()?;
+    Ok(Arc::new(config))
 }
 
 fn certificate(

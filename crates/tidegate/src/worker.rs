@@ -8,17 +8,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
-use tokio_rustls::TlsAcceptor;
 
-use crate::connection;
 use crate::connection::batch::Batch;
+use crate::greet::{Port, greet};
 use crate::hub::Hub;
 use crate::hub::subscriber::Waiting;
 use crate::limits;
-use crate::transport::Transport;
 
 /// Sockets that wait for a worker to take them.
 const HANDOVER_COUNT_MAX: usize = 4_096;
@@ -31,10 +28,8 @@ const SPARE_BYTES_MAX: usize = 256 * 1024;
 pub(crate) struct Accepted {
     pub(crate) stream: std::net::TcpStream,
     pub(crate) remote: SocketAddr,
-    /// The listener's port.
-    pub(crate) port: u16,
-    /// Present where the listener speaks TLS.
-    pub(crate) tls: Option<TlsAcceptor>,
+    /// Where it came in.
+    pub(crate) port: Arc<Port>,
 }
 
 /// What a worker lends to its connections.
@@ -141,30 +136,8 @@ async fn take_in(hub: Arc<Hub>, mut arrivals: mpsc::Receiver<Accepted>) {
         let Some(counted) = worker.hub.admit_connection() else { continue };
         let worker = worker.clone();
         tokio::task::spawn_local(async move {
-            if let Err(error) = greet(worker, accepted).await {
-                tracing::debug!(%error, "A connection ended before it began");
-            }
+            greet(worker, accepted).await;
             drop(counted);
         });
     }
-}
-
-async fn greet(worker: std::rc::Rc<Worker>, accepted: Accepted) -> std::io::Result<()> {
-    let stream = TcpStream::from_std(accepted.stream)?;
-    stream.set_nodelay(true)?;
-    let origin =
-        connection::Origin { remote: accepted.remote, port: accepted.port, secure: accepted.tls.is_some() };
-    let transport = match accepted.tls {
-        None => Transport::Plain(stream),
-        Some(acceptor) => {
-            let limit = std::time::Duration::from_millis(worker.hub.limits.login_ms_max);
-            let stream = tokio::select! {
-                stream = tokio::time::timeout(limit, acceptor.accept(stream)) => stream??,
-                () = worker.hub.closed() => return Ok(()),
-            };
-            Transport::Tls(Box::new(stream))
-        }
-    };
-    connection::run(worker, transport, origin).await;
-    Ok(())
 }

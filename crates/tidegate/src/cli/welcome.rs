@@ -64,6 +64,9 @@ pub(crate) fn listening(addresses: &LocalAddresses) -> String {
         let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
         line(&mut text, &format!("  {name:<14}  {}", addresses.join(", ")));
     }
+    for (address, dialect) in &addresses.pinned {
+        line(&mut text, &format!("  {:<14}  {address}", format!("Only {dialect}")));
+    }
     text
 }
 

@@ -1,5 +1,6 @@
 //! Addresses to listen on, as people write them: one, several, or `off`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -36,6 +37,20 @@ fn parse_one(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         format!("`{text}` is not an address: write ip:port, such as 0.0.0.0:1883 or [::1]:1883, or `off`")
     })
+}
+
+/// Addresses at which one dialect only is spoken, with its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "BTreeMap<String, String>")]
+pub(crate) struct Pinned(pub(crate) Vec<(SocketAddr, String)>);
+
+impl TryFrom<BTreeMap<String, String>> for Pinned {
+    type Error = String;
+
+    fn try_from(table: BTreeMap<String, String>) -> Result<Pinned, String> {
+        let pinned = table.into_iter().map(|(address, dialect)| Ok((parse_one(&address)?, dialect)));
+        pinned.collect::<Result<_, _>>().map(Pinned)
+    }
 }
 
 impl<'de> Deserialize<'de> for Addresses {

@@ -1,12 +1,11 @@
 //! From the first byte to CONNACK: whose client is this, may it come in, and which session does it get.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use dialects::{Claimed, Dialect, Hello, Place, Recognition, SessionRule, View};
+use dialects::{Claimed, Dialect, Hello, Recognition, SessionRule, View};
 use domain::notice::PresenceChange;
 use domain::{Claim, Class, Closing, Code, Identity, OrgId, Peer, Presence, Refusal, SessionRecord};
 use mqtt::Version;
@@ -35,15 +34,16 @@ use crate::worker::Worker;
 const FIRST_READ_BYTES: usize = 2_048;
 
 /// Reads the first packet and lets the client in, or answers why not. `None`: the connection is over.
-pub(super) async fn admit(worker: Rc<Worker>, transport: Transport, origin: Origin) -> Option<Connection> {
-    let mut door = Door { hub: worker.hub.clone(), transport, origin };
-    let limit = Duration::from_millis(worker.hub.limits.login_ms_max);
+pub(super) async fn admit(worker: Rc<Worker>, arrival: super::Arrival) -> Option<Connection> {
+    let super::Arrival { transport, origin, dialect, deadline } = arrival;
+    let mut door = Door { hub: worker.hub.clone(), transport, origin, only: dialect };
     let first_packet = tokio::select! {
-        first_packet = tokio::time::timeout(limit, door.first_packet()) => first_packet,
+        first_packet = tokio::time::timeout_at(deadline, door.first_packet()) => first_packet,
         () = worker.hub.closed() => return None,
     };
     let Ok(first_packet) = first_packet else {
-        let hint = format!("no whole CONNECT came within {} ms: is this an MQTT client?", limit.as_millis());
+        let limit_ms = worker.hub.limits.login_ms_max;
+        let hint = format!("no whole CONNECT came within {limit_ms} ms: is this an MQTT client?");
         door.record(None, "", &Refusal::new(Code::Malformed, hint));
         return None;
     };
@@ -59,7 +59,7 @@ pub(super) async fn admit(worker: Rc<Worker>, transport: Transport, origin: Orig
         return None;
     }
     let now_ms = worker.hub.clock.wall_ms();
-    let hello = Hello { connect: &connect, from: place_of(origin.remote), certificate: None };
+    let hello = Hello { connect: &connect, from: origin.place, certificate: None };
     let (dialect, claimed) = match door.recognise(&hello) {
         Ok(found) => found,
         Err(Unrecognised { dialect, refusal }) => {
@@ -103,6 +103,8 @@ struct Door {
     hub: Arc<Hub>,
     transport: Transport,
     origin: Origin,
+    /// The only dialect that is asked.
+    only: Option<&'static str>,
 }
 
 /// A client that no dialect claims: none knows it, or the one that does refuses it.
@@ -153,9 +155,21 @@ impl Door {
                 }
             }
             bytes.reserve(FIRST_READ_BYTES);
-            if self.transport.read_buf(&mut bytes).await.ok()? == 0 {
-                return None;
+            match self.transport.read_buf(&mut bytes).await {
+                Ok(0) => return None,
+                Ok(_) => {}
+                Err(error) => {
+                    self.on_read_error(&error);
+                    return None;
+                }
             }
+        }
+    }
+
+    /// A client that is lost says nothing about itself; one that breaks the rules of TLS or WebSocket does.
+    fn on_read_error(&self, error: &std::io::Error) {
+        if error.kind() == std::io::ErrorKind::InvalidData {
+            self.record(None, "", &Refusal::new(Code::Malformed, error.to_string()));
         }
     }
 
@@ -182,17 +196,23 @@ impl Door {
         true
     }
 
+    /// The dialects that are spoken at this port.
+    fn dialects(&self) -> impl Iterator<Item = &'static dyn Dialect> {
+        let spoken = |it: &&'static dyn Dialect| self.only.is_none_or(|only| it.name() == only);
+        self.hub.dialects.iter().copied().filter(spoken)
+    }
+
     /// Asks the dialects whose client this is.
     fn recognise<'a>(
         &self,
         hello: &Hello<'_, 'a>,
     ) -> Result<(&'static dyn Dialect, Claimed<'a>), Unrecognised> {
-        for dialect in &self.hub.dialects {
+        for dialect in self.dialects() {
             match dialect.recognise(hello) {
                 Recognition::Unknown => {}
-                Recognition::Claimed(claimed) => return Ok((*dialect, claimed)),
+                Recognition::Claimed(claimed) => return Ok((dialect, claimed)),
                 Recognition::Refused(refusal) => {
-                    return Err(Unrecognised { dialect: Some(*dialect), refusal });
+                    return Err(Unrecognised { dialect: Some(dialect), refusal });
                 }
             }
         }
@@ -213,7 +233,7 @@ impl Door {
         if let (Some(dialect), Some(claim)) = (dialect, claim) {
             self.announce_refusal(connect, dialect, claim, refusal);
         }
-        let code = match dialect.or(self.hub.dialects.first().copied()) {
+        let code = match dialect.or(self.dialects().next()) {
             Some(dialect) => dialect.connack(connect.version, refusal),
             None => Some(ConnAck::NOT_AUTHORIZED),
         };
@@ -563,6 +583,9 @@ fn presence<'a>(
         port: origin.port,
         secure: origin.secure,
         protocol: match version {
+            Version::V31 if origin.websocket => "mqtt3-ws",
+            Version::V311 if origin.websocket => "mqtt4-ws",
+            Version::V5 if origin.websocket => "mqtt5-ws",
             Version::V31 => "mqtt3",
             Version::V311 => "mqtt4",
             Version::V5 => "mqtt5",
@@ -573,10 +596,6 @@ fn presence<'a>(
         },
         connected_ms,
     }
-}
-
-fn place_of(remote: SocketAddr) -> Place {
-    if remote.ip().to_canonical().is_loopback() { Place::Here } else { Place::Elsewhere }
 }
 
 fn inflight_count_max(hub: &Hub, peer: &Peer) -> u16 {

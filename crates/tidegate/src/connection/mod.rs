@@ -31,7 +31,7 @@ use mqtt::Version;
 use mqtt::session::Session;
 use store::Ticket;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use self::backlog::Backlog;
 use self::batch::Answer;
@@ -49,15 +49,29 @@ use crate::worker::Worker;
 pub(crate) struct Origin {
     /// The client's address.
     pub(crate) remote: SocketAddr,
+    /// Where that is.
+    pub(crate) place: dialects::Place,
     /// The listener's port.
     pub(crate) port: u16,
     /// Whether it is encrypted.
     pub(crate) secure: bool,
+    /// Whether it is in WebSocket frames.
+    pub(crate) websocket: bool,
+}
+
+/// A connection that begins with an MQTT client's first byte.
+pub(crate) struct Arrival {
+    pub(crate) transport: Transport,
+    pub(crate) origin: Origin,
+    /// The only dialect that is asked; `None`: all of them.
+    pub(crate) dialect: Option<&'static str>,
+    /// When its CONNECT has to be there.
+    pub(crate) deadline: Instant,
 }
 
 /// Serves a client from its first byte to its last.
-pub(crate) async fn run(worker: Rc<Worker>, transport: Transport, origin: Origin) {
-    let Some(mut connection) = handshake::admit(worker, transport, origin).await else { return };
+pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
+    let Some(mut connection) = handshake::admit(worker, arrival).await else { return };
     let closing = poll_fn(|cx| connection.poll(cx)).await;
     connection.leave(closing).await;
 }
@@ -222,6 +236,10 @@ impl Connection {
                 self.tally.read_bytes += bytes.len() as u64;
                 self.take_bytes(bytes);
                 true
+            }
+            Poll::Ready(Err(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+                self.on_transport_fault(&error);
+                false
             }
             Poll::Ready(_) => {
                 self.closing.get_or_insert(Closing::Lost);

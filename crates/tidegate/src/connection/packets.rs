@@ -89,6 +89,12 @@ impl Connection {
         self.on_protocol_error(violation);
     }
 
+    /// The client breaks the rules of what carries its MQTT: TLS or WebSocket.
+    pub(super) fn on_transport_fault(&mut self, error: &std::io::Error) {
+        self.record("packet", None, &Refusal::new(Code::Malformed, error.to_string()));
+        self.closing.get_or_insert(Closing::ProtocolError);
+    }
+
     fn on_protocol_error(&mut self, violation: &Violation) {
         let (closing, code) = match violation.reason {
             Reason::PACKET_TOO_LARGE => (Closing::TooLarge, Code::TooLarge),

@@ -185,6 +185,15 @@ impl Hub {
         stored.unwrap_or(Ticket::NONE)
     }
 
+    /// The dialect of this name.
+    pub(crate) fn dialect_name(&self, name: &str) -> anyhow::Result<&'static str> {
+        let mut names = self.dialects.iter().map(|it| it.name());
+        names.clone().find(|it| *it == name).ok_or_else(|| {
+            let known: Vec<_> = names.by_ref().collect();
+            anyhow::anyhow!("there is no dialect `{name}`: [listen.pinned] may name {}", known.join(", "))
+        })
+    }
+
     /// A number no other caller gets.
     pub(crate) fn next_serial(&self) -> u64 {
         self.serial.fetch_add(1, Ordering::Relaxed)

@@ -32,13 +32,13 @@ pub(crate) fn org() -> OrgId {
     OrgId::parse(ORG).unwrap()
 }
 
-/// Settings for a server in `folder` on free ports.
-fn settings(folder: &TempDir, more: &str) -> Config {
+/// Settings for a server in `folder` on free ports. `listen` is further lines of [listen].
+fn settings(folder: &TempDir, listen: &str, more: &str) -> Config {
     // Two workers, unless the test says otherwise: connections meet across threads then.
     let workers = if more.contains("worker_count") { "" } else { "worker_count = 2\n" };
     let text = format!(
         "[data]\npath = {:?}\n[listen]\nmqtt = \"127.0.0.1:0\"\nmqtts = \"127.0.0.1:0\"\nhttp = \"127.0.0.1:0\"\n\
-         https = \"off\"\n[server]\n{workers}{more}",
+         https = \"off\"\n{listen}[server]\n{workers}{more}",
         folder.path().join("data")
     );
     Config::from_toml(&text, "test").unwrap()
@@ -52,8 +52,13 @@ impl House {
 
     /// The same, with further settings.
     pub(crate) async fn open_with(more: &str) -> House {
+        House::open_listening("", more).await
+    }
+
+    /// The same, with further lines of [listen].
+    pub(crate) async fn open_listening(listen: &str, more: &str) -> House {
         let folder = TempDir::new().unwrap();
-        let running = tidegate::start(settings(&folder, more)).await.unwrap();
+        let running = tidegate::start(settings(&folder, listen, more)).await.unwrap();
         let house = House { running, folder };
         house.furnish();
         house
@@ -71,7 +76,7 @@ impl House {
     pub(crate) async fn start_on(more: &str, store: Arc<MemoryStore>) -> House {
         let folder = TempDir::new().unwrap();
         std::fs::create_dir(folder.path().join("data")).unwrap();
-        let running = tidegate::start_on(settings(&folder, more), store).await.unwrap();
+        let running = tidegate::start_on(settings(&folder, "", more), store).await.unwrap();
         House { running, folder }
     }
 
@@ -79,7 +84,7 @@ impl House {
     pub(crate) async fn reopen(self) -> House {
         let House { running, folder } = self;
         running.shutdown().await.unwrap();
-        let running = tidegate::start(settings(&folder, "")).await.unwrap();
+        let running = tidegate::start(settings(&folder, "", "")).await.unwrap();
         House { running, folder }
     }
 
