@@ -136,6 +136,7 @@ pub(crate) struct Limits {
     pub(crate) login_ms_max: u64,
     pub(crate) packet_bytes_before_login_max: usize,
     pub(crate) payload_bytes_max: usize,
+    pub(crate) session_count_max: usize,
     pub(crate) subscription_count_max: usize,
     pub(crate) inflight_device_count_max: u16,
     pub(crate) inflight_gateway_count_max: u16,
@@ -159,6 +160,7 @@ const RANGES: &[(&str, &str, RangeInclusive<i64>)] = &[
     // The codec reads no longer first packet.
     ("limits", "packet_bytes_before_login_max", 256..=mqtt::limits::CONNECT_BYTES_MAX as i64),
     ("limits", "payload_bytes_max", 1..=201_326_592),
+    ("limits", "session_count_max", 1..=100_000_000),
     ("limits", "subscription_count_max", 1..=1_000_000),
     ("limits", "inflight_device_count_max", 1..=65_535),
     ("limits", "inflight_gateway_count_max", 1..=65_535),

@@ -21,6 +21,10 @@ pub(crate) const TOPIC_CACHE_COUNT_MAX: usize = 4_096;
 pub(crate) const TOPIC_CACHE_BYTES_MAX: usize = 512;
 /// Bytes handed to the store and not yet stored, over all connections; beyond it readers pause.
 pub(crate) const STORE_WAITING_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// How often ended sessions and waiting wills are looked for.
+pub(crate) const SESSIONS_SWEEP_MS: u64 = 1_000;
+/// Sessions that one such look deals with.
+pub(crate) const SESSIONS_PER_SWEEP_COUNT_MAX: usize = 1_000;
 /// Messages read from a stored queue at a time.
 pub(crate) const QUEUE_PAGE_COUNT_MAX: usize = 500;
 /// Bytes of such a page.

@@ -47,6 +47,10 @@ impl web::Live for LiveHub {
                 "expired": counters.expired.get(),
                 "parked": counters.parked.get(),
             },
+            "sessions": {
+                "stored": hub.stored_session_count(),
+                "expired": counters.sessions_expired.get(),
+            },
             "store": {
                 "commits": store.commits,
                 "changes": store.changes,

@@ -102,6 +102,7 @@ pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running> 
         let interval = Duration::from_secs(config.plain.status_interval_s);
         running.listeners.spawn(keep_telling(running.hub.clone(), interval));
     }
+    running.listeners.spawn(sweep_sessions(running.hub.clone()));
     running.listeners.spawn(follow_orgs(running.platform.clone(), tls, clock));
     Ok(running)
 }
@@ -162,6 +163,14 @@ async fn follow_orgs(platform: Arc<Platform>, tls: Arc<Tls>, clock: Clock) {
             Ok(Err(error)) => tracing::error!("The certificate could not be renewed: {error:#}"),
             Err(error) => tracing::error!(%error, "The certificate could not be renewed"),
         }
+    }
+}
+
+/// Ends the sessions whose time has come and publishes the wills that waited long enough.
+async fn sweep_sessions(hub: Arc<Hub>) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(limits::SESSIONS_SWEEP_MS)).await;
+        hub.sweep_sessions();
     }
 }
 
@@ -290,6 +299,7 @@ impl Running {
         if left == 0 {
             tokio::task::spawn_blocking(move || self.workers.join()).await?;
         }
+        self.hub.publish_waiting_wills();
         let store = self.store;
         tokio::task::spawn_blocking(move || store.close()).await??;
         std::fs::remove_file(&self.admin_socket).ok();

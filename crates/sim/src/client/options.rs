@@ -34,6 +34,8 @@ pub struct Options {
     pub keep_alive_s: u16,
     /// What the server publishes should the client fall silent.
     pub will: Option<Message>,
+    /// Properties of the will, encoded (5.0).
+    pub will_properties: Vec<u8>,
     /// Properties of the CONNECT, encoded (5.0).
     pub properties: Vec<u8>,
     /// Who acknowledges.
@@ -53,6 +55,7 @@ impl Options {
             clean_start: true,
             keep_alive_s: 60,
             will: None,
+            will_properties: Vec::new(),
             properties: Vec::new(),
             acknowledge: Acknowledge::Automatically,
             patience: Duration::from_secs(10),
@@ -88,7 +91,7 @@ impl Options {
                 payload: &it.payload,
                 qos: it.qos,
                 retain: it.retain,
-                properties: Properties::EMPTY,
+                properties: Properties::stored(&self.will_properties),
             }),
             username: self.username.as_deref(),
             password: self.password.as_deref(),

@@ -8,11 +8,12 @@ use domain::notice::PresenceChange;
 use mqtt::Version;
 use mqtt::property::Properties;
 use mqtt::reason::Reason;
-use store::{Change, Changes};
 use tokio::io::AsyncWriteExt;
 
 use super::Connection;
-use super::publish::{Inbound, expires_ms};
+use super::publish::Inbound;
+use crate::hub::delivery::expires_ms;
+use crate::hub::late_will::LateWill;
 use crate::limits;
 
 impl Connection {
@@ -26,9 +27,11 @@ impl Connection {
             tracing::debug!(peer = self.peer.client_id(), "The client did not take the last bytes");
         }
         self.finish_parked().await;
-        self.publish_will();
+        let late_will = self.publish_will(closing);
         tracing::debug!(peer = self.peer.client_id(), ?closing, "Disconnected");
-        self.drop_stored_session();
+        if self.seat.session().is_some() {
+            self.worker.hub.leave_session(&self.space, self.seat.subscriber(), self.expiry_s, late_will);
+        }
         let tally = self.tally;
         self.announce(PresenceChange::Disconnected {
             closing,
@@ -65,9 +68,15 @@ impl Connection {
         }
     }
 
-    /// Publishes the will, unless the client said goodbye, which discarded it.
-    fn publish_will(&mut self) {
-        let Some(will) = self.will.take() else { return };
+    /// Publishes the will, unless the client said goodbye, which discarded it. Gives back one that has to wait until
+    /// its delay is over or the session ends, whichever comes first, with the seconds [MQTT-3.1.3-9 of 5.0]. A server
+    /// that ends does not wait.
+    fn publish_will(&mut self, closing: Closing) -> Option<(u32, LateWill)> {
+        let will = self.will.take()?;
+        let delay_s = will.delay_s.min(self.expiry_s);
+        if delay_s > 0 && self.seat.session().is_some() && closing != Closing::ShuttingDown {
+            return Some((delay_s, LateWill { dialect: self.dialect, peer: self.peer.clone(), will }));
+        }
         self.closing = None;
         self.wall_ms = self.worker.hub.clock.wall_ms();
         let inbound = Inbound {
@@ -84,15 +93,7 @@ impl Connection {
             tracing::info!(peer = self.peer.client_id(), "A will waited for a registration slot: dropped");
         }
         self.finish(batch);
-    }
-
-    /// A stored session that its client asked to end with the connection.
-    fn drop_stored_session(&mut self) {
-        if let (Some(session), true) = (self.seat.session(), self.ends_with_connection) {
-            let org = self.peer.org();
-            self.worker.hub.store.commit(Changes::from(Change::DropSession { org, session }));
-            self.seat.set_session(None);
-        }
+        None
     }
 }
 

@@ -7,21 +7,23 @@ use std::time::Duration;
 
 use dialects::{Claimed, Dialect, Hello, Recognition, SessionRule, View};
 use domain::notice::PresenceChange;
-use domain::{Claim, Class, Closing, Code, Identity, OrgId, Peer, Presence, Refusal, SessionRecord};
+use domain::{Claim, Class, Closing, Code, Identity, OrgId, Peer, Presence, Refusal};
 use mqtt::Version;
 use mqtt::codec::{self, FirstFault, Frame};
 use mqtt::packet::{ConnAck, Connect, Packet};
 use mqtt::property::{Properties, PropertyId, PropertyWriter, Value};
 use mqtt::reason::Reason;
 use mqtt::session::{Opening, Restored, Session, Terms};
-use store::{Change, Changes, SessionState, StoreFault};
+use store::{Changes, SessionState, StoreFault};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::publish::uplink;
 use super::seat::Seat;
-use super::{Connection, Origin, Tally, Will};
+use super::{Connection, Origin, Tally};
 use crate::hub::Hub;
+use crate::hub::late_will::Will;
 use crate::hub::rights::grant_again;
+use crate::hub::sessions::{Found, NEVER_S};
 use crate::hub::space::Space;
 use crate::hub::subscriber::Attached;
 use crate::limits;
@@ -129,7 +131,8 @@ struct Seated {
     seat: Seat,
     present: bool,
     restored: Option<SessionState>,
-    ends_with_connection: bool,
+    /// Seconds for which the session outlives the connection.
+    expiry_s: u32,
 }
 
 impl Door {
@@ -312,15 +315,24 @@ impl Door {
         let failed = |fault: StoreFault| Refusal::new(Code::StoreFailed, fault.to_string());
         let Guest { connect, dialect, claimed, peer, space, .. } = guest;
         let key = dialect.session_key(peer);
-        let (key, durable) = match claimed.session {
-            SessionRule::Fresh => (format!("{key}#{}", self.hub.next_serial()), false),
-            SessionRule::Takeover => (key.into_owned(), guest.wants_to_last()),
+        let (key, expiry_s) = match claimed.session {
+            SessionRule::Fresh => (format!("{key}#{}", self.hub.next_serial()), 0),
+            SessionRule::Takeover => (key.into_owned(), guest.expiry_s()),
         };
         let seat = Seat::take(space, &key).await;
-        if durable && (connect.clean_start || seat.session().is_none()) {
+        let found = self.hub.resume_session(space, seat.subscriber(), connect.clean_start, expiry_s);
+        let present = found == Found::Session;
+        if expiry_s > 0 && !present {
             self.check_anonymous_sessions(guest)?;
+            self.hub.create_session(space, seat.subscriber(), expiry_s, now_ms)?;
         }
-        let seated = self.resume(guest, seat, key, durable, now_ms).await.map_err(failed)?;
+        if found != Found::Nothing || expiry_s > 0 {
+            // Everything the last connection handed over has to be visible before it is read back, and what has just
+            // been decided must outlive a crash.
+            stored(&self.hub.store, Changes::new()).await.map_err(failed)?;
+        }
+        let restored = self.restore(space.org, &seat).await.map_err(failed)?;
+        let seated = Seated { seat, present, restored, expiry_s };
         if seated.present {
             let changes = grant_again(space, seated.seat.subscriber(), *dialect, peer);
             if !changes.is_empty() {
@@ -348,54 +360,17 @@ impl Door {
         Err(Refusal::new(Code::TooMany, hint))
     }
 
-    /// The session of a seat: the stored one if it is to go on, or a new one.
-    async fn resume(
-        &self,
-        guest: &Guest<'_>,
-        seat: Seat,
-        key: String,
-        durable: bool,
-        now_ms: u64,
-    ) -> Result<Seated, StoreFault> {
-        let (connect, space) = (guest.connect, &guest.space);
-        let store = &self.hub.store;
-        if let (true, Some(session)) = (connect.clean_start, seat.session()) {
-            space.unsubscribe_all(seat.subscriber());
-            seat.set_session(None);
-            stored(store, Changes::from(Change::DropSession { org: space.org, session })).await?;
-        }
-        let present = seat.session().is_some();
-        if durable && !present {
-            let record = SessionRecord {
-                id: self.hub.platform.next_session_id(now_ms),
-                org: space.org,
-                dialect: space.name.to_owned(),
-                key,
-                created_ms: now_ms,
-                expiry_s: u32::MAX,
-                ends_ms: 0,
-            };
-            let id = record.id;
-            stored(store, Changes::from(Change::PutSession(record))).await?;
-            seat.set_session(Some(id));
-        }
-        let restored = match seat.session() {
-            None => None,
-            Some(session) => {
-                // Everything the last connection handed over has to be visible before it is read back.
-                stored(store, Changes::new()).await?;
-                let (store, org) = (store.clone(), space.org);
-                let state = tokio::task::spawn_blocking(move || store.session_state(org, session)).await;
-                Some(state.map_err(|it| StoreFault::Read(it.to_string()))??)
-            }
-        };
-        Ok(Seated { seat, present, restored, ends_with_connection: !durable })
+    /// What the session of a seat needs to go on, if it is a stored one.
+    async fn restore(&self, org: OrgId, seat: &Seat) -> Result<Option<SessionState>, StoreFault> {
+        let Some(session) = seat.session() else { return Ok(None) };
+        let store = self.hub.store.clone();
+        let state = tokio::task::spawn_blocking(move || store.session_state(org, session)).await;
+        state.map_err(|it| StoreFault::Read(it.to_string()))?.map(Some)
     }
 
     /// Puts the connection together and answers with CONNACK. `None` when the organisation is gone meanwhile.
     fn welcome(self, worker: Rc<Worker>, guest: Guest<'_>, seated: Seated) -> Option<Connection> {
-        let ends_now = seated.ends_with_connection;
-        let properties = guest.connack_properties(&worker.hub, ends_now);
+        let properties = guest.connack_properties(&worker.hub, seated.expiry_s);
         let keep_alive_s = guest.keep_alive_s(&worker.hub);
         let Guest { connect, dialect, claimed, peer, space, .. } = guest;
         let hub = &worker.hub;
@@ -429,8 +404,8 @@ impl Door {
             space,
             seat: seated.seat,
             session: Session::open(now_ms, &opening),
-            ends_with_connection: seated.ends_with_connection,
-            will: connect.will.as_ref().map(Will::of),
+            expiry_s: seated.expiry_s,
+            will: connect.will.as_ref().map(will_of),
             registry: hub.platform.generation_of(peer.org())?,
             connected_ms: wall_ms,
             now_ms,
@@ -465,15 +440,16 @@ impl Door {
 }
 
 impl Guest<'_> {
-    /// Whether the session is to outlive the connection. One under a client id that nobody chose is found again only by
-    /// who was told that id, so that an anonymous client gets none.
-    fn wants_to_last(&self) -> bool {
-        let is_nobody = self.assigned && matches!(self.peer, Peer::Anonymous { .. });
-        let wants = match self.connect.version {
-            Version::V5 => self.connect.properties.session_expiry_s().unwrap_or(0) > 0,
-            Version::V31 | Version::V311 => !self.connect.clean_start,
-        };
-        wants && !is_nobody
+    /// Seconds for which the session is to outlive the connection. Before 5.0, clean session means not at all, and
+    /// anything else for ever. A session under a client id that nobody chose is found again only by who was told that
+    /// id, so that an anonymous client gets none.
+    fn expiry_s(&self) -> u32 {
+        match self.connect.version {
+            _ if self.assigned && matches!(self.peer, Peer::Anonymous { .. }) => 0,
+            Version::V5 => self.connect.properties.session_expiry_s().unwrap_or(0),
+            Version::V31 | Version::V311 if self.connect.clean_start => 0,
+            Version::V31 | Version::V311 => NEVER_S,
+        }
     }
 
     /// The keep-alive that holds: the client's, unless dialect or settings cap it (0, none, counts as the cap then). The
@@ -489,7 +465,7 @@ impl Guest<'_> {
     }
 
     /// What a 5.0 client is told of the terms; nothing before.
-    fn connack_properties(&self, hub: &Hub, ends_with_connection: bool) -> Vec<u8> {
+    fn connack_properties(&self, hub: &Hub, expiry_s: u32) -> Vec<u8> {
         let mut properties = Vec::new();
         if self.connect.version != Version::V5 {
             return properties;
@@ -505,8 +481,8 @@ impl Guest<'_> {
         if !self.dialect.has_shared_subscriptions() {
             writer = writer.push(PropertyId::SharedSubscriptionAvailable, Value::Byte(0));
         }
-        if ends_with_connection && self.connect.properties.session_expiry_s().is_some_and(|it| it > 0) {
-            writer = writer.push(PropertyId::SessionExpiryInterval, Value::Four(0));
+        if self.connect.properties.session_expiry_s().is_some_and(|it| it != expiry_s) {
+            writer = writer.push(PropertyId::SessionExpiryInterval, Value::Four(expiry_s));
         }
         let keep_alive_s = self.keep_alive_s(hub);
         if keep_alive_s != self.connect.keep_alive_s {
@@ -534,15 +510,14 @@ fn attached(hub: &Hub, connect: &Connect<'_>, view: View, peer: &Peer) -> Attach
     }
 }
 
-impl Will {
-    fn of(will: &mqtt::packet::Will<'_>) -> Will {
-        Will {
-            topic: will.topic.to_owned(),
-            headers: will.properties.travelling().into_owned(),
-            payload: will.payload.to_vec(),
-            qos: domain_qos(will.qos),
-            retain: will.retain,
-        }
+fn will_of(will: &mqtt::packet::Will<'_>) -> Will {
+    Will {
+        topic: will.topic.to_owned(),
+        headers: will.properties.travelling().into_owned(),
+        payload: will.payload.to_vec(),
+        qos: domain_qos(will.qos),
+        retain: will.retain,
+        delay_s: will.properties.will_delay_s().unwrap_or(0),
     }
 }
 

@@ -10,7 +10,7 @@ mod farewell;
 mod handshake;
 mod packets;
 mod parked;
-mod publish;
+pub(crate) mod publish;
 mod replay;
 mod seat;
 mod subscribe;
@@ -26,7 +26,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use dialects::{Dialect, View};
-use domain::{Closing, Millis, Peer, QoS};
+use domain::{Closing, Millis, Peer};
 use mqtt::Version;
 use mqtt::session::Session;
 use store::Ticket;
@@ -39,6 +39,7 @@ use self::parked::Parked;
 use self::replay::Replay;
 use self::seat::Seat;
 use self::topics::Topics;
+use crate::hub::late_will::Will;
 use crate::hub::space::Space;
 use crate::limits;
 use crate::transport::Transport;
@@ -90,8 +91,8 @@ pub(crate) struct Connection {
     space: Arc<Space>,
     seat: Seat,
     session: Session,
-    /// A durable session that ends with this connection (a 5.0 client that asked for expiry 0).
-    ends_with_connection: bool,
+    /// Seconds for which the session outlives this connection.
+    expiry_s: u32,
     will: Option<Will>,
     connected_ms: Millis,
     /// The clock of the current round.
@@ -122,15 +123,6 @@ pub(crate) struct Connection {
     timer_at_ms: u64,
     closing: Option<Closing>,
     tally: Tally,
-}
-
-/// A message to publish when the client is lost.
-struct Will {
-    topic: String,
-    headers: Vec<u8>,
-    payload: Vec<u8>,
-    qos: QoS,
-    retain: bool,
 }
 
 /// What a connection has carried.

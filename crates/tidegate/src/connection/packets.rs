@@ -136,9 +136,7 @@ impl Connection {
                 if !send_will {
                     self.will = None;
                 }
-                if session_expiry_s == Some(0) {
-                    self.ends_with_connection = true;
-                }
+                self.expiry_s = session_expiry_s.unwrap_or(self.expiry_s);
                 self.closing.get_or_insert(Closing::Normal);
             }
             Effect::Close(Close::KeepAliveExpired) => {

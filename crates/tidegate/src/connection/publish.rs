@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use dialects::{Dialect, Request as Asked, Retention, Uplink, What};
-use domain::{Closing, Code, Event, Millis, Peer, Points, QoS, Refusal, Rejection, Retained};
+use domain::{Closing, Code, Event, Millis, Peer, Points, QoS, Refusal, Rejection};
 use mqtt::packet::Publish;
 use mqtt::reason::Reason;
 use mqtt::session::Receipt;
@@ -15,7 +15,7 @@ use super::Connection;
 use super::batch::{Answer, Batch};
 use super::parked::Request;
 use super::topics::{Kind, Way};
-use crate::hub::delivery::{Outbound, Round};
+use crate::hub::delivery::{Outbound, Round, deadline_ms, expires_ms};
 use crate::hub::tail::Line;
 use crate::words::{domain_qos, wire_qos};
 
@@ -143,7 +143,6 @@ impl Connection {
         }
         let retains = inbound.retain && way.retention == Retention::AsAsked;
         let hub = &self.worker.hub;
-        let retained_until_ms = self.wall_ms + hub.limits.queue_retention_s * 1_000;
         let mut outbound = Outbound {
             org: self.peer.org(),
             topic: &way.topic,
@@ -151,16 +150,16 @@ impl Connection {
             payload: inbound.payload,
             qos: inbound.qos,
             retain: retains,
-            deadline_ms: match inbound.expires_ms {
-                0 => retained_until_ms,
-                expires_ms => expires_ms.min(retained_until_ms),
-            },
+            deadline_ms: deadline_ms(self.wall_ms, hub.limits.queue_retention_s, inbound.expires_ms),
             expires_ms: inbound.expires_ms,
             message: None,
             from: Some(self.seat.subscriber()),
         };
-        if retains && let Err(refusal) = self.retain(&mut outbound, &mut batch.until) {
-            return self.refuse_publish(inbound, &refusal, batch);
+        if retains {
+            match hub.retain_published(&self.space, &mut outbound, self.seat.subscriber().clone()) {
+                Ok(ticket) => batch.until = ticket.max(batch.until),
+                Err(refusal) => return self.refuse_publish(inbound, &refusal, batch),
+            }
         }
         if let (Kind::Event, Some(device)) = (way.kind, way.device) {
             let mut points = Points::new();
@@ -182,29 +181,6 @@ impl Connection {
             self.show(way, inbound);
         }
         acknowledge(inbound, batch);
-    }
-
-    /// Makes a message the retained one of its topic; an empty one removes what is retained [MQTT-3.3.1-10]. `until`
-    /// becomes the ticket that the message's answer waits for.
-    fn retain(&self, outbound: &mut Outbound<'_>, until: &mut Ticket) -> Result<(), Refusal> {
-        let hub = &self.worker.hub;
-        let waiter: Arc<dyn store::Waiter> = self.seat.subscriber().clone();
-        if outbound.payload.is_empty() {
-            *until = hub.unretain(&self.space, outbound.topic, Some(waiter)).max(*until);
-            return Ok(());
-        }
-        let retained =
-            Retained { message: outbound.shared(), qos: outbound.qos, expires_ms: outbound.expires_ms };
-        let ticket = hub.retain(&self.space, retained, waiter).map_err(|_| {
-            let hint = format!(
-                "the organisation's retained messages fill the limits ({} messages, {} bytes): remove some, or \
-                 raise limits.retained_count_max or limits.retained_bytes_max",
-                hub.limits.retained_count_max, hub.limits.retained_bytes_max
-            );
-            Refusal::new(Code::TooMany, hint)
-        })?;
-        *until = ticket.max(*until);
-        Ok(())
     }
 
     /// Shows the message to whoever looks on.
@@ -371,7 +347,7 @@ fn acknowledge(inbound: &Inbound<'_>, batch: &mut Batch) {
 }
 
 /// What publishing to a topic means, if dialect and rights allow it.
-pub(super) fn uplink<'a>(
+pub(crate) fn uplink<'a>(
     dialect: &dyn Dialect,
     peer: &'a Peer,
     topic: &'a str,
@@ -379,11 +355,6 @@ pub(super) fn uplink<'a>(
     let uplink = dialect.uplink(peer, topic)?;
     dialects::rights::may_publish(peer, &uplink.topic)?;
     Ok(uplink)
-}
-
-/// When a message that its publisher gives so many seconds expires; 0 = never.
-pub(super) fn expires_ms(now_ms: Millis, expiry_s: Option<u32>) -> Millis {
-    expiry_s.map_or(0, |it| now_ms + u64::from(it) * 1_000)
 }
 
 fn way_of(uplink: &Uplink<'_>, device: Option<domain::DeviceId>) -> Way {

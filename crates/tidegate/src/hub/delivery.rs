@@ -46,6 +46,17 @@ pub(crate) struct Round<'a> {
     pub(crate) traffic: &'a Traffic,
 }
 
+/// When a message that its publisher gives so many seconds expires; 0 = never.
+pub(crate) fn expires_ms(now_ms: Millis, expiry_s: Option<u32>) -> Millis {
+    expiry_s.map_or(0, |it| now_ms + u64::from(it) * 1_000)
+}
+
+/// Up to when a message is kept for a receiver that is away: as long as we keep any, unless it expires before.
+pub(crate) fn deadline_ms(now_ms: Millis, retention_s: u64, expires_ms: Millis) -> Millis {
+    let retained_until_ms = now_ms + retention_s * 1_000;
+    if expires_ms == 0 { retained_until_ms } else { expires_ms.min(retained_until_ms) }
+}
+
 impl Outbound<'_> {
     /// Delivers to all targets. Returns how many receivers it was given to.
     pub(crate) fn deliver(&mut self, targets: &[Target], round: &mut Round<'_>) -> usize {

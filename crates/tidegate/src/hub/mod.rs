@@ -5,8 +5,10 @@
 //! platform, then come here with the answer.
 
 pub(crate) mod delivery;
+pub(crate) mod late_will;
 pub(crate) mod refusals;
 pub(crate) mod rights;
+pub(crate) mod sessions;
 pub(crate) mod shelf;
 pub(crate) mod space;
 pub(crate) mod status;
@@ -18,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use dialects::{Announcement, Dialect, Retain};
-use domain::{Closing, OrgId, QoS, Retained};
+use domain::{Closing, Code, OrgId, QoS, Refusal, Retained};
 use parking_lot::RwLock;
 use platform::Platform;
 use store::{Change, Changes, Store, StoreFault, Ticket, Waiter};
@@ -26,6 +28,7 @@ use tokio::sync::watch;
 
 use self::delivery::{Outbound, Round};
 use self::refusals::Refusals;
+use self::sessions::Sessions;
 use self::shelf::ShelfBounds;
 use self::space::{Space, TooMuchRetained};
 use self::subscriber::Attached;
@@ -56,6 +59,8 @@ pub(crate) struct Counters {
     pub(crate) turned_away: Counter,
     /// Stored messages that were past their time when their receiver came.
     pub(crate) expired: Counter,
+    /// Stored sessions that ended because their clients stayed away.
+    pub(crate) sessions_expired: Counter,
     /// Messages that waited for a registration slot.
     pub(crate) parked: Counter,
 }
@@ -71,6 +76,7 @@ pub(crate) struct Hub {
     pub(crate) counters: Counters,
     pub(crate) refusals: Refusals,
     pub(crate) tails: Tails,
+    sessions: Sessions,
     spaces: RwLock<HashMap<(OrgId, &'static str), Arc<Space>>>,
     connections: AtomicUsize,
     closing: watch::Sender<bool>,
@@ -89,6 +95,7 @@ impl Hub {
             counters: Counters::default(),
             refusals: Refusals::default(),
             tails: Tails::default(),
+            sessions: Sessions::default(),
             spaces: RwLock::default(),
             connections: AtomicUsize::new(0),
             closing: watch::Sender::new(false),
@@ -104,7 +111,9 @@ impl Hub {
         for (record, subscriptions) in self.store.sessions(org)? {
             match self.dialects.iter().find(|it| it.name() == record.dialect) {
                 Some(dialect) => {
-                    self.space(org, dialect.name()).restore_session(&record, &subscriptions);
+                    let space = self.space(org, dialect.name());
+                    let subscriber = space.restore_session(&record, &subscriptions);
+                    self.restore_lifetime(&space, &subscriber, &record);
                 }
                 None => tracing::warn!(
                     session = record.key,
@@ -175,6 +184,29 @@ impl Hub {
         space.retain(retained, Some(bounds), |it| {
             let change = Change::Retain { org: space.org, space: space.name, retained: it.clone() };
             self.store.commit(Changes { list: vec![change], waiter: Some(waiter) })
+        })
+    }
+
+    /// Makes a message the retained one of its topic; an empty one removes what is retained [MQTT-3.3.1-10]. The ticket
+    /// is what the message's answer waits for.
+    pub(crate) fn retain_published(
+        &self,
+        space: &Space,
+        outbound: &mut Outbound<'_>,
+        waiter: Arc<dyn Waiter>,
+    ) -> Result<Ticket, Refusal> {
+        if outbound.payload.is_empty() {
+            return Ok(self.unretain(space, outbound.topic, Some(waiter)));
+        }
+        let retained =
+            Retained { message: outbound.shared(), qos: outbound.qos, expires_ms: outbound.expires_ms };
+        self.retain(space, retained, waiter).map_err(|_| {
+            let hint = format!(
+                "the organisation's retained messages fill the limits ({} messages, {} bytes): remove some, or \
+                 raise limits.retained_count_max or limits.retained_bytes_max",
+                self.limits.retained_count_max, self.limits.retained_bytes_max
+            );
+            Refusal::new(Code::TooMany, hint)
         })
     }
 

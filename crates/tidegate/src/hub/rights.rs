@@ -108,13 +108,12 @@ impl Hub {
             }
             for subscriber in space.subscribers() {
                 let Some(client_id) = subscriber.key.strip_prefix(&*prefix) else { continue };
-                let changes = match holder {
-                    Holder::Known(peer) => {
-                        let peer = peer.clone().with_client_id(client_id);
-                        grant_again(&space, &subscriber, *dialect, &peer)
-                    }
-                    Holder::Gone(_) => end_session(&space, &subscriber),
+                let Holder::Known(peer) = holder else {
+                    self.disown_session(&space, &subscriber);
+                    continue;
                 };
+                let peer = peer.clone().with_client_id(client_id);
+                let changes = grant_again(&space, &subscriber, *dialect, &peer);
                 if !changes.is_empty() {
                     self.store.commit(changes);
                 }
@@ -141,14 +140,4 @@ fn peer_of_device(device: &Device) -> Peer {
         client_id: String::new(),
         rights: device.rights.clone(),
     }
-}
-
-/// Ends a stored session. One that is connected goes on as a clean one until its connection, which was asked to leave,
-/// has left.
-fn end_session(space: &Space, subscriber: &Arc<Subscriber>) -> Changes {
-    let Some(session) = subscriber.session() else { return Changes::new() };
-    space.unsubscribe_all(subscriber);
-    subscriber.set_session(None);
-    space.release(subscriber);
-    Changes::from(Change::DropSession { org: space.org, session })
 }

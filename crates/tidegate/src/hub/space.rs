@@ -214,13 +214,18 @@ impl Space {
     }
 
     /// Brings a stored session back.
-    pub(crate) fn restore_session(&self, record: &SessionRecord, subscriptions: &[Subscription]) {
+    pub(crate) fn restore_session(
+        &self,
+        record: &SessionRecord,
+        subscriptions: &[Subscription],
+    ) -> Arc<Subscriber> {
         let subscriber = Arc::new(Subscriber::new(record.key.clone(), Some(record.id)));
         self.subscribers.lock().insert(record.key.clone(), subscriber.clone());
         for subscription in subscriptions {
             // What a session was granted once it keeps, even if the bound was lowered since.
             self.subscribe(&subscriber, subscription, usize::MAX).ok();
         }
+        subscriber
     }
 
     /// Subscriptions, members of share groups included.

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use store::{Inbox, Ticket, Waiter};
 use tokio::sync::Semaphore;
 
+use super::sessions::Lifetime;
 use crate::limits;
 
 /// A session's receiving end.
@@ -32,6 +33,7 @@ pub(crate) struct Subscriber {
     one_copy: AtomicBool,
     mailbox: Mutex<Mailbox>,
     held: Mutex<Vec<Held>>,
+    lifetime: Mutex<Lifetime>,
 }
 
 /// A subscription as the router knows it.
@@ -152,6 +154,7 @@ impl Subscriber {
             one_copy: AtomicBool::new(false),
             mailbox: Mutex::default(),
             held: Mutex::default(),
+            lifetime: Mutex::default(),
         }
     }
 
@@ -163,6 +166,11 @@ impl Subscriber {
         }
     }
 
+    /// Makes it clean; the stored session that it had, for one caller only.
+    pub(crate) fn take_session(&self) -> Option<SessionId> {
+        Some(self.session.swap(0, Ordering::AcqRel)).filter(|it| *it != 0).map(SessionId)
+    }
+
     /// Makes it durable, or clean.
     pub(crate) fn set_session(&self, session: Option<SessionId>) {
         self.session.store(session.map_or(0, |it| it.0), Ordering::Release);
@@ -171,6 +179,11 @@ impl Subscriber {
     /// The subscriptions the router holds for it.
     pub(crate) fn held(&self) -> parking_lot::MutexGuard<'_, Vec<Held>> {
         self.held.lock()
+    }
+
+    /// How long its stored session lives.
+    pub(super) fn lifetime(&self) -> parking_lot::MutexGuard<'_, Lifetime> {
+        self.lifetime.lock()
     }
 
     /// Whether overlapping subscriptions give one copy.

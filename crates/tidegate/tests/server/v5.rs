@@ -6,14 +6,15 @@
 use mqtt::packet::{Disconnect, FilterRequest, FilterRequests, Packet, Publish, Subscribe};
 use mqtt::property::{Properties, PropertyId, PropertyWriter, Value};
 use mqtt::{QoS, Reason, Version};
-use sim::{Acknowledge, Client, Options};
+use sim::{Acknowledge, Client, Fault, Options};
 
 use crate::house::House;
-use crate::steps::{Q0, Q1, Q2, durable, until_closed};
+use crate::steps::{Q0, Q1, Q2, durable, text, texts, until_closed, with_will};
 
 const EVENTS: &str = "iot-2/type/+/id/+/evt/+/fmt/+";
 const EVENTS_OF_G1: &str = "iot-2/type/gw/id/g1/evt/+/fmt/+";
 const EVENT: &str = "iot-2/type/gw/id/g1/evt/status/fmt/text";
+const WILL: &str = "iot-2/type/gw/id/g1/evt/gone/fmt/text";
 
 /// A message as it came, with the properties that are looked at here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +37,35 @@ fn app(name: &str) -> Options {
     Options { acknowledge: Acknowledge::ByHand, ..options }
 }
 
-async fn leave(mut client: Client) {
-    client.send_packet(&Packet::Disconnect(Disconnect::with(Reason::SUCCESS))).await.unwrap();
+async fn leave(client: Client) {
+    leave_with(client, Reason::SUCCESS, None).await;
+}
+
+/// With a session that outlives its connection by so many seconds.
+fn lasting(mut options: Options, expiry_s: u32) -> Options {
+    options.clean_start = false;
+    options.properties.clear();
+    PropertyWriter::new(&mut options.properties)
+        .push(PropertyId::SessionExpiryInterval, Value::Four(expiry_s));
+    options
+}
+
+/// With a will that may wait so many seconds.
+fn with_late_will(options: Options, payload: &str, delay_s: u32) -> Options {
+    let mut options = with_will(options, WILL, payload);
+    PropertyWriter::new(&mut options.will_properties)
+        .push(PropertyId::WillDelayInterval, Value::Four(delay_s));
+    options
+}
+
+/// Says goodbye with these words and waits until the server has closed too.
+async fn leave_with(mut client: Client, reason: Reason, expiry_s: Option<u32>) {
+    let mut properties = Vec::new();
+    if let Some(expiry_s) = expiry_s {
+        PropertyWriter::new(&mut properties).push(PropertyId::SessionExpiryInterval, Value::Four(expiry_s));
+    }
+    let goodbye = Disconnect { reason, properties: Properties::stored(&properties) };
+    client.send_packet(&Packet::Disconnect(goodbye)).await.unwrap();
     until_closed(&mut client).await;
 }
 
@@ -161,5 +189,117 @@ async fn v5_overlapping_subscriptions_give_one_message_with_all_identifiers() {
         }
     };
     assert_eq!((came.qos, came.identifiers), (Q1, vec![2, 70_000]));
+    house.close().await;
+}
+
+#[tokio::test]
+async fn v5_a_session_is_resumed_until_it_expires() {
+    let mut house = House::open().await;
+    let mut client = house.client(lasting(app("kept"), 3_600)).await;
+    assert!(!client.session_present());
+    client.subscribe(&[(EVENTS, Q1)]).await.unwrap();
+    leave(client).await;
+    // The server may end in between: the session is on disk, and so is when it ends.
+    house = house.reopen().await;
+    let mut sender = house.client(gateway()).await;
+    sender.publish_done(EVENT, b"waited", Q1).await.unwrap();
+    let mut client = house.client(lasting(app("kept"), 3_600)).await;
+    assert!(client.session_present());
+    assert_eq!(next(&mut client).await.text, "waited");
+    // DISCONNECT shortens it to nothing.
+    leave_with(client, Reason::SUCCESS, Some(0)).await;
+    let client = house.client(lasting(app("kept"), 1)).await;
+    assert!(!client.session_present(), "it ended with the connection");
+    client.crash();
+    let mut client = house.client(lasting(app("kept"), 1)).await;
+    assert!(client.session_present(), "the second begins when the connection has ended");
+    client.subscribe(&[(EVENTS, Q1)]).await.unwrap();
+    leave(client).await;
+    house.stat_reaches("/sessions/expired", 1).await;
+    sender.publish_done(EVENT, b"too late", Q1).await.unwrap();
+    let client = house.client(lasting(app("kept"), 1)).await;
+    assert!(!client.session_present());
+    leave(client).await;
+    house = house.reopen().await;
+    house.stat_reaches("/sessions/expired", 1).await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn v5_a_will_waits_for_its_delay_or_the_end_of_the_session() {
+    let house = House::open().await;
+    let mut listener = house.client(House::application("a:abc123:listener")).await;
+    listener.subscribe(&[(EVENTS, Q1)]).await.unwrap();
+    let gone = |expiry_s, text, delay_s| lasting(with_late_will(gateway(), text, delay_s), expiry_s);
+
+    // Its session ends with the connection, and the will does not wait.
+    house.client(gone(0, "at once", 3_600)).await.crash();
+    assert_eq!(texts(&mut listener, 1).await, ["at once"]);
+
+    // The client comes back, by takeover or later: nothing is published.
+    house.client(gone(3_600, "cancelled", 1)).await.crash();
+    let taking = house.client(gone(3_600, "cancelled too", 1)).await;
+    taking.crash();
+    let back = house.client(lasting(gateway(), 3_600)).await;
+    assert!(back.session_present());
+    leave(back).await;
+    // Normal goodbyes discard a will; others do not, and the delay holds for them too.
+    leave(house.client(gone(3_600, "discarded", 1)).await).await;
+    leave_with(house.client(gone(3_600, "after a second", 1)).await, Reason::DISCONNECT_WITH_WILL, None)
+        .await;
+    assert_eq!(texts(&mut listener, 1).await, ["after a second"]);
+
+    // The session ends before the delay does: after its time, or because the client starts anew.
+    house.client(gone(1, "with the session", 3_600)).await.crash();
+    assert_eq!(texts(&mut listener, 1).await, ["with the session"]);
+    house.client(gone(3_600, "started anew", 3_600)).await.crash();
+    let anew = house.client(Options { clean_start: true, ..lasting(gateway(), 3_600) }).await;
+    assert!(!anew.session_present());
+    assert_eq!(text(&listener.next_message().await.unwrap()), "started anew");
+    leave(anew).await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn v5_clean_start_discards_the_session() {
+    let house = House::open().await;
+    let mut sender = house.client(gateway()).await;
+    let mut client = house.client(lasting(app("one"), 3_600)).await;
+    client.subscribe(&[(EVENTS, Q1)]).await.unwrap();
+    leave(client).await;
+    sender.publish_done(EVENT, b"of the old one", Q1).await.unwrap();
+    let clean = Options { clean_start: true, ..lasting(app("one"), 3_600) };
+    let mut client = house.client(clean).await;
+    assert!(!client.session_present());
+    sender.publish_done(EVENT, b"not subscribed", Q1).await.unwrap();
+    client.subscribe(&[(EVENTS, Q1)]).await.unwrap();
+    sender.publish_done(EVENT, b"of the new one", Q1).await.unwrap();
+    assert_eq!(next(&mut client).await.text, "of the new one");
+    leave(client).await;
+    let client = house.client(lasting(app("one"), 3_600)).await;
+    assert!(client.session_present(), "the new one is kept");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn stored_sessions_are_bounded() {
+    let house = House::open_with("[limits]\nsession_count_max = 2\n").await;
+    for name in ["one", "two"] {
+        leave(house.client(lasting(app(name), 3_600)).await).await;
+    }
+    for (options, expected) in
+        [(durable(House::application("a:abc123:three")), 3), (lasting(app("three"), 60), 0x97)]
+    {
+        match Client::connect(house.mqtt(), options).await {
+            Err(Fault::Refused { code }) => assert_eq!(code, expected),
+            other => panic!("{:?}", other.map(|it| it.session_present())),
+        }
+    }
+    assert_eq!(house.refusals().await[0]["code"], "too_many");
+    leave(house.client(app("three")).await).await;
+    leave_with(house.client(lasting(app("two"), 60)).await, Reason::SUCCESS, Some(0)).await;
+    // Whoever comes next under this name comes when that is done.
+    leave(house.client(app("two")).await).await;
+    leave(house.client(lasting(app("three"), 3_600)).await).await;
     house.close().await;
 }

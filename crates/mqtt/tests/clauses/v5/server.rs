@@ -5,9 +5,6 @@ use crate::row::{Row, absent, peer, server};
 
 /// Tests that rows name and that wait for the server to do what they ask. One that has been written leaves this list.
 pub(crate) const TO_BE_WRITTEN: &[&str] = &[
-    V5_CLEAN_START,
-    V5_SESSION,
-    V5_WILL,
     V5_WILL_PROPERTIES,
     V5_WILL_RETAIN,
     V5_ASSIGNED_ID,
