@@ -3,8 +3,8 @@
 //! The same for every dialect: whoever publishes or subscribes holds the dialect's answer against them. Called where a
 //! topic is not in the connection's cache and for subscriptions, never for each message.
 //!
-//! A value that stands for `%c` or `%d` must not be able to widen a rule: if it holds `/`, `+` or `#`, a rule that allows
-//! allows nothing, and one that denies denies everything.
+//! A value that stands for `%c` or `%d` must not be able to widen a rule: if it holds `/`, `+` or `#`, a rule that
+//! allows allows nothing, and one that denies denies everything.
 
 use domain::{Code, Peer, Refusal, Rights};
 use mqtt::topic;

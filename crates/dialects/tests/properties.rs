@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use dialects::plain::OPEN;
 use dialects::watson::SEED;
 use dialects::{Dialect, Hello, Place};
 use domain::{Class, DeviceId, OrgId, Peer, Points, Value};
@@ -106,7 +107,8 @@ proptest! {
             password: Some(b"x"),
             properties: Properties::EMPTY,
         };
-        let _answered = SEED.recognise(&Hello { connect: &connect, from: Place::Elsewhere, certificate: None });
+        let hello = Hello { connect: &connect, from: Place::Elsewhere, certificate: None };
+        let _answered = (SEED.recognise(&hello), OPEN.recognise(&hello));
     }
 
     #[test]

@@ -9,8 +9,8 @@ use crate::{Code, Refusal};
 /// What a credential may do: two lists of rules, of which an empty one allows everything in the organisation.
 ///
 /// A rule is a topic filter; `%c` in it stands for the client id and `%d` for the device as `type/name`. A rule that
-/// begins with `!` denies what it matches, whatever the others say. Where a list has nothing but such rules, all else is
-/// allowed.
+/// begins with `!` denies what it matches, whatever the others say. Where a list has nothing but such rules, all else
+/// is allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rights {
     /// Topics that may be published to.

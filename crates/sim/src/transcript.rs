@@ -28,9 +28,9 @@
 //! **`name>`** is what client `name` sends. Each CONNECT is a connection of its own; a name whose connection has ended
 //! may connect again.
 //!
-//! * `CONNECT v3|v4|v5 id=… [user=…] [pass=…] clean=0|1 [keep=60] [will=topic [will-payload=…] [will-retain=1]]`: values
-//!   hold no spaces; `id=` is empty; in 5.0, `clean=0` also asks to keep the session for ever (a session expiry interval
-//!   of 0xFFFFFFFF).
+//! * `CONNECT v3|v4|v5 id=… [user=…] [pass=…] clean=0|1 [keep=60] [will=topic [will-payload=…] [will-retain=1]]`:
+//!   values hold no spaces; `id=` is empty; in 5.0, `clean=0` also asks to keep the session for ever (a session expiry
+//!   interval of 0xFFFFFFFF).
 //! * `PUBLISH q0|q1|q2 [#id] [dup] [retain] topic payload`: everything behind the topic is the payload.
 //! * `SUBSCRIBE #id q1 filter [q0 filter …]` and `UNSUBSCRIBE #id filter …`; in 5.0 options may follow a quality:
 //!   `q1,nl` (no local), `q1,rap` (retain as published), `q1,rh1` (retain handling 1), `q1,rap,rh2` …

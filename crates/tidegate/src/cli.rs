@@ -282,6 +282,17 @@ impl std::str::FromStr for DevicePath {
     }
 }
 
+/// What a credential may do. A rule is a topic filter; `!` before it forbids.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct RightsArg {
+    /// Topics that may be published to; `!` forbids, %c is the client id, %d the device [default: all]
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) publish: Vec<String>,
+    /// Topics that may be subscribed to [default: all]
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) subscribe: Vec<String>,
+}
+
 /// `tidegate device …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeviceCommand {
@@ -323,6 +334,19 @@ pub(crate) enum DeviceCommand {
     #[command(after_help = "Example:
   tidegate device disable pump/p1")]
     Disable(DeviceArg),
+    /// Change what a device may do; it is disconnected if that makes a difference
+    #[command(after_help = "Examples:
+  tidegate device set pump/p1 --publish 'plant/%d/#' --subscribe 'plant/%d/cmd/#'
+  tidegate device set pump/p1 --unrestricted")]
+    Set {
+        #[command(flatten)]
+        device: DeviceArg,
+        #[command(flatten)]
+        rights: RightsArg,
+        /// It may publish and subscribe to everything
+        #[arg(long, conflicts_with_all = ["publish", "subscribe"])]
+        unrestricted: bool,
+    },
     /// Show what a device has measured
     #[command(after_help = "Examples:
   tidegate device history pump/p1 --key status.pressure
@@ -354,14 +378,35 @@ pub(crate) enum DeviceCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
     /// Create an API key, and print its token
-    #[command(after_help = "Example:
-  tidegate key add --comment 'dashboard'")]
+    #[command(after_help = "Examples:
+  tidegate key add --comment 'dashboard'
+  tidegate key add --publish 'in/%c/#' --subscribe 'out/#' --subscribe '!out/secret'")]
     Add {
         #[command(flatten)]
         org: OrgArg,
         /// What it is for
         #[arg(long, default_value = "")]
         comment: String,
+        #[command(flatten)]
+        rights: RightsArg,
+    },
+    /// Change an API key; clients that use it are disconnected if their rights change
+    #[command(after_help = "Examples:
+  tidegate key set a-abc123-0123456789 --subscribe 'plant/#'
+  tidegate key set a-abc123-0123456789 --unrestricted")]
+    Set {
+        #[command(flatten)]
+        org: OrgArg,
+        /// The key
+        key: String,
+        /// What it is for
+        #[arg(long)]
+        comment: Option<String>,
+        #[command(flatten)]
+        rights: RightsArg,
+        /// Clients may publish and subscribe to everything
+        #[arg(long, conflicts_with_all = ["publish", "subscribe"])]
+        unrestricted: bool,
     },
     /// List API keys
     #[command(after_help = "Example:

@@ -112,6 +112,16 @@ fn the_registry_can_be_filled_before_the_first_start() {
     told(data, "device disable pump/p1");
     assert_eq!(told_json(data, "device show pump/p1")["enabled"], false);
     assert!(refused(data, "type remove pump").contains("Remove them first"));
+    let limited = told_json(data, "device set pump/p1 --publish plant/%d/#");
+    assert_eq!(limited["rights"], serde_json::json!({ "publish": ["plant/%d/#"], "subscribe": [] }));
+    let key_name = key["key"].as_str().unwrap();
+    told(data, &format!("key set {key_name} --subscribe a/# --subscribe !a/b"));
+    let limited = told_json(data, &format!("key set {key_name} --publish c"));
+    assert_eq!(limited["rights"], serde_json::json!({ "publish": ["c"], "subscribe": ["a/#", "!a/b"] }));
+    assert!(told(data, "key list").contains("a/# !a/b"));
+    assert!(refused(data, &format!("key set {key_name} --publish a#b")).contains("no topic filter"));
+    let free = told_json(data, &format!("key set {key_name} --unrestricted"));
+    assert_eq!(free["rights"], serde_json::json!({ "publish": [], "subscribe": [] }));
     told(data, "device remove pump/p1");
     told(data, "type remove pump");
     told(data, &format!("key remove {}", key["key"].as_str().unwrap()));

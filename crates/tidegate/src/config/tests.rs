@@ -91,6 +91,20 @@ fn a_fault_names_file_line_and_key() {
             "[log]\nformat = \"xml\"\n",
             "`format` in [log] at tidegate.toml:2: unknown variant `xml`, expected `human` or `json`",
         ),
+        (
+            "[plain]\nanonymous = \"everywhere\"\n",
+            "`anonymous` in [plain] at tidegate.toml:2: lets everybody in who reaches the server: if that is meant, set \
+             `anonymous_everywhere_confirmed = true` as well",
+        ),
+        (
+            "[plain]\nanonymous_org = \"ABC\"\n",
+            "`anonymous_org` in [plain] at tidegate.toml:2: is not six characters of a-z and 0-9",
+        ),
+        (
+            "[plain]\nanonymous_publish = [\"a\", \"#/b\"]\n",
+            "`anonymous_publish` in [plain] at tidegate.toml:2: The rule \"#/b\" is no topic filter: '#' is not the whole \
+             last level of a topic filter.",
+        ),
         ("[tls]\ncert = \"a.pem\"\n", "`cert` in [tls] at tidegate.toml:2: needs `key` beside it"),
     ];
     for (text, expected) in cases {

@@ -452,8 +452,8 @@ impl Guest<'_> {
         }
     }
 
-    /// The keep-alive that holds: the client's, unless dialect or settings cap it (0, none, counts as the cap then). The
-    /// settings cap it only for those who can be told.
+    /// The keep-alive that holds: the client's, unless dialect or settings cap it (0, none, counts as the cap then).
+    /// The settings cap it only for those who can be told.
     fn keep_alive_s(&self, hub: &Hub) -> u16 {
         let asked_s = self.connect.keep_alive_s;
         let set_s = hub.limits.keep_alive_s_max;

@@ -1,8 +1,9 @@
 //! Retained messages for new subscriptions, sent little by little.
 //!
-//! A subscription may match more than fits into the client's window or into its buffer, so the routes wait here and each
-//! is looked up when its turn has come. A message that was replaced or removed since is left out: whoever is subscribed
-//! has had what came instead. At QoS 1 and 2 a durable session gets them through its stored queue, like everything else.
+//! A subscription may match more than fits into the client's window or into its buffer, so the routes wait here and
+//! each is looked up when its turn has come. A message that was replaced or removed since is left out: whoever is
+//! subscribed has had what came instead. At QoS 1 and 2 a durable session gets them through its stored queue, like
+//! everything else.
 
 use std::collections::VecDeque;
 

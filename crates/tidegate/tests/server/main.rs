@@ -16,6 +16,7 @@ mod clauses;
 mod gateways;
 mod house;
 mod organisations;
+mod plain;
 mod ports;
 mod registration;
 mod steps;

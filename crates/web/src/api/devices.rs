@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use super::fault::Fault;
 use super::org_of;
 use super::request::{At, Body, LocationBody, Params};
-use super::shape::{DeviceShape, DevicesShape, InfoShape, NameShape, RightsShape};
+use super::shape::{DeviceShape, DevicesShape, InfoShape, NameShape, RightsChange};
 use crate::Shared;
 use crate::limits::{API_PAGE_COUNT, API_PAGE_COUNT_MAX};
 use crate::stored::stored;
@@ -44,7 +44,7 @@ pub(super) struct Change {
     info: InfoShape,
     metadata: Option<Box<RawValue>>,
     location: Option<LocationBody>,
-    rights: Option<RightsShape>,
+    rights: Option<RightsChange>,
 }
 
 /// Which devices to list. `gateway_type` and `gateway` together name the gateway they were registered through.
@@ -134,12 +134,16 @@ pub(super) async fn change(
     let org = org_of(&shared, &org)?;
     let name = DeviceName { device_type: &device_type, name: &name };
     let location = body.location.map(|it| it.read(shared.now_ms())).transpose()?;
+    let rights = match body.rights {
+        Some(it) => Some(it.over(&device_of(&shared, org, name)?.rights)?),
+        None => None,
+    };
     let change = DeviceChange {
         info: body.info.into(),
         metadata: body.metadata.map(|it| it.get().to_owned()),
         enabled: body.enabled,
         token: body.token,
-        rights: body.rights.map(RightsShape::read).transpose()?,
+        rights,
     };
     let (mut device, mut ticket) = shared.platform.update_device(org, name, change)?;
     if let Some(location) = location {

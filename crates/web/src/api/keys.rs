@@ -4,13 +4,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use domain::Code;
 use platform::{KeyChange, NewKey};
 use serde::Deserialize;
 
 use super::fault::Fault;
 use super::org_of;
 use super::request::{At, Body};
-use super::shape::{self, KeyShape, RightsShape};
+use super::shape::{self, KeyShape, RightsChange, RightsShape};
 use crate::Shared;
 use crate::stored::stored;
 
@@ -29,7 +30,7 @@ pub(super) struct Draft {
 #[serde(deny_unknown_fields)]
 pub(super) struct Change {
     comment: Option<String>,
-    rights: Option<RightsShape>,
+    rights: Option<RightsChange>,
 }
 
 pub(super) async fn list(
@@ -60,7 +61,10 @@ pub(super) async fn change(
     Body(body): Body<Change>,
 ) -> Result<impl IntoResponse, Fault> {
     let org = org_of(&shared, &org)?;
-    let change = KeyChange { comment: body.comment, rights: body.rights.map(RightsShape::read).transpose()? };
+    let known = shared.platform.key(org, &key);
+    let known = known.ok_or_else(|| Fault::new(Code::NotFound, format!("There is no API key {key}.")))?;
+    let rights = body.rights.map(|it| it.over(&known.rights)).transpose()?;
+    let change = KeyChange { comment: body.comment, rights };
     let (key, ticket) = shared.platform.update_key(org, &key, change)?;
     stored(&shared.platform, ticket).await?;
     Ok(Json(KeyShape::from(&key)))

@@ -248,6 +248,23 @@ impl RightsShape {
     }
 }
 
+/// A change of what a credential may do; what is absent stays as it is.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RightsChange {
+    publish: Option<Vec<String>>,
+    subscribe: Option<Vec<String>>,
+}
+
+impl RightsChange {
+    /// The rights as they are to be, once their rules are known to be rules.
+    pub(super) fn over(self, rights: &Rights) -> Result<Rights, Refusal> {
+        let RightsShape { publish, subscribe } = RightsShape::from(rights);
+        let (publish, subscribe) = (self.publish.unwrap_or(publish), self.subscribe.unwrap_or(subscribe));
+        RightsShape { publish, subscribe }.read()
+    }
+}
+
 /// An API key, without what it proves itself with.
 #[derive(Serialize)]
 pub(super) struct KeyShape {

@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 use super::print::print;
 use super::show;
 use crate::cli::api::{Absent, Api, escaped};
-use crate::cli::{Command, DeviceArg, DeviceCommand, KeyCommand, OrgArg, OrgCommand, TypeCommand, tail};
+use crate::cli::{
+    Command, DeviceArg, DeviceCommand, KeyCommand, OrgArg, OrgCommand, RightsArg, TypeCommand, tail,
+};
 use crate::clock::Clock;
 use crate::config::Config;
 
@@ -138,6 +140,11 @@ async fn device(api: &Api, command: DeviceCommand) -> Result<Answer> {
         }
         DeviceCommand::Enable(it) => set_enabled(api, &it, true).await,
         DeviceCommand::Disable(it) => set_enabled(api, &it, false).await,
+        DeviceCommand::Set { device, rights, unrestricted } => {
+            let change = present([("rights", rights_change(&rights, unrestricted))]);
+            let path = device_path(api, &device).await?;
+            Ok(show::facts(api.call(Method::PATCH, &path, Some(&change)).await?, ""))
+        }
         DeviceCommand::History { device, key, from, to, limit } => {
             let now_ms = Clock::start().wall_ms();
             let path = device_path(api, &device).await?;
@@ -216,16 +223,32 @@ async fn list_devices(api: &Api, org: &OrgArg, device_type: Option<&str>) -> Res
 
 async fn key(api: &Api, command: KeyCommand) -> Result<Answer> {
     match command {
-        KeyCommand::Add { org, comment } => {
+        KeyCommand::Add { org, comment, rights } => {
             let path = format!("/v1/orgs/{}/keys", escaped(&org_of(api, &org).await?));
-            let made = api.call(Method::POST, &path, Some(&json!({ "comment": comment }))).await?;
+            let rights = rights_change(&rights, false).unwrap_or_else(|| json!({}));
+            let draft = json!({ "comment": comment, "rights": rights });
+            let made = api.call(Method::POST, &path, Some(&draft)).await?;
             let (key, token) = (show::text_of(&made["key"]), made["token"].as_str().unwrap_or_default());
             let text = format!("created API key\n  key    {key}\n  token  {token}    (shown only now)\n");
             Ok(Answer { json: made, text })
         }
+        KeyCommand::Set { org, key, comment, rights, unrestricted } => {
+            let path = format!("/v1/orgs/{}/keys/{}", escaped(&org_of(api, &org).await?), escaped(&key));
+            let change = present([
+                ("comment", comment.map(Value::from)),
+                ("rights", rights_change(&rights, unrestricted)),
+            ]);
+            Ok(show::facts(api.call(Method::PATCH, &path, Some(&change)).await?, ""))
+        }
         KeyCommand::List { org } => {
             let path = format!("/v1/orgs/{}/keys", escaped(&org_of(api, &org).await?));
-            let columns = [("key", "/key"), ("comment", "/comment"), ("created", "/created")];
+            let columns = [
+                ("key", "/key"),
+                ("comment", "/comment"),
+                ("publishes", "/rights/publish"),
+                ("subscribes", "/rights/subscribe"),
+                ("created", "/created"),
+            ];
             let nothing = "no API keys yet: create one with `tidegate key add`";
             Ok(show::table(get(api, &path).await?, "keys", &columns, nothing))
         }
@@ -235,6 +258,16 @@ async fn key(api: &Api, command: KeyCommand) -> Result<Answer> {
             Ok(removed("API key", &key))
         }
     }
+}
+
+/// The lists that are named; none of them when nothing is.
+fn rights_change(rights: &RightsArg, unrestricted: bool) -> Option<Value> {
+    if unrestricted {
+        return Some(json!({ "publish": [], "subscribe": [] }));
+    }
+    let named = |list: &[String]| (!list.is_empty()).then(|| json!(list));
+    let change = present([("publish", named(&rights.publish)), ("subscribe", named(&rights.subscribe))]);
+    change.as_object().is_some_and(|it| !it.is_empty()).then_some(change)
 }
 
 /// Refusals live in the memory of the running server; all of them unless an organisation is named.

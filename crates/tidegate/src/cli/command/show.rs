@@ -61,6 +61,10 @@ fn cell(place: &str, value: &Value) -> String {
             let part = |name: &str| it.get(name).map(text_of).unwrap_or_default();
             format!("{}/{}", part("type"), part("name"))
         }
+        ("/rights/publish" | "/rights/subscribe", Value::Array(rules)) => match rules.len() {
+            0 => "everything".to_owned(),
+            _ => rules.iter().map(text_of).collect::<Vec<_>>().join(" "),
+        },
         (_, other) => text_of(other),
     }
 }
