@@ -40,6 +40,8 @@ pub(crate) const TAIL_EVENT_COUNT_MAX: usize = 1_024;
 pub(crate) const READER_THREAD_COUNT_MAX: usize = 4;
 /// Rounds of one connection before the others on its worker have their turn.
 pub(crate) const ROUNDS_PER_TURN_COUNT_MAX: usize = 4;
+/// Bytes of the sentence that tells a 5.0 client why it was refused.
+pub(crate) const REASON_STRING_BYTES_MAX: usize = 512;
 /// A worker's scratch buffer: one read, then everything in it is processed at once.
 pub(crate) const READ_BYTES: usize = 64 * 1024;
 /// How long a farewell may take: last bytes to a client that does not read.

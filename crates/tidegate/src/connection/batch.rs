@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use domain::Refusal;
+use mqtt::property::{Properties, PropertyId, PropertyWriter, Value};
 use mqtt::session::Receipt;
-use mqtt::{QoS, Reason};
+use mqtt::{QoS, Reason, Version};
 use store::{Changes, Ticket};
 
 use super::replay::Wanted;
 use crate::hub::subscriber::Subscriber;
+use crate::limits;
 
 /// The leavings of one round.
 #[derive(Default)]
@@ -25,13 +28,39 @@ pub(crate) enum Answer {
     /// A promise of the session.
     Receipt(Receipt),
     /// A PUBLISH was refused.
-    Refused { packet_id: u16, qos: QoS, reason: Reason },
+    Refused { packet_id: u16, qos: QoS, reason: Reason, why: Why },
     /// The place of a PUBLISH that waits for a registration slot: its answer comes here, later ones wait behind it.
     Parked { packet_id: u16 },
     /// A SUBACK, and the subscriptions that get what is retained behind it.
-    Granted { packet_id: u16, codes: Vec<u8>, retained: Vec<Wanted> },
+    Granted { packet_id: u16, codes: Vec<u8>, retained: Vec<Wanted>, why: Why },
     /// An UNSUBACK.
-    Removed { packet_id: u16, codes: Vec<u8> },
+    Removed { packet_id: u16, codes: Vec<u8>, why: Why },
+}
+
+/// Why something was refused, as the properties of the answer (5.0); empty where nothing was.
+#[derive(Debug, Default)]
+pub(crate) struct Why(Vec<u8>);
+
+impl Why {
+    /// Tells the hint of a refusal, where the reason says that it is one. Of several the first is told.
+    pub(crate) fn tell(&mut self, version: Version, reason: Reason, refusal: &Refusal) {
+        if version != Version::V5 || !reason.is_error() || !self.0.is_empty() {
+            return;
+        }
+        let bytes = refusal.hint.floor_char_boundary(limits::REASON_STRING_BYTES_MAX);
+        // Parts of a hint may have come from a client.
+        let text = refusal.hint[..bytes].replace(char::is_control, " ");
+        PropertyWriter::new(&mut self.0).push(PropertyId::ReasonString, Value::Text(&text));
+    }
+
+    pub(crate) fn properties(&self) -> Properties<'_> {
+        Properties::stored(&self.0)
+    }
+
+    /// What it costs to keep, in bytes.
+    pub(crate) fn cost_bytes(&self) -> usize {
+        self.0.len()
+    }
 }
 
 impl Answer {

@@ -236,19 +236,19 @@ impl Connection {
         {
             match answer {
                 Answer::Receipt(receipt) => self.step(Input::Stored(receipt), &mut batch),
-                Answer::Refused { packet_id, qos, reason } => {
-                    let properties = Properties::EMPTY;
+                Answer::Refused { packet_id, qos, reason, why } => {
+                    let properties = why.properties();
                     self.step(Input::Refused { packet_id, qos, reason, properties }, &mut batch);
                 }
                 // The ticket of a kept place is never stored.
                 Answer::Parked { .. } => {}
-                Answer::Granted { packet_id, codes, retained } => {
-                    let properties = Properties::EMPTY;
+                Answer::Granted { packet_id, codes, retained, why } => {
+                    let properties = why.properties();
                     self.step(Input::Granted { packet_id, codes: &codes, properties }, &mut batch);
                     retained.into_iter().for_each(|it| self.replay.push(it));
                 }
-                Answer::Removed { packet_id, codes } => {
-                    let properties = Properties::EMPTY;
+                Answer::Removed { packet_id, codes, why } => {
+                    let properties = why.properties();
                     self.step(Input::Removed { packet_id, codes: &codes, properties }, &mut batch);
                 }
             }

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use domain::{Millis, QoS};
 use store::Ticket;
 
+use super::batch::Why;
 use super::replay::Wanted;
 use crate::limits;
 
@@ -48,6 +49,8 @@ pub(crate) struct Decided {
     pub(crate) codes: Vec<u8>,
     /// What is wanted of the retained messages.
     pub(crate) retained: Vec<Wanted>,
+    /// Why one was refused.
+    pub(crate) why: Why,
 }
 
 impl Request {
@@ -60,6 +63,7 @@ impl Request {
                 Request::Filters { packet, decided } => {
                     packet.len()
                         + decided.codes.len()
+                        + decided.why.cost_bytes()
                         + decided.retained.iter().map(|it| it.route.len()).sum::<usize>()
                 }
             }

@@ -12,7 +12,7 @@ use platform::Verdict;
 use store::{Change, Changes, Ticket};
 
 use super::Connection;
-use super::batch::{Answer, Batch};
+use super::batch::{Answer, Batch, Why};
 use super::parked::Request;
 use super::topics::{Kind, Way};
 use crate::hub::delivery::{Outbound, Round, deadline_ms, expires_ms};
@@ -215,8 +215,9 @@ impl Connection {
         if let Some(closing) = answer.close {
             self.close(closing, Reason(answer.reason));
         } else if inbound.packet_id != 0 {
-            let (packet_id, reason) = (inbound.packet_id, Reason(answer.reason));
-            batch.answers.push(Answer::Refused { packet_id, qos, reason });
+            let (packet_id, reason, mut why) = (inbound.packet_id, Reason(answer.reason), Why::default());
+            why.tell(self.version, reason, refusal);
+            batch.answers.push(Answer::Refused { packet_id, qos, reason, why });
         }
     }
 

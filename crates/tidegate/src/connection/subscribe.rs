@@ -11,7 +11,7 @@ use platform::Verdict;
 use store::{Change, Ticket};
 
 use super::Connection;
-use super::batch::{Answer, Batch};
+use super::batch::{Answer, Batch, Why};
 use super::parked::{Decided, Request};
 use super::replay::Wanted;
 use crate::hub::delivery::{NO_LOCAL, RETAIN_AS_PUBLISHED};
@@ -84,15 +84,17 @@ impl Connection {
                     request.qos as u8
                 }
                 Outcome::Wait(until) => return Err(until),
-                Outcome::Refused(refusal) => self.refuse_filter(Asked::Subscribe, request.filter, &refusal),
+                Outcome::Refused(refusal) => {
+                    self.refuse_filter(Asked::Subscribe, request.filter, &refusal, &mut decided.why)
+                }
             };
             decided.codes.push(code);
             if self.closing.is_some() {
                 return Ok(());
             }
         }
-        let Decided { codes, retained } = std::mem::take(decided);
-        batch.answers.push(Answer::Granted { packet_id: subscribe.packet_id, codes, retained });
+        let Decided { codes, retained, why } = std::mem::take(decided);
+        batch.answers.push(Answer::Granted { packet_id: subscribe.packet_id, codes, retained, why });
         Ok(())
     }
 
@@ -143,7 +145,7 @@ impl Connection {
         }
     }
 
-    fn refuse_filter(&mut self, asked: Asked, filter: &str, refusal: &Refusal) -> u8 {
+    fn refuse_filter(&mut self, asked: Asked, filter: &str, refusal: &Refusal, why: &mut Why) -> u8 {
         let answer = self.dialect.answer(&self.peer, self.version, asked, WireQoS::AtMostOnce, refusal);
         let request = if asked == Asked::Unsubscribe { "unsubscribe" } else { "subscribe" };
         self.record(request, Some(filter), refusal);
@@ -153,6 +155,7 @@ impl Connection {
         if let Some(closing) = answer.close {
             self.close(closing, Reason(answer.reason));
         }
+        why.tell(self.version, Reason(answer.reason), refusal);
         answer.reason
     }
 
@@ -166,12 +169,12 @@ impl Connection {
     }
 
     fn unsubscribe(&mut self, unsubscribe: &Unsubscribe<'_>, batch: &mut Batch) {
-        let mut codes = Vec::new();
+        let (mut codes, mut why) = (Vec::new(), Why::default());
         for filter in unsubscribe.filters.iter() {
             if !self.space.unsubscribe(self.seat.subscriber(), filter) {
                 codes.push(match grant(self.dialect, &self.peer, filter) {
                     Ok(_) => Reason::NO_SUBSCRIPTION_EXISTED.0,
-                    Err(refusal) => self.refuse_filter(Asked::Unsubscribe, filter, &refusal),
+                    Err(refusal) => self.refuse_filter(Asked::Unsubscribe, filter, &refusal, &mut why),
                 });
                 continue;
             }
@@ -181,7 +184,7 @@ impl Connection {
                 batch.changes.push(Change::Unsubscribe { org, session, filter });
             }
         }
-        batch.answers.push(Answer::Removed { packet_id: unsubscribe.packet_id, codes });
+        batch.answers.push(Answer::Removed { packet_id: unsubscribe.packet_id, codes, why });
     }
 }
 

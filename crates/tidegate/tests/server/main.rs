@@ -22,3 +22,4 @@ mod registration;
 mod steps;
 mod transcripts;
 mod v5;
+mod v5_plain;
