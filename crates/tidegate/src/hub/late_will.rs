@@ -34,10 +34,26 @@ pub(crate) struct LateWill {
 }
 
 impl Hub {
+    /// A peer with the rights that it has now; `None` when it has been removed or disabled.
+    fn as_of_today(&self, peer: &Peer) -> Option<Peer> {
+        let mut peer = peer.clone();
+        self.platform.org(peer.org()).filter(|it| it.enabled)?;
+        match &mut peer {
+            Peer::Device { org, id, rights, .. } => {
+                let device = self.platform.device_by_id(*org, *id).filter(|it| it.enabled)?;
+                rights.clone_from(&device.rights);
+            }
+            Peer::Application { org, key, rights, .. } => *rights = self.platform.key(*org, key)?.rights,
+            Peer::Anonymous { .. } => {}
+        }
+        Some(peer)
+    }
+
     /// Publishes a will whose delay is over. What its client may publish is asked now: it may have been removed in the
     /// meantime.
     pub(crate) fn publish_late(&self, space: &Space, subscriber: &Arc<Subscriber>, late: &LateWill) {
         let (LateWill { dialect, peer, will }, now_ms) = (late, self.clock.wall_ms());
+        let Some(peer) = &self.as_of_today(peer) else { return };
         let refuse = |refusal: &Refusal| {
             let (org, topic) = (peer.org(), Some(will.topic.as_str()));
             self.refusals.record(now_ms, Some(org.as_str()), peer.client_id(), "publish", topic, refusal);

@@ -11,6 +11,7 @@ use mqtt::topic;
 use parking_lot::{Mutex, RwLock};
 
 use super::Counter;
+use super::delivery::{NO_LOCAL, RETAIN_AS_PUBLISHED};
 use super::shelf::{Shelf, ShelfBounds};
 use super::subscriber::{Held, Subscriber};
 
@@ -304,7 +305,9 @@ fn merge(targets: &mut Vec<Target>, merged: &mut HashMap<*const Subscriber, usiz
     match targets.get_mut(at) {
         Some(Target::One(other)) => {
             other.qos = other.qos.max(route.qos);
-            other.options &= route.options;
+            // Only what no subscription wants is held back, and the flag is kept if one wants to see it.
+            let either = (other.options | route.options) & RETAIN_AS_PUBLISHED;
+            other.options = (other.options & route.options & NO_LOCAL) | either;
             let both = other.identifiers.iter().chain(&route.identifiers).copied();
             other.identifiers = both.take(SUBSCRIPTION_IDENTIFIER_COUNT_MAX).collect();
         }

@@ -226,6 +226,22 @@ async fn v5_a_session_is_resumed_until_it_expires() {
 }
 
 #[tokio::test]
+async fn v5_a_session_expires_after_a_crash_too() {
+    let (house, store) = House::open_in_memory("").await;
+    let client = house.client(lasting(app("short"), 1)).await;
+    let kept = house.client(durable(app("kept"))).await;
+    // A second server on what is stored by now: to it, the first has crashed with its clients connected.
+    let next = House::start_on("", store).await;
+    assert_eq!(next.ask("/v1/stats").await["sessions"]["stored"], 2);
+    next.stat_reaches("/sessions/expired", 1).await;
+    assert_eq!(next.ask("/v1/stats").await["sessions"]["stored"], 1);
+    assert!(!next.client(lasting(app("short"), 1)).await.session_present());
+    assert!(next.client(durable(app("kept"))).await.session_present());
+    drop((client, kept, house));
+    next.close().await;
+}
+
+#[tokio::test]
 async fn v5_a_will_waits_for_its_delay_or_the_end_of_the_session() {
     let house = House::open().await;
     let mut listener = house.client(House::application("a:abc123:listener")).await;
