@@ -319,3 +319,18 @@ async fn stored_sessions_are_bounded() {
     leave(house.client(lasting(app("three"), 3_600)).await).await;
     house.close().await;
 }
+
+#[tokio::test]
+async fn v5_a_will_that_waits_is_published_when_the_server_ends() {
+    let mut house = House::open().await;
+    let mut listener = house.client(durable(app("listener"))).await;
+    listener.subscribe(&[(EVENTS, Q1)]).await.unwrap();
+    leave(listener).await;
+    house.client(lasting(with_late_will(gateway(), "at the end", 3_600), 3_600)).await.crash();
+    house = house.reopen().await;
+    let mut listener = house.client(durable(app("listener"))).await;
+    assert_eq!(next(&mut listener).await.text, "at the end");
+    let back = house.client(lasting(gateway(), 3_600)).await;
+    assert!(back.session_present(), "its session has not ended");
+    house.close().await;
+}
