@@ -86,8 +86,9 @@ pub struct Hello<'h, 'a> {
     pub connect: &'h Connect<'a>,
     /// Where it comes from.
     pub from: Place,
-    /// The name in its client certificate, where one was shown and found good.
-    pub certificate: Option<&'h str>,
+    /// The device or gateway that its client certificate names, where one was shown and found good: `d:org:type:name`
+    /// or `g:org:type:name`.
+    pub certificate: Option<&'a str>,
 }
 
 /// Where a client is.

@@ -1,8 +1,9 @@
-//! User names of this server's own making: API keys, and devices by organisation, type and name.
+//! Names of this server's own making: API keys, and devices by organisation, type and name, as users and in
+//! certificates.
 //!
 //! Several dialects meet them in CONNECT. Nothing here knows whether what is named exists.
 
-use domain::{DeviceName, OrgId};
+use domain::{Class, DeviceName, OrgId};
 
 /// The length of an organisation's id, in bytes.
 const ORG_BYTES: usize = 6;
@@ -24,9 +25,30 @@ pub fn device(user: &str) -> Option<(&str, DeviceName<'_>)> {
     is_whole.then_some((org, DeviceName { device_type, name }))
 }
 
+/// Whom a client certificate names, of the form `d:org:type:name` or `g:org:type:name`, with the organisation.
+pub fn certified(certificate: &str) -> Option<(&str, Class, DeviceName<'_>)> {
+    let (class, rest) = match certificate.split_at_checked(2)? {
+        ("d:", rest) => (Class::Device, rest),
+        ("g:", rest) => (Class::Gateway, rest),
+        _ => return None,
+    };
+    let (org, name) = device(rest).filter(|_| rest.get(ORG_BYTES..).is_some_and(|it| it.starts_with(':')))?;
+    Some((org, class, name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_names_a_device_with_its_class() {
+        let name = DeviceName { device_type: "pump", name: "p1" };
+        assert_eq!(certified("d:abc123:pump:p1"), Some(("abc123", Class::Device, name)));
+        assert_eq!(certified("g:abc123:pump:p1"), Some(("abc123", Class::Gateway, name)));
+        for other in ["", "d", "d:", "a:abc123:pump:p1", "d:pump:p1", "d:abc123/pump/p1", "d:abc123:pump"] {
+            assert_eq!(certified(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn a_device_is_named_with_its_organisation() {

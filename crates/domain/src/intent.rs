@@ -11,7 +11,7 @@ pub struct Claim<'a> {
     pub org: &'a str,
     /// Who the peer says it is.
     pub identity: Identity<'a>,
-    /// The token it proves that with.
+    /// The token it proves that with, where that is left to do.
     pub token: &'a [u8],
 }
 
@@ -22,6 +22,14 @@ pub enum Identity<'a> {
     Device {
         /// Which of the two it says it is; `None` where the dialect does not tell them apart.
         class: Option<Class>,
+        /// Its wire name.
+        name: DeviceName<'a>,
+    },
+    /// A device or gateway that nothing is left to prove of: a client certificate, found good, names it with its
+    /// organisation.
+    Certified {
+        /// Which of the two the certificate says it is.
+        class: Class,
         /// Its wire name.
         name: DeviceName<'a>,
     },

@@ -23,7 +23,10 @@ impl Platform {
         let cell = org.and_then(|it| self.cell(it));
         let peer = match claim.identity {
             Identity::Device { class, name } => {
-                self.admit_device(cell.as_deref(), class, name, claim, client_id)
+                self.admit_device(cell.as_deref(), class, name, Some(claim.token), claim.org, client_id)
+            }
+            Identity::Certified { class, name } => {
+                self.admit_device(cell.as_deref(), Some(class), name, None, claim.org, client_id)
             }
             Identity::Application { app, key } => {
                 self.admit_application(cell.as_deref(), org, app, key, claim, client_id)
@@ -36,20 +39,23 @@ impl Platform {
         }
     }
 
+    /// `token` is `None` where nothing is left to prove.
     fn admit_device(
         &self,
         cell: Option<&OrgCell>,
         class: Option<Class>,
         name: DeviceName<'_>,
-        claim: &Claim<'_>,
+        token: Option<&[u8]>,
+        org: &str,
         client_id: &str,
     ) -> Result<Peer, Refusal> {
         let device = cell.and_then(|it| it.state.read().device(name).cloned());
         let holder = Holder::Device(device.as_ref().map_or(DeviceId(0), |it| it.id));
-        let proven = self.credentials.proves(holder, claim.token, device.as_ref().map(|it| &it.secret));
+        let secret = device.as_ref().map(|it| &it.secret);
+        let proven = token.is_none_or(|token| self.credentials.proves(holder, token, secret));
         let Some(device) = device else {
             return Err(match cell {
-                None => org_unknown(claim.org),
+                None => org_unknown(org),
                 Some(_) => Refusal::new(
                     Code::DeviceUnknown,
                     format!(
@@ -59,7 +65,7 @@ impl Platform {
             });
         };
         if !proven {
-            return Err(token_wrong(claim.token, &format!("the device {name}")));
+            return Err(token_wrong(token.unwrap_or_default(), &format!("the device {name}")));
         }
         if !device.enabled {
             return Err(Refusal::new(Code::DeviceDisabled, format!("The device {name} is disabled.")));
@@ -164,6 +170,20 @@ mod tests {
 
     fn claim<'a>(org: &'a str, identity: Identity<'a>, token: &'a str) -> Claim<'a> {
         Claim { org, identity, token: token.as_bytes() }
+    }
+
+    #[test]
+    fn a_certified_device_needs_no_token_but_has_to_be_known_enabled_and_of_its_class() {
+        let house = House::new();
+        house.device("sensor", "s1");
+        let admit = |org: &str, class, name| {
+            let certified = Identity::Certified { class, name: DeviceName { device_type: "sensor", name } };
+            house.platform.admit(&claim(org, certified, ""), "any").map_err(|it| it.code)
+        };
+        assert!(matches!(admit("abc123", Class::Device, "s1"), Ok(Peer::Device { .. })));
+        assert_eq!(admit("abc123", Class::Gateway, "s1").unwrap_err(), Code::ClassMismatch);
+        assert_eq!(admit("abc123", Class::Device, "s2").unwrap_err(), Code::DeviceUnknown);
+        assert_eq!(admit("zzz999", Class::Device, "s1").unwrap_err(), Code::OrgUnknown);
     }
 
     #[test]

@@ -103,6 +103,12 @@ impl Platform {
         cells.iter().map(|it| it.state.read().org.clone()).collect()
     }
 
+    /// The organisation, where there is one only.
+    pub fn only_org(&self) -> Option<OrgId> {
+        let orgs = self.orgs.read();
+        orgs.keys().next().copied().filter(|_| orgs.len() == 1)
+    }
+
     /// One organisation.
     pub fn org(&self, id: OrgId) -> Option<Org> {
         Some(self.cell(id)?.state.read().org.clone())

@@ -74,6 +74,8 @@ pub(crate) struct Tls {
     #[serde(deserialize_with = "path_or_none")]
     pub(crate) key: Option<PathBuf>,
     pub(crate) names: Vec<String>,
+    #[serde(deserialize_with = "path_or_none")]
+    pub(crate) client_ca: Option<PathBuf>,
 }
 
 /// Where the data lie.

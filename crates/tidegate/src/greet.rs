@@ -19,7 +19,7 @@ use crate::connection::{self, Arrival, Origin};
 use crate::http::{self, Desk, HttpUse};
 use crate::hub::Hub;
 use crate::proxy::{self, Header, Networks, Whose};
-use crate::tls::{self, Tls};
+use crate::tls::{self, Certificate, Tls};
 use crate::transport::{Ahead, Stream, Transport};
 use crate::websocket::WebSocket;
 use crate::worker::{Accepted, Worker};
@@ -81,7 +81,8 @@ async fn arrive(worker: &Worker, accepted: Accepted) -> Option<Arrival> {
     let origin =
         Origin { remote, place: place_of(remote), port: port.number, secure: false, websocket: false };
     let login = Duration::from_millis(hub.limits.login_ms_max);
-    let mut caller = Caller { hub, port: &port, origin, deadline: Instant::now() + login };
+    let deadline = Instant::now() + login;
+    let mut caller = Caller { hub, port: &port, origin, certificate: None, deadline };
     let (stream, speech) = tokio::select! {
         identified = caller.identify(stream) => identified?,
         () = hub.closed() => return None,
@@ -95,7 +96,8 @@ async fn arrive(worker: &Worker, accepted: Accepted) -> Option<Arrival> {
             Transport::WebSocket(Box::new(WebSocket::new(stream)))
         }
     };
-    Some(Arrival { transport, origin: caller.origin, dialect: port.dialect, deadline: caller.deadline })
+    let Caller { origin, certificate, deadline, .. } = caller;
+    Some(Arrival { transport, origin, dialect: port.dialect, certificate, deadline })
 }
 
 /// Somebody who connected, as far as it is known who.
@@ -103,6 +105,7 @@ struct Caller<'a> {
     hub: &'a Arc<Hub>,
     port: &'a Port,
     origin: Origin,
+    certificate: Option<Box<Certificate>>,
     /// When its protocol has to be known, and its first packet to be there.
     deadline: Instant,
 }
@@ -149,6 +152,7 @@ impl Caller<'_> {
             }
         };
         self.origin.secure = true;
+        self.certificate = tls.certificate(stream.get_ref().1).map(Box::new);
         let mut stream = Ahead::new(stream);
         self.read_on(stream.read_ahead(), Awaited::FirstPacket).await?;
         match recognise(stream.ahead()) {

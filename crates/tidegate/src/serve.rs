@@ -11,7 +11,7 @@ use platform::{Platform, Removed};
 use store::{Store, StoreFault};
 use tokio::net::UnixListener;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use web::compat::watson;
 
@@ -30,8 +30,8 @@ use crate::worker::Workers;
 
 /// How often the store's health and the shutdown's progress are looked at.
 const GLANCE_MS: u64 = 50;
-/// How often the certificate is compared with the organisations.
-const ORGS_GLANCE_MS: u64 = 500;
+/// How often the certificates are compared with the organisations and with the files that they came from.
+const CERTIFICATE_GLANCE_MS: u64 = 500;
 /// How often the certificate is looked at when nothing has changed.
 const CERTIFICATE_REFRESH_MS: u64 = 12 * 3600 * 1000;
 
@@ -63,6 +63,7 @@ pub struct Running {
     workers: Workers,
     listeners: JoinSet<()>,
     stop: watch::Sender<bool>,
+    refresh: Arc<Notify>,
     admin_socket: PathBuf,
 }
 
@@ -91,6 +92,7 @@ pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running> 
         workers: Workers::start(&hub, worker_count)?,
         listeners: JoinSet::new(),
         stop: watch::Sender::new(false),
+        refresh: Arc::default(),
         admin_socket: config.data.path.join(SOCKET_NAME),
         store,
         platform,
@@ -103,7 +105,8 @@ pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running> 
         running.listeners.spawn(keep_telling(running.hub.clone(), interval));
     }
     running.listeners.spawn(sweep_sessions(running.hub.clone()));
-    running.listeners.spawn(follow_orgs(running.platform.clone(), tls, clock));
+    let (platform, asked) = (running.platform.clone(), running.refresh.clone());
+    running.listeners.spawn(keep_certificates(platform, tls, clock, asked));
     Ok(running)
 }
 
@@ -144,25 +147,30 @@ fn listen_for_removals(platform: &Platform, hub: &Arc<Hub>) {
     }));
 }
 
-/// Keeps the certificate in step with the organisations, and fresh: its own date and the files behind it are looked at
-/// every few hours.
-async fn follow_orgs(platform: Arc<Platform>, tls: Arc<Tls>, clock: Clock) {
+/// Keeps the certificates in step with the organisations and with the user's files, and fresh: the date of our own is
+/// looked at every few hours. `asked` has them read again at once.
+async fn keep_certificates(platform: Arc<Platform>, tls: Arc<Tls>, clock: Clock, asked: Arc<Notify>) {
     let ids = || platform.orgs().iter().map(|it| it.id).collect::<Vec<_>>();
     let (mut known, mut refreshed_ms) = (ids(), clock.monotonic_ms());
     loop {
-        tokio::time::sleep(Duration::from_millis(ORGS_GLANCE_MS)).await;
+        let glance = Duration::from_millis(CERTIFICATE_GLANCE_MS);
+        let is_asked = tokio::time::timeout(glance, asked.notified()).await.is_ok();
         let now = ids();
-        if now == known && clock.monotonic_ms() - refreshed_ms < CERTIFICATE_REFRESH_MS {
-            continue;
-        }
-        refreshed_ms = clock.monotonic_ms();
+        let is_due =
+            is_asked || now != known || clock.monotonic_ms() - refreshed_ms >= CERTIFICATE_REFRESH_MS;
         known.clone_from(&now);
         let tls = tls.clone();
-        match tokio::task::spawn_blocking(move || tls.refresh(&now, clock.wall_ms())).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!("The certificate could not be renewed: {error:#}"),
-            Err(error) => tracing::error!(%error, "The certificate could not be renewed"),
+        let outcome = tokio::task::spawn_blocking(move || {
+            let changed = tls.files_have_changed();
+            (is_due || changed).then(|| tls.refresh(&now, clock.wall_ms()))
+        });
+        match outcome.await {
+            Ok(None) => continue,
+            Ok(Some(Ok(()))) => tracing::info!("The certificates were read again"),
+            Ok(Some(Err(error))) => tracing::error!("The certificates could not be read again: {error:#}"),
+            Err(error) => tracing::error!(%error, "The certificates could not be read again"),
         }
+        refreshed_ms = clock.monotonic_ms();
     }
 }
 
@@ -269,6 +277,11 @@ impl Running {
             live: Arc::new(LiveHub(self.hub.clone())),
             clock: Arc::new(move || clock.wall_ms()),
         }
+    }
+
+    /// What has the certificates read again when it is notified.
+    pub(crate) fn refresh_certificates(&self) -> Arc<Notify> {
+        self.refresh.clone()
     }
 
     /// Returns when the store has failed: the process has to end then.

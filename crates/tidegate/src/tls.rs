@@ -1,4 +1,4 @@
-//! Which certificate we show, and where it comes from.
+//! Which certificate we show and where it comes from, and whose certificates we believe.
 //!
 //! Either the user brings certificate and key, or the server has an authority of its own, made on first start, that
 //! issues one certificate for every name under which a client may look for us. Clients then need `ca.pem` and nothing
@@ -9,24 +9,27 @@
 
 mod authority;
 mod fault;
+mod holder;
 mod names;
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use domain::{Millis, OrgId};
-use parking_lot::RwLock;
-use rustls::ServerConfig;
+use parking_lot::{Mutex, RwLock};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig, ServerConnection};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::config::Config;
 use authority::Authority;
 pub(crate) use fault::words as fault_words;
+pub(crate) use holder::Holder;
 pub(crate) use names::Names;
 
 /// The certificate of a running server, and how to make or read the next one.
@@ -35,9 +38,24 @@ pub(crate) struct Tls {
     origin: Origin,
     domain: String,
     extra_names: Vec<String>,
+    /// The authority of clients' certificates.
+    client_ca: Option<PathBuf>,
     provider: Arc<CryptoProvider>,
     shown: Arc<Shown>,
     server_config: RwLock<Arc<ServerConfig>>,
+    /// The file of authorities as it was when `server_config` was made.
+    client_ca_seen: Mutex<Option<Stamp>>,
+    /// The user's files as they were when they were last looked at.
+    seen: Mutex<Vec<Option<Stamp>>>,
+}
+
+/// The certificate that a client has shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Certificate {
+    /// Whom it names.
+    pub(crate) holder: Holder,
+    /// The organisation in the name by which the client calls us.
+    pub(crate) server_org: Option<OrgId>,
 }
 
 #[derive(Debug)]
@@ -47,6 +65,9 @@ enum Origin {
     /// Our own authority, in this folder.
     Own(PathBuf),
 }
+
+/// What tells one state of a file from another: device, inode, length, time of change.
+type Stamp = (u64, u64, u64, i64, i64);
 
 /// The certificate that is shown now.
 #[derive(Debug)]
@@ -69,15 +90,36 @@ impl Tls {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let names = Names::wanted(&config.server.domain, &config.tls.names, orgs)?;
         let shown = Arc::new(Shown(RwLock::new(Arc::new(certificate(&origin, &names, now_ms, &provider)?))));
-        let server_config = RwLock::new(server_config(&provider, shown.clone())?);
-        Ok(Tls {
+        let client_ca = config.tls.client_ca.clone();
+        let client_ca_seen = Mutex::new(client_ca.as_deref().and_then(stamp));
+        let server_config = server_config(&provider, shown.clone(), client_ca.as_deref())?;
+        let tls = Tls {
             origin,
             domain: config.server.domain.clone(),
             extra_names: config.tls.names.clone(),
+            client_ca_seen,
+            client_ca,
             provider,
             shown,
-            server_config,
-        })
+            server_config: RwLock::new(server_config),
+            seen: Mutex::default(),
+        };
+        tls.files_have_changed();
+        Ok(tls)
+    }
+
+    /// Whether the user's files have changed since the last call. Looks at their dates only.
+    pub(crate) fn files_have_changed(&self) -> bool {
+        let own = match &self.origin {
+            Origin::Files { cert, key } => [Some(cert), Some(key)],
+            Origin::Own(_) => [None, None],
+        };
+        let files = own.into_iter().flatten().chain(&self.client_ca);
+        let stamps: Vec<_> = files.map(|it| stamp(it)).collect();
+        let mut seen = self.seen.lock();
+        let changed = *seen != stamps;
+        *seen = stamps;
+        changed
     }
 
     /// Reads or issues again what should be shown now, for connections to come: the user's files may have been
@@ -87,7 +129,22 @@ impl Tls {
         let names = Names::wanted(&self.domain, &self.extra_names, orgs)?;
         let fresh = certificate(&self.origin, &names, now_ms, &self.provider)?;
         *self.shown.0.write() = Arc::new(fresh);
+        let mut client_ca_seen = self.client_ca_seen.lock();
+        let client_ca_now = self.client_ca.as_deref().and_then(stamp);
+        if client_ca_now != *client_ca_seen {
+            // With new keys for its tickets: a session that an authority of before vouched for is not taken up again.
+            let fresh = server_config(&self.provider, self.shown.clone(), self.client_ca.as_deref())?;
+            *self.server_config.write() = fresh;
+            *client_ca_seen = client_ca_now;
+        }
         Ok(())
+    }
+
+    /// What a client has shown of itself; `None` where it showed nothing, or nothing that names a device.
+    pub(crate) fn certificate(&self, session: &ServerConnection) -> Option<Certificate> {
+        let holder = Holder::of(session.peer_certificates()?.first()?)?;
+        let server_org = session.server_name().and_then(|it| holder::org_of_server_name(it, &self.domain));
+        Some(Certificate { holder, server_org })
     }
 
     /// How to shake hands with the next client.
@@ -104,15 +161,42 @@ impl Tls {
     }
 }
 
-/// TLS 1.2 and 1.3, no client certificates.
-fn server_config(provider: &Arc<CryptoProvider>, shown: Arc<Shown>) -> Result<Arc<ServerConfig>> {
-    let mut config = ServerConfig::builder_with_provider(provider.clone())
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-        .with_no_client_auth()
-        .with_cert_resolver(shown);
+/// TLS 1.2 and 1.3; certificates of clients where there is an authority for them, and who has none need not show one.
+fn server_config(
+    provider: &Arc<CryptoProvider>,
+    shown: Arc<Shown>,
+    client_ca: Option<&Path>,
+) -> Result<Arc<ServerConfig>> {
+    let builder = ServerConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
+    let builder = match client_ca {
+        None => builder.with_no_client_auth(),
+        Some(file) => {
+            let roots = Arc::new(client_roots(file).context("clients' certificates cannot be verified")?);
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider.clone());
+            builder.with_client_cert_verifier(verifier.allow_unauthenticated().build()?)
+        }
+    };
+    let mut config = builder.with_cert_resolver(shown);
     // Tickets cost the server no memory, and let a fleet that returns all at once resume cheaply.
     config.ticketer = aws_lc_rs::Ticketer::new()?;
     Ok(Arc::new(config))
+}
+
+/// The authorities in a file.
+fn client_roots(file: &Path) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    let remedy = || format!("cannot read authorities from {}: it should be a PEM file", file.display());
+    for certificate in CertificateDer::pem_file_iter(file).with_context(remedy)? {
+        roots.add(certificate.with_context(remedy)?).with_context(remedy)?;
+    }
+    ensure!(!roots.is_empty(), "{} holds no certificate: it should be a PEM file", file.display());
+    Ok(roots)
+}
+
+fn stamp(file: &Path) -> Option<Stamp> {
+    let it = std::fs::metadata(file).ok()?;
+    Some((it.dev(), it.ino(), it.len(), it.mtime(), it.mtime_nsec()))
 }
 
 fn certificate(

@@ -55,8 +55,11 @@ struct Running {
 
 impl Running {
     fn start(data: &Path, words: &[&str]) -> Running {
-        let mut child =
-            tidegate(data).args(words).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        Running::start_logging(data, words, Stdio::null())
+    }
+
+    fn start_logging(data: &Path, words: &[&str], log: Stdio) -> Running {
+        let mut child = tidegate(data).args(words).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Running { child, lines }
     }
@@ -205,4 +208,18 @@ fn a_mistake_in_the_settings_is_told_before_anything_starts() {
     );
     assert!(!data.exists());
     assert!(told(data, "config").contains("[listen]"), "the way out still works");
+}
+
+#[test]
+fn a_hangup_has_the_certificates_read_again_and_ends_nothing() {
+    let folder = TempDir::new().unwrap();
+    let data = &folder.path().join("data");
+    let words = [&["serve"][..], &LISTENERS].concat();
+    let mut server = Running::start_logging(data, &words, Stdio::piped());
+    server.read_to("is listening");
+    let told = Command::new("kill").args(["-HUP", &server.child.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    let log = BufReader::new(server.child.stderr.take().unwrap()).lines();
+    assert!(log.map_while(Result::ok).any(|it| it.contains("certificates were read again")));
+    server.stop();
 }

@@ -8,7 +8,7 @@ use mqtt::packet::Connect;
 
 use super::Anonymous;
 use crate::limits::PLAIN_CLIENT_ID_BYTES_MAX;
-use crate::user::{device, org_of_key};
+use crate::user::{certified, device, org_of_key};
 use crate::{Claimed, Hello, Place, SessionRule};
 
 /// Stands between identity and client id in a session's key. Neither names nor keys hold control characters.
@@ -20,7 +20,10 @@ pub(super) fn recognise<'a>(anonymous: Anonymous, hello: &Hello<'_, 'a>) -> Resu
     check_client_id(connect)?;
     let token = connect.password.unwrap_or_default();
     let claim = match connect.username.unwrap_or_default() {
-        "" if token.is_empty() => nobody(anonymous, hello.from)?,
+        "" if token.is_empty() => match hello.certificate.and_then(certified) {
+            Some((org, class, name)) => Claim { org, identity: Identity::Certified { class, name }, token },
+            None => nobody(anonymous, hello.from)?,
+        },
         user => {
             if let Some(org) = org_of_key(user) {
                 Claim { org, identity: Identity::Application { app: connect.client_id, key: user }, token }

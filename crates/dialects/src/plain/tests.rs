@@ -35,6 +35,25 @@ fn claimed<'a>(plain: &Plain, connect: &Connect<'a>, from: Place) -> Result<Clai
 }
 
 #[test]
+fn a_certificate_stands_for_user_name_and_password() {
+    let recognise = |connect: &Connect<'static>| {
+        let hello = Hello { connect, from: Place::Elsewhere, certificate: Some("g:abc123:pump:p1") };
+        match CLOSED.recognise(&hello) {
+            Recognition::Claimed(it) => it.claim,
+            other => panic!("{other:?}"),
+        }
+    };
+    let name = DeviceName { device_type: "pump", name: "p1" };
+    let claim = recognise(&connect("any id", None, None));
+    assert_eq!(
+        (claim.org, claim.identity),
+        ("abc123", Identity::Certified { class: domain::Class::Gateway, name })
+    );
+    let claim = recognise(&connect("any id", Some("a-abc123-0123456789"), Some("k3y")));
+    assert_eq!(claim.identity, Identity::Application { app: "any id", key: "a-abc123-0123456789" });
+}
+
+#[test]
 fn user_names_are_keys_or_devices() {
     let app = connect("any id", Some("a-abc123-0123456789"), Some("k3y"));
     let claim = claimed(&CLOSED, &app, Place::Elsewhere).unwrap().claim;

@@ -8,7 +8,7 @@ use mqtt::packet::Connect;
 
 use crate::limits::{CLIENT_ID_BYTES_MAX, NAME_CHARS_MAX, SCALABLE_KEEP_ALIVE_S_MAX};
 use crate::user::{self, org_of_key};
-use crate::{Claimed, Recognition, SessionRule};
+use crate::{Claimed, Hello, Recognition, SessionRule};
 
 /// The user name of every device and gateway; the password is the token.
 pub const TOKEN_USER: &str = "use-token-auth";
@@ -37,7 +37,8 @@ impl Kind {
 }
 
 /// Reads a CONNECT. Ours is what has one of the class prefixes or nearly so, or Watson's user name.
-pub(super) fn recognise<'a>(connect: &Connect<'a>) -> Recognition<'a> {
+pub(super) fn recognise<'a>(hello: &Hello<'_, 'a>) -> Recognition<'a> {
+    let connect = hello.connect;
     let client_id = connect.client_id;
     let mut parts = client_id.split(':');
     let kind = parts.next().and_then(Kind::of).filter(|_| client_id.contains(':'));
@@ -49,8 +50,7 @@ pub(super) fn recognise<'a>(connect: &Connect<'a>) -> Recognition<'a> {
     if !is_ours {
         return Recognition::Unknown;
     }
-    claim(kind, client_id, connect.username, connect.password)
-        .map_or_else(Recognition::Refused, Recognition::Claimed)
+    claim(kind, hello).map_or_else(Recognition::Refused, Recognition::Claimed)
 }
 
 /// Whether a client without a class prefix is a Watson client all the same, only a mistaken one.
@@ -62,19 +62,25 @@ fn looks_like_ours(connect: &Connect<'_>) -> bool {
     user_is_ours || (prefix_is_a_letter && names_an_org)
 }
 
-fn claim<'a>(
-    kind: Option<Kind>,
-    client_id: &'a str,
-    user: Option<&'a str>,
-    password: Option<&'a [u8]>,
-) -> Result<Claimed<'a>, Refusal> {
+fn claim<'a>(kind: Option<Kind>, hello: &Hello<'_, 'a>) -> Result<Claimed<'a>, Refusal> {
+    let Connect { client_id, username: user, password, .. } = *hello.connect;
     check_characters(client_id)?;
     let parts: Vec<&str> = client_id.splitn(6, ':').collect();
+    check_certificate(client_id, hello.certificate)?;
     let mut claimed = match (kind, parts.as_slice()) {
         (Some(Kind::Device(class)), &[_, org, device_type, name]) => {
             check_parts(org, &[("device type", device_type), ("device id", name)])?;
-            let identity = Identity::Device { class: Some(class), name: DeviceName { device_type, name } };
-            admit(org, identity, device_token(user, password)?)
+            let name = DeviceName { device_type, name };
+            // A token may be left out where a certificate says the same; where it is sent, it has to be right.
+            match hello.certificate {
+                Some(_) if password.is_none_or(<[u8]>::is_empty) => {
+                    admit(org, Identity::Certified { class, name }, b"")
+                }
+                _ => {
+                    let identity = Identity::Device { class: Some(class), name };
+                    admit(org, identity, device_token(user, password)?)
+                }
+            }
         }
         (Some(Kind::Application), &[_, org, app]) => {
             check_parts(org, &[("application id", app)])?;
@@ -98,6 +104,18 @@ fn claim<'a>(
         claimed.keep_alive_s_max = Some(SCALABLE_KEEP_ALIVE_S_MAX);
     }
     Ok(claimed)
+}
+
+/// A certificate of a device lets nobody else in (spec 1.2).
+fn check_certificate(client_id: &str, certificate: Option<&str>) -> Result<(), Refusal> {
+    match certificate.filter(|it| *it != client_id) {
+        None => Ok(()),
+        Some(other) => {
+            let hint =
+                format!("The client certificate is that of \"{other}\", the client id says \"{client_id}\".");
+            Err(Refusal::new(Code::NotAllowed, hint))
+        }
+    }
 }
 
 fn admit<'a>(org: &'a str, identity: Identity<'a>, token: &'a [u8]) -> Claimed<'a> {

@@ -48,7 +48,7 @@ impl Dialect for Watson {
     }
 
     fn recognise<'a>(&self, hello: &Hello<'_, 'a>) -> Recognition<'a> {
-        client::recognise(hello.connect)
+        client::recognise(hello)
     }
 
     fn session_key<'p>(&self, peer: &'p Peer) -> Cow<'p, str> {

@@ -109,6 +109,36 @@ fn a_claim_says_who_and_how_its_sessions_behave() {
 }
 
 #[test]
+fn a_certificate_stands_for_the_token_and_for_nobody_else() {
+    let recognise = |client_id: &'static str, password: Option<&'static [u8]>| {
+        let (username, password) = (password.map(|_| "use-token-auth"), password);
+        let connect = Connect { username, password, ..connect(client_id, "") };
+        SEED.recognise(&Hello {
+            connect: &connect,
+            from: Place::Elsewhere,
+            certificate: Some("g:abc123:gw:g1"),
+        })
+    };
+    let name = domain::DeviceName { device_type: "gw", name: "g1" };
+    for password in [None, Some(&b""[..])] {
+        let Recognition::Claimed(it) = recognise("g:abc123:gw:g1", password) else { panic!("{password:?}") };
+        assert_eq!(
+            (it.claim.org, it.claim.identity),
+            ("abc123", Identity::Certified { class: Class::Gateway, name })
+        );
+    }
+    let Recognition::Claimed(it) = recognise("g:abc123:gw:g1", Some(b"t0k3n")) else {
+        panic!("with a token")
+    };
+    assert_eq!(it.claim.identity, Identity::Device { class: Some(Class::Gateway), name });
+    for other in ["g:abc123:gw:g2", "g:def456:gw:g1", "d:abc123:gw:g1", "a:abc123:app"] {
+        let Recognition::Refused(refusal) = recognise(other, Some(b"t0k3n")) else { panic!("{other}") };
+        assert_eq!(refusal.code, Code::NotAllowed);
+        assert_eq!(SEED.connack(Version::V311, &refusal), Some(5));
+    }
+}
+
+#[test]
 fn what_does_not_look_like_watson_is_left_to_others() {
     for (client_id, username) in [
         ("", "A1B2C3"),

@@ -86,8 +86,8 @@ impl Registry {
                 let (app, key, client_id) = (app.to_owned(), key.to_owned(), client_id.to_owned());
                 Ok(Peer::Application { org, app, key, client_id, rights: Arc::default() })
             }
-            // Watson has none.
-            Identity::Anonymous => Err(refuse(Code::NotAllowed)),
+            // Transcripts of Watson have none.
+            Identity::Anonymous | Identity::Certified { .. } => Err(refuse(Code::NotAllowed)),
         }
     }
 

@@ -28,6 +28,7 @@ use crate::hub::space::Space;
 use crate::hub::subscriber::Attached;
 use crate::limits;
 use crate::stored::stored;
+use crate::tls::Certificate;
 use crate::transport::Transport;
 use crate::words::domain_qos;
 use crate::worker::Worker;
@@ -37,7 +38,7 @@ const FIRST_READ_BYTES: usize = 2_048;
 
 /// Reads the first packet and lets the client in, or answers why not. `None`: the connection is over.
 pub(super) async fn admit(worker: Rc<Worker>, arrival: super::Arrival) -> Option<Connection> {
-    let super::Arrival { transport, origin, dialect, deadline } = arrival;
+    let super::Arrival { transport, origin, dialect, certificate, deadline } = arrival;
     let mut door = Door { hub: worker.hub.clone(), transport, origin, only: dialect };
     let first_packet = tokio::select! {
         first_packet = tokio::time::timeout_at(deadline, door.first_packet()) => first_packet,
@@ -61,7 +62,14 @@ pub(super) async fn admit(worker: Rc<Worker>, arrival: super::Arrival) -> Option
         return None;
     }
     let now_ms = worker.hub.clock.wall_ms();
-    let hello = Hello { connect: &connect, from: origin.place, certificate: None };
+    let certified = match certificate.map(|it| certified(&door.hub, &it)).transpose() {
+        Ok(certified) => certified,
+        Err(refusal) => {
+            door.refuse(&connect, None, None, &refusal).await;
+            return None;
+        }
+    };
+    let hello = Hello { connect: &connect, from: origin.place, certificate: certified.as_deref() };
     let (dialect, claimed) = match door.recognise(&hello) {
         Ok(found) => found,
         Err(Unrecognised { dialect, refusal }) => {
@@ -275,10 +283,13 @@ impl Door {
     fn peer_that_claims(&self, org: OrgId, claim: &Claim<'_>, client_id: &str) -> Option<Peer> {
         let client_id = client_id.to_owned();
         match claim.identity {
-            Identity::Device { class, name } => {
+            Identity::Device { name, .. } | Identity::Certified { name, .. } => {
                 let device = self.hub.platform.device(org, name)?;
                 let (device_type, name) = (name.device_type.to_owned(), name.name.to_owned());
-                let class = class.unwrap_or(device.class);
+                let class = match claim.identity {
+                    Identity::Device { class: Some(class), .. } | Identity::Certified { class, .. } => class,
+                    _ => device.class,
+                };
                 let rights = device.rights.clone();
                 Some(Peer::Device { org, id: device.id, class, device_type, name, client_id, rights })
             }
@@ -489,6 +500,25 @@ impl Guest<'_> {
             writer.push(PropertyId::ServerKeepAlive, Value::Two(keep_alive_s));
         }
         properties
+    }
+}
+
+/// Whom a certificate names, with the organisation. One that does not say its organisation is good for the only one
+/// there is: were there several, it would be good for a device of that name in each.
+fn certified(hub: &Hub, certificate: &Certificate) -> Result<String, Refusal> {
+    let Certificate { holder, server_org } = certificate;
+    let Some(org) = holder.org.or_else(|| hub.platform.only_org()) else {
+        let hint = "the client certificate does not say to which of the organisations its holder belongs: issue it \
+                    with the organisation's id as O (O=abc123), or as CN=g:abc123:type:id";
+        return Err(Refusal::new(Code::OrgMismatch, hint));
+    };
+    match server_org.filter(|it| *it != org) {
+        None => Ok(holder.in_org(org)),
+        Some(other) => {
+            let hint =
+                format!("the client certificate belongs to the organisation {org}, the host name to {other}");
+            Err(Refusal::new(Code::OrgMismatch, hint))
+        }
     }
 }
 

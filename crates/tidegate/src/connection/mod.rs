@@ -42,6 +42,7 @@ use self::topics::Topics;
 use crate::hub::late_will::Will;
 use crate::hub::space::Space;
 use crate::limits;
+use crate::tls::Certificate;
 use crate::transport::Transport;
 use crate::worker::Worker;
 
@@ -66,6 +67,8 @@ pub(crate) struct Arrival {
     pub(crate) origin: Origin,
     /// The only dialect that is asked; `None`: all of them.
     pub(crate) dialect: Option<&'static str>,
+    /// The certificate it has shown.
+    pub(crate) certificate: Option<Box<Certificate>>,
     /// When its CONNECT has to be there.
     pub(crate) deadline: Instant,
 }

@@ -43,8 +43,7 @@ fn incompatible(why: &PeerIncompatible) -> &'static str {
             "the client offers none of the key exchange groups served here: X25519, P-256, P-384"
         }
         PeerIncompatible::NoSignatureSchemesInCommon
-        | PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon
-        | PeerIncompatible::SignatureAlgorithmsExtensionRequired => {
+        | PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon => {
             "the client cannot verify the kind of signature of our certificate; an RSA certificate suits most old \
              clients, see `cert` in [tls]"
         }

@@ -1,5 +1,6 @@
 //! One port for everything: whatever a client speaks first is understood on any listener, or closed and on record.
 
+mod certificates;
 mod doors;
 mod proxies;
 mod web_sockets;
@@ -46,7 +47,9 @@ async fn recorded(house: &House, request: &str, words: &str) {
             tokio::task::yield_now().await;
         }
     };
-    timeout(PATIENCE, look).await.unwrap_or_else(|_| panic!("nothing about {words:?} is on record"));
+    if timeout(PATIENCE, look).await.is_err() {
+        panic!("nothing about {words:?} is on record: {:?}", hints(house, request).await);
+    }
 }
 
 /// A connection whose bytes leave at once.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use platform::{NewKey, Platform};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -15,10 +16,15 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::serve::{Running, open_platform, open_store, start_on};
 
+/// Files that are open beside the connections: the store's, listeners, workers' own.
+const OTHER_FILES_COUNT: usize = 1_000;
+
 /// Runs a server. Returns when it was told to stop; the error is why it could not start, or had to stop.
 pub(super) async fn serve(config: Config) -> Result<()> {
     // Asked for first, so that a signal during a long start is not lost.
     let stop = stop_signal()?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    raise_open_files_limit(config.limits.connection_count_max);
     let store = open_store(&config)?;
     make_first_org(&config, &store)?;
     let running = start_on(config.clone(), store).await?;
@@ -35,7 +41,37 @@ pub(super) async fn serve(config: Config) -> Result<()> {
     if let Err(fault) = print(&welcome) {
         tracing::warn!(%fault, "The welcome could not be shown");
     }
-    run_until(running, stop).await
+    let refresh = running.refresh_certificates();
+    let refreshing = tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            refresh.notify_one();
+        }
+    });
+    let outcome = run_until(running, stop).await;
+    refreshing.abort();
+    outcome
+}
+
+/// A connection is an open file: as many are allowed as the system lets us allow ourselves.
+fn raise_open_files_limit(connection_count_max: usize) {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let current = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            tracing::warn!(%error, "The limit of open files could not be raised");
+            limit.current
+        }
+    };
+    let wanted = (connection_count_max + OTHER_FILES_COUNT) as u64;
+    if let Some(current) = current.filter(|it| *it < wanted) {
+        tracing::warn!(
+            open_files_max = current,
+            connection_count_max,
+            "The limit of open files is lower than the number of connections: raise it (ulimit -n, LimitNOFILE of \
+             systemd), or further clients wait until others leave"
+        );
+    }
 }
 
 /// Lets a server run until it is told to stop or fails, then takes it down.
