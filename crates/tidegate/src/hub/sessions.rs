@@ -183,8 +183,8 @@ impl Hub {
         self.store.commit(Changes::from(Change::DropSession { org: space.org, session }));
     }
 
-    /// Ends a stored session whose owner may do nothing any more. One that is connected goes on as a clean one until its
-    /// connection, which was asked to leave, has left.
+    /// Ends a stored session whose owner may do nothing any more. One that is connected goes on as a clean one until
+    /// its connection, which was asked to leave, has left.
     pub(super) fn disown_session(&self, space: &Arc<Space>, subscriber: &Arc<Subscriber>) {
         subscriber.lifetime().will = None;
         self.end_session(space, subscriber);
