@@ -8,7 +8,8 @@ use mqtt::Version;
 
 use crate::{Answer, Request};
 
-/// SUBACK's code for a refused filter in 3.1.1; 3.1 does not have it and grants 0 instead.
+/// SUBACK's code for a refused filter in 3.1.1, and an unspecified error in 5.0; 3.1 does not have it and grants 0
+/// instead.
 const SUBACK_FAILURE: u8 = 0x80;
 
 /// How a refused request is answered.
@@ -34,6 +35,8 @@ fn reason(request: Request, code: Code) -> u8 {
     match (code, request) {
         (Code::TopicInvalid | Code::TopicReserved, Request::Publish) => 0x90,
         (Code::TopicInvalid | Code::TopicReserved, Request::Subscribe | Request::Unsubscribe) => 0x8F,
+        // "Not authorized" (0x87) would say more, but the clients of Eclipse Paho's suite know no failure but this one.
+        (Code::NotAllowed, Request::Subscribe) => SUBACK_FAILURE,
         (Code::TooLarge, _) => 0x95,
         (Code::Malformed, _) => 0x81,
         (code, _) => match code.fault() {
