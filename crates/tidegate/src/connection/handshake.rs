@@ -19,7 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::publish::uplink;
 use super::seat::Seat;
-use super::{Connection, Origin, Tally};
+use super::{Arrival, Connection, Origin, Tally};
 use crate::hub::Hub;
 use crate::hub::late_will::Will;
 use crate::hub::rights::grant_again;
@@ -37,8 +37,8 @@ use crate::worker::Worker;
 const FIRST_READ_BYTES: usize = 2_048;
 
 /// Reads the first packet and lets the client in, or answers why not. `None`: the connection is over.
-pub(super) async fn admit(worker: Rc<Worker>, arrival: super::Arrival) -> Option<Connection> {
-    let super::Arrival { transport, origin, dialect, certificate, deadline } = arrival;
+pub(super) async fn admit(worker: Rc<Worker>, arrival: Arrival) -> Option<Connection> {
+    let Arrival { transport, origin, dialect, certificate, deadline } = arrival;
     let mut door = Door { hub: worker.hub.clone(), transport, origin, only: dialect };
     let first_packet = tokio::select! {
         first_packet = tokio::time::timeout_at(deadline, door.first_packet()) => first_packet,

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use dialects::{Dialect, View};
+use dialects::{Dialect, Place, View};
 use domain::{Closing, Millis, Peer};
 use mqtt::Version;
 use mqtt::session::Session;
@@ -52,7 +52,7 @@ pub(crate) struct Origin {
     /// The client's address.
     pub(crate) remote: SocketAddr,
     /// Where that is.
-    pub(crate) place: dialects::Place,
+    pub(crate) place: Place,
     /// The listener's port.
     pub(crate) port: u16,
     /// Whether it is encrypted.
@@ -75,9 +75,12 @@ pub(crate) struct Arrival {
 
 /// Serves a client from its first byte to its last.
 pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
-    let Some(mut connection) = handshake::admit(worker, arrival).await else { return };
+    // In boxes of their own: what a login or a farewell needs would make the task of an idle connection five times as
+    // large.
+    let admitted = Box::pin(handshake::admit(worker, arrival)).await;
+    let Some(mut connection) = admitted.map(Box::new) else { return };
     let closing = poll_fn(|cx| connection.poll(cx)).await;
-    connection.leave(closing).await;
+    Box::pin(connection.leave(closing)).await;
 }
 
 /// An admitted client.
