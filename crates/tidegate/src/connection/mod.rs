@@ -10,6 +10,7 @@ mod farewell;
 mod handshake;
 mod packets;
 mod parked;
+mod presence;
 pub(crate) mod publish;
 mod replay;
 mod seat;
