@@ -1,7 +1,5 @@
 //! Telemetry: points, and the compact list in which the points of one message travel from the parser to the store.
 
-use crate::Millis;
-
 /// A value of a point.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
@@ -148,17 +146,6 @@ impl<'a> Iterator for PointsIter<'a> {
         self.rest = rest;
         Some(point)
     }
-}
-
-/// The points that one device sent together, at one time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading {
-    /// When they were measured, or received where the sender named no time.
-    pub at_ms: Millis,
-    /// Tells apart readings of the same device and millisecond; grows in the order they were stored.
-    pub seq: u64,
-    /// The points.
-    pub points: Points,
 }
 
 #[cfg(test)]

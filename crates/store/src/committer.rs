@@ -158,6 +158,7 @@ impl Counter {
 fn cost_bytes(change: &Change) -> u64 {
     let content = match change {
         Change::Event(it) => it.message.cost_bytes() + it.points.as_bytes().len(),
+        Change::Points { points, .. } => points.as_bytes().len(),
         Change::Enqueue { message, .. } => message.cost_bytes(),
         Change::Retain { retained, .. } => retained.message.cost_bytes(),
         _ => 0,

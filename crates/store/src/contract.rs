@@ -5,10 +5,12 @@
 #![allow(clippy::unwrap_used, reason = "a failed case is a failed test")]
 
 mod cases;
+mod point_cases;
 mod queue_cases;
 pub(crate) mod samples;
 
 pub(crate) use cases::*;
+pub(crate) use point_cases::*;
 pub(crate) use queue_cases::*;
 
 use crate::{Change, Changes, Store, Ticket};
@@ -38,8 +40,14 @@ macro_rules! suite {
             a_forgotten_device_has_no_past,
             a_long_history_is_forgotten_too,
             the_last_event_of_each_name_is_kept,
-            readings_come_by_time,
-            points_of_one_key_come_by_time,
+            points_come_by_time_in_either_order,
+            all_kinds_of_values_come_back,
+            of_two_points_at_one_time_the_later_stored_is_kept,
+            no_event_replaces_a_point_of_another,
+            a_range_is_read_in_pages,
+            one_call_visits_a_bounded_number_of_points,
+            points_come_to_sums_in_intervals,
+            the_latest_of_each_key_is_known,
             sessions_come_back_with_their_subscriptions,
             a_forgotten_session_leaves_nothing,
             changes_for_no_session_are_ignored,
@@ -47,7 +55,6 @@ macro_rules! suite {
             what_does_not_fit_a_key_is_counted,
             changes_are_stored_in_order_and_as_one,
             everything_is_there_after_opening_again,
-            readings_of_one_millisecond_stay_apart_over_openings,
             a_closed_store_stores_nothing_more,
             queued_messages_get_places_in_order,
             a_released_message_keeps_its_place,

@@ -9,7 +9,7 @@ use crate::StoreFault;
 use crate::rows::Rows;
 use crate::schema::{Keys, Table};
 
-/// Gets every row of a scan, in the order of keys, until it breaks.
+/// Gets every row of a scan, in the order of the range, until it breaks.
 pub(crate) type Each<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StoreFault>;
 
 /// Where rows are kept.

@@ -7,14 +7,15 @@ use std::thread::JoinHandle;
 
 use domain::event::LastEvent;
 use domain::{
-    ApiKey, Device, DeviceId, DeviceType, Millis, Org, OrgId, Queued, Reading, Retained, SessionId,
-    SessionRecord, Subscription, Value,
+    ApiKey, Device, DeviceId, DeviceType, Millis, Order, Org, OrgId, Queued, Retained, Series, SessionId,
+    SessionRecord, Subscription, Summary, Value,
 };
 use parking_lot::Mutex;
 
 use crate::coding::Take;
 use crate::committer::{Committer, Counter};
 use crate::disk::Disk;
+use crate::history;
 use crate::limits::QueueBounds;
 use crate::plan::{Plan, Purges};
 use crate::queues::{Queue, Queues};
@@ -107,9 +108,9 @@ const OPENING_SHIFT: u32 = 40;
 
 /// Bytes of the keys before the part that tells rows of an organisation, a device or a session apart.
 const ORG_LEN: usize = 6;
-const ID_LEN: usize = 14;
+pub(crate) const ID_LEN: usize = 14;
 
-fn corrupt(table: Table, key: &[u8]) -> StoreFault {
+pub(crate) fn corrupt(table: Table, key: &[u8]) -> StoreFault {
     StoreFault::Corrupt(format!("{} {}", table.name(), key.escape_ascii()))
 }
 
@@ -384,47 +385,50 @@ impl<D: Disk> Store for Engine<D> {
         values::take_last_event(name, &value).map(Some).ok_or_else(|| corrupt(Table::Last, &key))
     }
 
-    fn readings(
-        &self,
-        org: OrgId,
-        device: DeviceId,
-        range: Range<Millis>,
-        count_max: usize,
-    ) -> Result<Vec<Reading>, StoreFault> {
-        if is_purged(&*self.disk, org, device)? {
-            return Ok(Vec::new());
-        }
-        list(&*self.disk, Table::Readings, &reading_keys(org, device, range), count_max, |key, value| {
-            key.bytes(ID_LEN)?;
-            Some(Reading { at_ms: key.u64()?, seq: key.u64()?, points: values::take_points(value)? })
-        })
-    }
-
     fn points(
         &self,
+        series: Series<'_>,
+        range: Range<Millis>,
+        order: Order,
+        each: &mut dyn FnMut(Millis, Value<'_>) -> ControlFlow<()>,
+    ) -> Result<Option<Range<Millis>>, StoreFault> {
+        if range.is_empty() || is_purged(&*self.disk, series.org, series.device)? {
+            return Ok(None);
+        }
+        history::points(&*self.disk, series, range, order, each)
+    }
+
+    fn aggregates(
+        &self,
+        series: Series<'_>,
+        range: Range<Millis>,
+        interval_ms: u64,
+        each: &mut dyn FnMut(Range<Millis>, &Summary) -> ControlFlow<()>,
+    ) -> Result<Option<Range<Millis>>, StoreFault> {
+        if range.is_empty() || is_purged(&*self.disk, series.org, series.device)? {
+            return Ok(None);
+        }
+        history::aggregates(&*self.disk, series, range, interval_ms, each)
+    }
+
+    fn latest(
+        &self,
         org: OrgId,
         device: DeviceId,
-        key: &str,
-        range: Range<Millis>,
-        count_max: usize,
-        each: &mut dyn FnMut(Millis, Value<'_>),
+        keys: Option<&[&str]>,
+        each: &mut dyn FnMut(&str, Millis, Value<'_>),
     ) -> Result<(), StoreFault> {
-        let keys = reading_keys(org, device, range);
-        let mut room = count_max;
-        if keys.is_empty() || room == 0 || is_purged(&*self.disk, org, device)? {
-            return Ok(());
+        match is_purged(&*self.disk, org, device)? {
+            true => Ok(()),
+            false => history::latest(&*self.disk, org, device, keys, each),
         }
-        self.disk.scan(Table::Readings, &keys, &mut |row_key, value| {
-            let damaged = || corrupt(Table::Readings, row_key);
-            let mut from = Take::new(row_key.get(ID_LEN..).unwrap_or_default());
-            let at_ms = from.u64().ok_or_else(damaged)?;
-            let points = values::take_points(value).ok_or_else(damaged)?;
-            for (_, value) in points.iter().filter(|(it, _)| *it == key).take(room) {
-                room -= 1;
-                each(at_ms, value);
-            }
-            Ok(if room == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })
+    }
+
+    fn point_keys(&self, org: OrgId, device: DeviceId) -> Result<Vec<String>, StoreFault> {
+        match is_purged(&*self.disk, org, device)? {
+            true => Ok(Vec::new()),
+            false => history::keys(&*self.disk, org, device),
+        }
     }
 }
 
@@ -449,10 +453,4 @@ fn queue_keys(
     let first = next.max(marks(disk, org, session)?.first_seq);
     let keys = Keys::prefixed(|to| schema::session_prefix(to, org, session));
     Ok(Some(keys.starting_at(|to| schema::queue_key(to, org, session, first))))
-}
-
-fn reading_keys(org: OrgId, device: DeviceId, range: Range<Millis>) -> Keys {
-    Keys::prefixed(|to| schema::device_key(to, org, device, ""))
-        .starting_at(|to| schema::reading_key(to, org, device, range.start, 0))
-        .ending_before(|to| schema::reading_key(to, org, device, range.end, 0))
 }

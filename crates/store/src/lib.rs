@@ -16,6 +16,7 @@ mod crash;
 mod disk;
 pub mod embedded;
 mod engine;
+mod history;
 pub mod limits;
 pub mod memory;
 mod plan;
@@ -24,13 +25,13 @@ mod rows;
 pub mod schema;
 mod values;
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use domain::event::LastEvent;
 use domain::{
-    ApiKey, Device, DeviceId, DeviceType, Event, Message, Millis, Org, OrgId, QoS, Queued, Reading, Retained,
-    SessionId, SessionRecord, Subscription, Value,
+    ApiKey, Device, DeviceId, DeviceType, Event, Message, Millis, Order, Org, OrgId, Points, QoS, Queued,
+    Retained, Series, SessionId, SessionRecord, Subscription, Summary, Value,
 };
 
 pub use engine::Engine;
@@ -134,8 +135,22 @@ pub enum Change {
         /// The key.
         key: String,
     },
-    /// Keeps an event: as the last of its name, and its points as a reading at `event.at_ms`.
+    /// Keeps an event: as the last of its name, and its points at `event.at_ms`. That time is ours, and makes
+    /// no point replace another: where the newest point of a series is not older, all points of the event are put at
+    /// the millisecond after it ([`limits::POINT_DELAY_MS_MAX`]).
     Event(Event),
+    /// Keeps points of a device at the time that their sender named, in the place of points that their series have at
+    /// that millisecond.
+    Points {
+        /// The organisation of the device.
+        org: OrgId,
+        /// The device.
+        device: DeviceId,
+        /// Their time.
+        at_ms: Millis,
+        /// The points.
+        points: Points,
+    },
     /// Creates a session, or replaces its record.
     PutSession(SessionRecord),
     /// Forgets a session with everything that belongs to it.
@@ -377,24 +392,46 @@ pub trait Store: Send + Sync {
     /// The last event of one name of a device.
     fn last_event(&self, org: OrgId, device: DeviceId, name: &str) -> Result<Option<LastEvent>, StoreFault>;
 
-    /// Readings of a device with `at_ms` in `range`, oldest first, at most `count_max`.
-    fn readings(
-        &self,
-        org: OrgId,
-        device: DeviceId,
-        range: Range<Millis>,
-        count_max: usize,
-    ) -> Result<Vec<Reading>, StoreFault>;
-
-    /// Points of one key of a device with a time in `range`, oldest first, at most `count_max`: calls `each` with
-    /// every one of them.
+    /// Visits the points of a series with a time in `range`, in `order`, until `each` breaks, and at most
+    /// [`limits::POINTS_PER_CALL_COUNT_MAX`] of them. Gives the part of the range after the last point visited;
+    /// `None` when nothing is left. Asking for that part goes on without losing or repeating a point.
+    ///
+    /// A series has one point for each millisecond: of two whose sender named that time, the later stored replaces
+    /// the earlier (spec thingsboard 5.4). Points that are stored while the range is read may be among those that are
+    /// still to come.
     fn points(
         &self,
+        series: Series<'_>,
+        range: Range<Millis>,
+        order: Order,
+        each: &mut dyn FnMut(Millis, Value<'_>) -> ControlFlow<()>,
+    ) -> Result<Option<Range<Millis>>, StoreFault>;
+
+    /// Visits what the points of a series come to in each interval of a range, oldest first, until `each` breaks, and
+    /// at most [`limits::INTERVALS_PER_CALL_COUNT_MAX`] of them. Gives the part of the range after the last interval
+    /// visited; `None` when nothing is left.
+    ///
+    /// Intervals are `interval_ms` long and counted from the range's start; the last may be shorter, and 0 makes the
+    /// whole range one interval. `each` is called with the interval's own range. Intervals without a point are left
+    /// out. (Spec thingsboard 11.5, whose answers bear the middle of the interval.)
+    fn aggregates(
+        &self,
+        series: Series<'_>,
+        range: Range<Millis>,
+        interval_ms: u64,
+        each: &mut dyn FnMut(Range<Millis>, &Summary) -> ControlFlow<()>,
+    ) -> Result<Option<Range<Millis>>, StoreFault>;
+
+    /// Visits the newest point of each of `keys` of a device; of all its keys, in their order, without any. Keys
+    /// without a point are left out.
+    fn latest(
+        &self,
         org: OrgId,
         device: DeviceId,
-        key: &str,
-        range: Range<Millis>,
-        count_max: usize,
-        each: &mut dyn FnMut(Millis, Value<'_>),
+        keys: Option<&[&str]>,
+        each: &mut dyn FnMut(&str, Millis, Value<'_>),
     ) -> Result<(), StoreFault>;
+
+    /// The keys of all points of a device, in order; no more than [`limits::POINT_KEYS_PER_DEVICE_COUNT_MAX`].
+    fn point_keys(&self, org: OrgId, device: DeviceId) -> Result<Vec<String>, StoreFault>;
 }

@@ -6,6 +6,15 @@ use domain::limits::{QUEUE_BYTES_MAX, QUEUE_MESSAGE_COUNT_MAX};
 /// engines take keys up to 65,535 bytes; MQTT's longest topic would leave no room for what stands before it. A change
 /// with a longer text is left out and counted ([`crate::Stats::oversized`]); the layers above have smaller bounds.
 pub const KEY_TEXT_BYTES_MAX: usize = 65_000;
+/// How far behind its event a point may be put, in milliseconds, so that it does not replace another of its series.
+/// Whoever sends more than a point a millisecond for longer than that has the newest of each millisecond kept.
+pub const POINT_DELAY_MS_MAX: u64 = 60_000;
+/// Points that one query visits; the rest of the range is asked for anew.
+pub const POINTS_PER_CALL_COUNT_MAX: usize = 10_000;
+/// Intervals that one query for aggregates visits.
+pub const INTERVALS_PER_CALL_COUNT_MAX: usize = 1_000;
+/// Different keys that the points of one device may have.
+pub const POINT_KEYS_PER_DEVICE_COUNT_MAX: usize = 5_000;
 /// How far the oldest and the newest place of a queue may be apart. Packet ids are derived from places, so two
 /// messages of one queue must never be 65,535 places apart.
 pub const QUEUE_SPAN_PLACES_MAX: u64 = 60_000;

@@ -12,10 +12,12 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use domain::{DeviceId, Event, Message, OrgId, Queued, SessionId};
+use domain::{DeviceId, Event, Message, Millis, OrgId, Points, Queued, SessionId};
 
 use crate::disk::Disk;
-use crate::limits::{GROUP_BYTES_MAX, KEY_TEXT_BYTES_MAX, PURGE_ROWS_PER_GROUP_MAX, QueueBounds};
+use crate::limits::{
+    GROUP_BYTES_MAX, KEY_TEXT_BYTES_MAX, POINT_DELAY_MS_MAX, PURGE_ROWS_PER_GROUP_MAX, QueueBounds,
+};
 use crate::queues::{Key, Queues};
 use crate::rows::Rows;
 use crate::schema::{self, Keys, Table};
@@ -28,6 +30,9 @@ pub(crate) enum Told {
     Dropped(Arc<dyn Inbox>, u64),
 }
 
+/// Times of events that are remembered; those that have passed are forgotten then.
+const EVENT_TIMES_COUNT_MAX: usize = 100_000;
+
 /// Turns changes into rows, group by group.
 pub(crate) struct Plan {
     bounds: QueueBounds,
@@ -35,6 +40,8 @@ pub(crate) struct Plan {
     purges: Purges,
     last_events: LastEvents,
     reading_seq: u64,
+    /// The time of the last event of each device and name, where it may not have passed yet.
+    times: HashMap<(OrgId, DeviceId, Arc<str>), Millis>,
     /// The group's rows.
     pub(crate) rows: Rows,
     /// Who is told what when the group is stored, in order.
@@ -73,6 +80,7 @@ impl Plan {
             purges,
             last_events: LastEvents::default(),
             reading_seq,
+            times: HashMap::new(),
             rows: Rows::default(),
             told: Vec::new(),
             dropped_count: 0,
@@ -106,6 +114,7 @@ impl Plan {
         }
         match change {
             Change::Event(event) => self.event(event),
+            Change::Points { org, device, at_ms, points } => self.points(org, device, at_ms, &points),
             Change::Enqueue {
                 org,
                 session,
@@ -172,15 +181,34 @@ impl Plan {
             return;
         }
         if !event.points.is_empty() {
-            self.reading_seq += 1;
-            let seq = self.reading_seq;
-            self.rows.put(
-                Table::Readings,
-                |to| schema::reading_key(to, event.org, event.device, event.at_ms, seq),
-                |to| values::put_points(to, &event.points),
-            );
+            let at_ms = self.free_ms(&event);
+            self.points(event.org, event.device, at_ms, &event.points);
         }
         self.last_events.replace(event);
+    }
+
+    /// The time of an event's points: after that of the last event of its device and name.
+    fn free_ms(&mut self, event: &Event) -> Millis {
+        if self.times.len() >= EVENT_TIMES_COUNT_MAX {
+            self.times.retain(|_, it| *it >= event.at_ms);
+        }
+        let last = self.times.entry((event.org, event.device, event.name.clone())).or_insert(0);
+        let is_near = *last >= event.at_ms && *last - event.at_ms < POINT_DELAY_MS_MAX;
+        *last = if is_near { *last + 1 } else { event.at_ms };
+        *last
+    }
+
+    fn points(&mut self, org: OrgId, device: DeviceId, at_ms: Millis, points: &Points) {
+        if points.is_empty() || self.purges.devices.contains(&(org, device)) {
+            return;
+        }
+        self.reading_seq += 1;
+        let seq = self.reading_seq;
+        self.rows.put(
+            Table::Readings,
+            |to| schema::reading_key(to, org, device, at_ms, seq),
+            |to| values::put_points(to, points),
+        );
     }
 
     fn enqueue(&mut self, key: Key, delivery: Delivery, message: Arc<Message>, inbox: Arc<dyn Inbox>) {

@@ -27,7 +27,7 @@
 
 use std::ops::Bound;
 
-use domain::{DeviceId, OrgId, SessionId};
+use domain::{DeviceId, Order, OrgId, SessionId};
 
 use crate::coding::Put;
 
@@ -154,13 +154,15 @@ pub(crate) fn reading_key(to: &mut Vec<u8>, org: OrgId, device: DeviceId, at_ms:
     to.put_u64(seq);
 }
 
-/// A range of keys.
+/// A range of keys, and the order in which it is read.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     /// The first key that may be meant.
     pub(crate) from: Vec<u8>,
     /// The first key after it that is not meant; `None` = to the end of the table.
     pub(crate) to: Option<Vec<u8>>,
+    /// In which order the rows are read.
+    pub(crate) order: Order,
 }
 
 impl Keys {
@@ -169,12 +171,12 @@ impl Keys {
         let mut from = Vec::with_capacity(32);
         prefix(&mut from);
         let to = successor(&from);
-        Keys { from, to }
+        Keys { from, to, order: Order::Ascending }
     }
 
     /// All keys of a table.
     pub(crate) fn all() -> Keys {
-        Keys { from: Vec::new(), to: None }
+        Keys { from: Vec::new(), to: None, order: Order::Ascending }
     }
 
     /// The same range without what lies before `from`.
@@ -189,6 +191,12 @@ impl Keys {
         let mut end = Vec::with_capacity(self.from.len());
         to(&mut end);
         self.to = Some(end);
+        self
+    }
+
+    /// The same range, read in this order.
+    pub(crate) fn read(mut self, order: Order) -> Keys {
+        self.order = order;
         self
     }
 

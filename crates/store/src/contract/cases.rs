@@ -1,10 +1,9 @@
 //! Cases of everything but queues.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-use domain::{DeviceId, SessionId, Value};
+use domain::{DeviceId, SessionId};
 
 use super::samples::*;
 use super::{Opener, put};
@@ -104,7 +103,7 @@ pub(crate) fn organisations_do_not_see_each_other(opener: &mut dyn Opener) {
         assert_eq!(store.keys(it).unwrap(), [key(it, "k")]);
         assert_eq!(store.sessions(it).unwrap(), [(session(it, 1), vec![])]);
         assert_eq!(store.last_events(it, DeviceId(1)).unwrap().len(), 1);
-        assert_eq!(store.readings(it, DeviceId(1), 0..u64::MAX, 9).unwrap().len(), 1);
+        assert_eq!(all_points(&*store, it, 1).len(), 2);
         assert_eq!(store.queue_len(it, SessionId(1)).unwrap(), 1);
         assert_eq!(store.retained(it, SPACE).unwrap().len(), 1);
     }
@@ -147,9 +146,9 @@ pub(crate) fn a_forgotten_device_has_no_past(opener: &mut dyn Opener) {
         assert_eq!(store.devices(a, None, 9).unwrap(), [device(a, 2)]);
         assert_eq!(store.last_events(a, DeviceId(1)).unwrap(), []);
         assert_eq!(store.last_event(a, DeviceId(1), "e").unwrap(), None);
-        assert_eq!(store.readings(a, DeviceId(1), 0..u64::MAX, 9).unwrap(), []);
+        assert_eq!(all_points(store, a, 1), [] as [&str; 0]);
         assert_eq!(store.last_events(a, DeviceId(2)).unwrap().len(), 2);
-        assert_eq!(store.readings(a, DeviceId(2), 0..u64::MAX, 9).unwrap().len(), 2);
+        assert_eq!(all_points(store, a, 2).len(), 4);
     };
     check(&*store);
     store.close().unwrap();
@@ -168,13 +167,13 @@ pub(crate) fn a_long_history_is_forgotten_too(opener: &mut dyn Opener) {
     );
     // However far the deletion has come, nothing is seen of it.
     for _ in 0..10 {
-        assert_eq!(store.readings(a, DeviceId(1), 0..u64::MAX, 9).unwrap(), []);
+        assert_eq!(all_points(&*store, a, 1), [] as [&str; 0]);
         put(&*store, vec![]);
     }
     drop(store);
     let store = opener.open();
-    assert_eq!(store.readings(a, DeviceId(1), 0..u64::MAX, 9).unwrap(), []);
-    assert_eq!(store.readings(a, DeviceId(2), 0..u64::MAX, 9).unwrap().len(), 1);
+    assert_eq!(all_points(&*store, a, 1), [] as [&str; 0]);
+    assert_eq!(all_points(&*store, a, 2).len(), 2);
 }
 
 pub(crate) fn the_last_event_of_each_name_is_kept(opener: &mut dyn Opener) {
@@ -193,51 +192,6 @@ pub(crate) fn the_last_event_of_each_name_is_kept(opener: &mut dyn Opener) {
     assert_eq!(store.last_event(a, DeviceId(1), "b").unwrap(), Some(last("b", 2)), "the last to come in");
     assert_eq!(store.last_event(a, DeviceId(1), "c").unwrap(), None);
     assert_eq!(store.last_event(a, DeviceId(2), "b").unwrap(), None);
-}
-
-pub(crate) fn readings_come_by_time(opener: &mut dyn Opener) {
-    let store = opener.open();
-    let a = org_id("abc123");
-    for at_ms in [30, 10, 20, 20] {
-        put(&*store, vec![Change::Event(event(a, 1, "e", at_ms))]);
-    }
-    let mut silent = event(a, 1, "e", 25);
-    silent.points.clear();
-    put(&*store, vec![Change::Event(silent), Change::Event(event(a, 2, "e", 15))]);
-    let times = |range, count_max| {
-        let readings = store.readings(a, DeviceId(1), range, count_max).unwrap();
-        readings.iter().map(|it| it.at_ms).collect::<Vec<_>>()
-    };
-    assert_eq!(times(0..u64::MAX, 9), [10, 20, 20, 30]);
-    assert_eq!(times(10..30, 9), [10, 20, 20]);
-    assert_eq!(times(11..31, 2), [20, 20]);
-    assert_eq!(times(40..u64::MAX, 9), []);
-    assert_eq!(times(Range { start: 30, end: 10 }, 9), []);
-    let readings = store.readings(a, DeviceId(1), 20..21, 9).unwrap();
-    assert!(readings[0].seq < readings[1].seq);
-    assert_eq!(readings[0].points, event(a, 1, "e", 20).points);
-}
-
-pub(crate) fn points_of_one_key_come_by_time(opener: &mut dyn Opener) {
-    let store = opener.open();
-    let a = org_id("abc123");
-    put(&*store, [3, 1, 2, 4].map(|at| Change::Event(event(a, 1, "e", at))).into());
-    let points = |key: &str, range, count_max| {
-        let mut list = Vec::new();
-        store
-            .points(a, DeviceId(1), key, range, count_max, &mut |at, value| {
-                list.push((at, format!("{value:?}")));
-            })
-            .unwrap();
-        list
-    };
-    let n = |it: i64| (it as u64, format!("{:?}", Value::I64(it)));
-    assert_eq!(points("n", 0..9, 9), [n(1), n(2), n(3), n(4)]);
-    assert_eq!(points("n", 2..4, 9), [n(2), n(3)]);
-    assert_eq!(points("n", 0..9, 2), [n(1), n(2)]);
-    assert_eq!(points("text", 2..3, 9), [(2, format!("{:?}", Value::Text("e")))]);
-    assert_eq!(points("other", 0..9, 9), []);
-    assert_eq!(points("n", Range { start: 9, end: 0 }, 9), []);
 }
 
 pub(crate) fn sessions_come_back_with_their_subscriptions(opener: &mut dyn Opener) {
@@ -450,17 +404,7 @@ pub(crate) fn everything_is_there_after_opening_again(opener: &mut dyn Opener) {
     );
     assert_eq!(store.retained(a, SPACE).unwrap(), [retained("t", b"p")]);
     assert_eq!(store.last_events(a, DeviceId(1)).unwrap().len(), 1);
-    assert_eq!(store.readings(a, DeviceId(1), 5..6, 9).unwrap()[0].points, event(a, 1, "e", 5).points);
-}
-
-pub(crate) fn readings_of_one_millisecond_stay_apart_over_openings(opener: &mut dyn Opener) {
-    let a = org_id("abc123");
-    for _ in 0..3 {
-        put(&*opener.open(), vec![Change::Event(event(a, 1, "e", 5)), Change::Event(event(a, 1, "e", 5))]);
-    }
-    let readings = opener.open().readings(a, DeviceId(1), 5..6, 9).unwrap();
-    assert_eq!(readings.len(), 6);
-    assert!(readings.is_sorted_by(|a, b| a.seq < b.seq));
+    assert_eq!(all_points(&*store, a, 1), ["n 5 I64(5)", r#"text 5 Text("e")"#]);
 }
 
 pub(crate) fn a_closed_store_stores_nothing_more(opener: &mut dyn Opener) {

@@ -1,14 +1,16 @@
 //! Words to store.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use domain::{
-    ApiKey, Class, Device, DeviceId, DeviceInfo, DeviceType, Event, Location, Message, Org, OrgId, Points,
-    QoS, Registrar, Retained, Rights, Secret, SessionId, SessionRecord, Subscription, Value,
+    ApiKey, Class, Device, DeviceId, DeviceInfo, DeviceType, Event, Location, Message, Millis, Order, Org,
+    OrgId, Points, QoS, Registrar, Retained, Rights, Secret, Series, SessionId, SessionRecord, Subscription,
+    Summary, Value,
 };
 use parking_lot::Mutex;
 
-use crate::{Change, Inbox};
+use crate::{Change, Inbox, Store};
 
 pub(crate) const SPACE: &str = "watson";
 
@@ -123,7 +125,46 @@ pub(crate) fn retained(topic: &str, payload: &[u8]) -> Retained {
     Retained { message, qos: QoS::AtLeastOnce, expires_ms: 123 }
 }
 
-/// An event with one point, `n`, that is `at_ms`.
+/// All points of a device, as sentences, by key and time; after a look that all ways to ask tell the same.
+pub(crate) fn all_points(store: &dyn Store, org: OrgId, device: u64) -> Vec<String> {
+    let (device, mut all) = (DeviceId(device), Vec::new());
+    let mut newest = Vec::new();
+    for key in store.point_keys(org, device).unwrap() {
+        let series = Series { org, device, key: &key };
+        let upwards = sentences(store, series, Order::Ascending);
+        let mut downwards = sentences(store, series, Order::Descending);
+        downwards.reverse();
+        assert_eq!(upwards, downwards);
+        newest.extend(upwards.last().cloned());
+        all.extend(upwards);
+    }
+    let mut latest = Vec::new();
+    let mut each = |key: &str, at_ms, value: Value<'_>| latest.push(format!("{key} {at_ms} {value:?}"));
+    store.latest(org, device, None, &mut each).unwrap();
+    assert_eq!(latest, newest);
+    all
+}
+
+fn sentences(store: &dyn Store, series: Series<'_>, order: Order) -> Vec<String> {
+    let (mut list, mut rest) = (Vec::new(), Some(0..Millis::MAX));
+    let mut summary = Summary::default();
+    while let Some(range) = rest {
+        let each = &mut |at_ms, value: Value<'_>| {
+            summary.add(value);
+            list.push(format!("{} {at_ms} {value:?}", series.key));
+            ControlFlow::Continue(())
+        };
+        rest = store.points(series, range, order, each).unwrap();
+    }
+    let each = &mut |_, it: &Summary| {
+        assert_eq!((it.count, it.min(), it.max()), (summary.count, summary.min(), summary.max()));
+        ControlFlow::Continue(())
+    };
+    store.aggregates(series, 0..Millis::MAX, 0, each).unwrap();
+    list
+}
+
+/// An event with two points: `n`, that is `at_ms`, and `text`, that is the event's name.
 pub(crate) fn event(org: OrgId, device: u64, name: &str, at_ms: u64) -> Event {
     let mut points = Points::new();
     points.push("n", Value::I64(at_ms as i64));

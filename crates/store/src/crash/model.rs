@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-use domain::{DeviceId, Message, OrgId, Queued, Retained, SessionId, SessionRecord};
+use domain::{DeviceId, Message, OrgId, Points, Queued, Retained, SessionId, SessionRecord};
 
 use super::random::{DEVICES_COUNT, SESSIONS, SETTINGS, orgs};
-use crate::contract::samples::SPACE;
+use crate::contract::samples::{self, SPACE};
 use crate::limits::QueueBounds;
 use crate::{Change, SessionState, Store};
 
@@ -16,7 +16,7 @@ pub(super) struct Model {
     /// Everything that is one word under one name.
     words: BTreeMap<String, String>,
     sessions: BTreeMap<(OrgId, SessionId), Session>,
-    readings: Vec<(OrgId, DeviceId, u64, String)>,
+    points: BTreeMap<(OrgId, DeviceId), BTreeMap<(String, u64), String>>,
     forgotten: BTreeSet<(OrgId, DeviceId)>,
 }
 
@@ -72,10 +72,9 @@ impl Model {
             Change::Event(it) => {
                 let last = (&*it.format, it.at_ms, it.message.payload());
                 put(word("last", it.org, (it.device, &it.name)), &last);
-                if !it.points.is_empty() {
-                    self.readings.push((it.org, it.device, it.at_ms, format!("{:?}", it.points)));
-                }
+                self.keep(it.org, it.device, it.at_ms, &it.points);
             }
+            Change::Points { org, device, at_ms, points } => self.keep(*org, *device, *at_ms, points),
             Change::PutSession(it) => {
                 let new = Session {
                     record: it.clone(),
@@ -91,12 +90,19 @@ impl Model {
         }
     }
 
+    fn keep(&mut self, org: OrgId, device: DeviceId, at_ms: u64, points: &Points) {
+        for (key, value) in points.iter() {
+            let kept = self.points.entry((org, device)).or_default();
+            kept.insert((key.to_owned(), at_ms), format!("{value:?}"));
+        }
+    }
+
     fn drop_device(&mut self, org: OrgId, device: DeviceId) {
         self.forgotten.insert((org, device));
         self.words.remove(&word("device", org, device));
         let last = format!("last {org} ({device:?}, ");
         self.words.retain(|key, _| !key.starts_with(&last));
-        self.readings.retain(|(its_org, its_device, ..)| (*its_org, *its_device) != (org, device));
+        self.points.remove(&(org, device));
     }
 
     fn apply_to_session(&mut self, change: &Change, bounds: QueueBounds) {
@@ -151,13 +157,10 @@ impl Model {
             all.insert(format!("state {org} {id:?}: {:?}", it.state));
             all.extend(it.queue.values().map(|(queued, _)| queued_sentence(*org, *id, queued)));
         }
-        let mut readings: Vec<_> = self.readings.iter().collect();
-        readings.sort_by_key(|(org, device, at_ms, _)| (*org, *device, *at_ms));
-        let mut number = BTreeMap::new();
-        for (org, device, at_ms, points) in readings {
-            let number = number.entry((*org, *device)).or_insert(0);
-            all.insert(format!("reading {org} {device:?} {number}: {at_ms} {points}"));
-            *number += 1;
+        for ((org, device), points) in &self.points {
+            for ((key, at_ms), value) in points {
+                all.insert(format!("point {org} {device:?}: {key} {at_ms} {value}"));
+            }
         }
         all
     }
@@ -219,10 +222,8 @@ pub(super) fn seen(store: &dyn Store, device_end: u64) -> BTreeSet<String> {
                 let last = (&*it.format, it.at_ms, &*it.payload);
                 all.insert(format!("{}: {last:?}", word("last", org, (device, &it.name))));
             }
-            let readings = store.readings(org, device, 0..u64::MAX, usize::MAX).unwrap();
-            all.extend(readings.iter().enumerate().map(|(number, it)| {
-                format!("reading {org} {device:?} {number}: {} {:?}", it.at_ms, it.points)
-            }));
+            let points = samples::all_points(store, org, device.0);
+            all.extend(points.iter().map(|it| format!("point {org} {device:?}: {it}")));
         }
     }
     all

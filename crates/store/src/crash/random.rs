@@ -19,16 +19,20 @@ const NUMBER: &str = "number";
 pub(super) const NAMES: [&str; 3] = ["a", "a/b", "ä"];
 
 /// Numbers that look random (SplitMix64).
-pub(super) struct Random(u64);
+pub(super) struct Random {
+    state: u64,
+    /// The time of the last event.
+    now_ms: u64,
+}
 
 impl Random {
     pub(super) fn new(seed: u64) -> Random {
-        Random(seed.wrapping_mul(0xA076_1D64_78BD_642F))
+        Random { state: seed.wrapping_mul(0xA076_1D64_78BD_642F), now_ms: 20 }
     }
 
     pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let it = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let it = (self.state ^ (self.state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let it = (it ^ (it >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         it ^ (it >> 31)
     }
@@ -94,25 +98,31 @@ impl Random {
             8 => Change::DropKey { org, key: self.among(&NAMES).to_owned() },
             9 => Change::Retain { org, space: samples::SPACE, retained: self.retained() },
             10 => Change::Unretain { org, space: samples::SPACE, topic: self.among(&NAMES).to_owned() },
-            11..20 => Change::Event(self.event(org, device)),
+            11..16 => Change::Event(self.event(org, device)),
+            16..20 => Change::Points { org, device, at_ms: self.below(20), points: self.points() },
             _ => self.session_change(org, state),
         }
     }
 
     fn event(&mut self, org: OrgId, device: DeviceId) -> Event {
-        let mut points = Points::new();
-        for _ in 0..self.below(3) {
-            points.push(self.among(&NAMES), Value::I64(self.next() as i64));
-        }
+        self.now_ms += 1 + self.below(3);
         Event {
             org,
             device,
             name: self.among(&NAMES).into(),
             format: "json".into(),
-            at_ms: self.below(20),
+            at_ms: self.now_ms,
             message: self.message(),
-            points,
+            points: self.points(),
         }
+    }
+
+    fn points(&mut self) -> Points {
+        let mut points = Points::new();
+        for _ in 0..self.below(3) {
+            points.push(self.among(&NAMES), Value::I64(self.next() as i64));
+        }
+        points
     }
 
     fn session_change(&mut self, org: OrgId, state: &Model) -> Change {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::Order;
 use fjall::compaction::Leveled;
 use fjall::config::{BlockSizePolicy, FilterPolicy};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
@@ -132,7 +133,12 @@ impl Disk for FjallDisk {
 
     fn scan(&self, table: Table, keys: &Keys, each: Each<'_>) -> Result<(), StoreFault> {
         self.read(table, |it| {
-            for row in it.range::<&[u8], _>(keys.bounds()) {
+            let mut rows = it.range::<&[u8], _>(keys.bounds());
+            let mut next = || match keys.order {
+                Order::Ascending => rows.next(),
+                Order::Descending => rows.next_back(),
+            };
+            while let Some(row) = next() {
                 let (key, value) = row.into_inner().map_err(read_fault)?;
                 if each(&key, &value)? == ControlFlow::Break(()) {
                     break;

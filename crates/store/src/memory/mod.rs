@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use domain::Order;
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::StoreFault;
@@ -146,7 +147,12 @@ impl Disk for MemoryDisk {
 
     fn scan(&self, table: Table, keys: &Keys, each: Each<'_>) -> Result<(), StoreFault> {
         let trees = self.platter.trees.read();
-        for (key, value) in trees[table.index()].range::<[u8], _>(keys.bounds()) {
+        let mut rows = trees[table.index()].range::<[u8], _>(keys.bounds());
+        let mut next = || match keys.order {
+            Order::Ascending => rows.next(),
+            Order::Descending => rows.next_back(),
+        };
+        while let Some((key, value)) = next() {
             if each(key, value)? == ControlFlow::Break(()) {
                 break;
             }

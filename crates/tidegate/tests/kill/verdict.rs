@@ -1,10 +1,10 @@
 //! After the last kill: what was promised, compared with what is in the store and what came.
 
 use std::collections::{BTreeMap, HashSet};
-use std::ops::AddAssign;
+use std::ops::{AddAssign, ControlFlow};
 use std::path::Path;
 
-use domain::{Device, Millis, Value};
+use domain::{Device, Millis, Order, Series, Value};
 use store::Store;
 
 use crate::board::Stream;
@@ -176,10 +176,17 @@ fn describe(publisher: &Publisher, number: usize) -> String {
 fn history_of(store: &dyn Store, device: &Device) -> Vec<usize> {
     let mut numbers = Vec::new();
     let mut each = |_: Millis, value: Value<'_>| match value {
-        Value::I64(number) => numbers.push(usize::try_from(number).unwrap()),
+        Value::I64(number) => {
+            numbers.push(usize::try_from(number).unwrap());
+            ControlFlow::Continue(())
+        }
         other => panic!("{other:?} is no number"),
     };
-    store.points(org(), device.id, "status.n", 0..Millis::MAX, usize::MAX, &mut each).unwrap();
+    let series = Series { org: org(), device: device.id, key: "status.n" };
+    let mut rest = Some(0..Millis::MAX);
+    while let Some(range) = rest {
+        rest = store.points(series, range, Order::Ascending, &mut each).unwrap();
+    }
     numbers
 }
 

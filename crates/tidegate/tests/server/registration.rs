@@ -1,6 +1,8 @@
 //! Devices that a gateway registers by speaking for them (spec watson 2.7): many at a time, none lost, in order.
 
-use domain::{DeviceName, OrgId, Registrar, Value};
+use std::ops::ControlFlow;
+
+use domain::{DeviceName, Order, OrgId, Registrar, Series, Value};
 use mqtt::packet::{
     Disconnect, FilterRequest, FilterRequests, Filters, Packet, Publish, Subscribe, Unsubscribe,
 };
@@ -30,10 +32,15 @@ fn history(house: &House, device: &str) -> Vec<i64> {
     let id = platform.device(org(), DeviceName { device_type: "dev", name: device }).expect(device).id;
     let mut numbers = Vec::new();
     let mut note = |_, value: Value<'_>| match value {
-        Value::I64(number) => numbers.push(number),
+        Value::I64(number) => {
+            numbers.push(number);
+            ControlFlow::Continue(())
+        }
         other => panic!("{other:?}"),
     };
-    platform.store().points(org(), id, "status.n", 0..u64::MAX, usize::MAX, &mut note).unwrap();
+    let series = Series { org: org(), device: id, key: "status.n" };
+    let rest = platform.store().points(series, 0..u64::MAX, Order::Ascending, &mut note).unwrap();
+    assert_eq!(rest, None, "all of it");
     numbers
 }
 

@@ -249,10 +249,10 @@ impl Stage {
             },
             Fact::Point { device, key, value } => {
                 let mut newest = String::from("nothing");
-                let mut note = |_, it: domain::Value<'_>| newest = format!("{it:?}");
+                let mut note = |_: &str, _, it: domain::Value<'_>| newest = format!("{it:?}");
                 platform
                     .store()
-                    .points(org, id_of(device)?, key, 0..u64::MAX, usize::MAX, &mut note)
+                    .latest(org, id_of(device)?, Some(&[key]), &mut note)
                     .map_err(|it| it.to_string())?;
                 same(&format!("{:?}", value.as_value()), &newest)
             }

@@ -3,9 +3,10 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use dialects::time::iso8601;
-use domain::{DeviceName, Millis, Reading};
+use domain::{DeviceName, Millis, Order, Series, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::ops::ControlFlow;
 
 use super::devices::device_of;
 use super::fault::Fault;
@@ -16,7 +17,8 @@ use crate::Shared;
 use crate::limits::{API_PAGE_COUNT, API_PAGE_COUNT_MAX};
 use crate::stored::ask;
 
-/// Which points: of one key, or all that were sent together when no key is named. `from` counts in, `to` does not.
+/// Which points: of one key in a span of time, oldest first, or the newest of every key when no key is named. `from`
+/// counts in, `to` does not.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Span {
@@ -33,17 +35,17 @@ struct PointShape {
     value: Box<RawValue>,
 }
 
-#[derive(Serialize)]
-struct ReadingShape {
-    at: String,
-    at_ms: Millis,
-    points: Vec<KeyedShape>,
+impl PointShape {
+    fn of(at_ms: Millis, it: Value<'_>) -> PointShape {
+        PointShape { at: iso8601(at_ms), at_ms, value: value(it) }
+    }
 }
 
 #[derive(Serialize)]
-struct KeyedShape {
+struct LatestShape {
     key: String,
-    value: Box<RawValue>,
+    #[serde(flatten)]
+    point: PointShape,
 }
 
 pub(super) async fn events(
@@ -70,25 +72,27 @@ pub(super) async fn points(
     let to_ms = span.to.as_deref().map(time).transpose()?.unwrap_or(Millis::MAX);
     let count_max = span.limit.unwrap_or(API_PAGE_COUNT).clamp(1, API_PAGE_COUNT_MAX);
     let Some(key) = span.key else {
-        let question = move |it: &dyn platform::Store| it.readings(org, device, from_ms..to_ms, count_max);
-        let readings = ask(&shared.platform, question).await?;
-        let readings: Vec<_> = readings.iter().map(ReadingShape::from).collect();
-        return Ok(shape::list("readings", readings).into_response());
+        let latest = ask(&shared.platform, move |store| {
+            let mut latest = Vec::new();
+            store.latest(org, device, None, &mut |key, at_ms, it| {
+                latest.push(LatestShape { key: key.to_owned(), point: PointShape::of(at_ms, it) });
+            })?;
+            Ok(latest)
+        });
+        return Ok(shape::list("latest", latest.await?).into_response());
     };
     let points = ask(&shared.platform, move |store| {
         let mut points = Vec::new();
-        store.points(org, device, &key, from_ms..to_ms, count_max, &mut |at_ms, it| {
-            points.push(PointShape { at: iso8601(at_ms), at_ms, value: value(it) });
-        })?;
+        store.points(
+            Series { org, device, key: &key },
+            from_ms..to_ms,
+            Order::Ascending,
+            &mut |at_ms, it| {
+                points.push(PointShape::of(at_ms, it));
+                if points.len() == count_max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            },
+        )?;
         Ok(points)
     });
     Ok(shape::list("points", points.await?).into_response())
-}
-
-impl From<&Reading> for ReadingShape {
-    fn from(reading: &Reading) -> ReadingShape {
-        let points =
-            reading.points.iter().map(|(key, it)| KeyedShape { key: key.to_owned(), value: value(it) });
-        ReadingShape { at: iso8601(reading.at_ms), at_ms: reading.at_ms, points: points.collect() }
-    }
 }

@@ -237,9 +237,9 @@ async fn what_a_device_sent_is_shown() {
     assert_eq!(points, json!({ "points": [{ "at": NOW, "at_ms": NOW_MS, "value": 21.5 }] }));
     let none = get(&router, &format!("{path}/points?key=status.t&to={NOW_MS}")).await.json();
     assert_eq!(none, json!({ "points": [] }));
-    let readings = get(&router, &format!("{path}/points?limit=2")).await.json()["readings"].clone();
-    assert_eq!(readings.as_array().unwrap().len(), 2);
-    assert_eq!(readings[0]["points"], json!([{ "key": "binary.t", "value": 21.5 }]));
+    let latest = get(&router, &format!("{path}/points")).await.json()["latest"].clone();
+    assert_eq!(latest.as_array().unwrap().len(), 3);
+    assert_eq!(latest[0], json!({ "key": "binary.t", "at": NOW, "at_ms": NOW_MS, "value": 21.5 }));
     let wrong = get(&router, &format!("{path}/points?from=yesterday")).await;
     assert_eq!(error(&wrong), (400, "malformed".to_owned()));
     let unknown = get(&router, &format!("{org}/devices/gw/g9/events")).await;
