@@ -442,9 +442,11 @@ impl<'a> Properties<'a> {
         self.data(PropertyId::AuthenticationData)
     }
 
-    /// Whether reason strings and user properties may be sent with answers; they may unless the client says no.
-    pub fn wants_problem_information(&self) -> bool {
-        self.byte(PropertyId::RequestProblemInformation) != Some(0)
+    /// Whether the client says in so many words that it takes reason strings and user properties with answers. One
+    /// that says nothing counts as taking them too (5.0 section 3.1.2.11.7), but there are clients that cannot read
+    /// them, and a server may always leave them out.
+    pub fn asks_for_problem_information(&self) -> bool {
+        self.byte(PropertyId::RequestProblemInformation) == Some(1)
     }
 
     /// Whether the client asks for response information in CONNACK.

@@ -424,11 +424,12 @@ fn properties_are_found_by_their_getters() {
     assert_eq!(properties.receive_maximum(), Some(20));
     assert_eq!(properties.maximum_packet_size(), Some(4_096));
     assert_eq!(properties.topic_alias_maximum(), Some(5));
-    assert!(!properties.wants_problem_information());
+    assert!(!properties.asks_for_problem_information());
     assert!(!properties.wants_response_information());
     assert_eq!(properties.user_properties().collect::<Vec<_>>(), [("k", "1"), ("k", "2")]);
     assert_eq!(properties.message_expiry_s(), None);
-    assert!(Properties::EMPTY.wants_problem_information(), "unless the client says no");
+    assert!(!Properties::EMPTY.asks_for_problem_information(), "only those who say so");
+    assert!(Properties::stored(&[0x17, 1]).asks_for_problem_information());
 }
 
 #[test]

@@ -544,7 +544,7 @@ fn a_message_that_the_client_does_not_take_counts_as_delivered() {
 }
 
 #[test]
-fn a_reason_is_told_to_who_wants_it_and_has_room_for_it() {
+fn a_reason_is_told_to_who_asks_for_it_and_has_room_for_it() {
     let script = |opening: &str, answer: &str| {
         format!(
             "{opening}
@@ -558,10 +558,11 @@ fn a_reason_is_told_to_who_wants_it_and_has_room_for_it() {
              < unsuback #3 x11{answer}"
         )
     };
-    play("wanted", &script("open 5", " because=why"));
-    play("not wanted", &script("open 5 terse", ""));
-    play("as much as fits", &script("open 5 takes-bytes=12", " because=why"));
-    play("too long", &script("open 5 takes-bytes=11", ""));
+    play("asked for", &script("open 5 problems=1", " because=why"));
+    play("not wanted", &script("open 5 problems=0", ""));
+    play("not asked for", &script("open 5", ""));
+    play("as much as fits", &script("open 5 problems=1 takes-bytes=12", " because=why"));
+    play("too long", &script("open 5 problems=1 takes-bytes=11", ""));
 }
 
 #[test]

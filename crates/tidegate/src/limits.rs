@@ -44,8 +44,10 @@ pub(crate) const ROUNDS_PER_TURN_COUNT_MAX: usize = 4;
 pub(crate) const REASON_STRING_BYTES_MAX: usize = 512;
 /// A worker's scratch buffer: one read, then everything in it is processed at once.
 pub(crate) const READ_BYTES: usize = 64 * 1024;
-/// How long a farewell may take: last bytes to a client that does not read.
+/// How long a farewell may take: last bytes to a client that does not read, and then its own end.
 pub(crate) const FAREWELL_MS_MAX: u64 = 2_000;
+/// Bytes that are read, and dropped, of a client that goes on sending after it was told goodbye.
+pub(crate) const FAREWELL_READ_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long shutdown waits for connections to end.
 pub(crate) const SHUTDOWN_MS_MAX: u64 = 10_000;
 /// Payload of one WebSocket frame from a client: the longest MQTT packet. Nothing is kept of a frame, so this only

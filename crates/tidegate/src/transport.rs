@@ -59,7 +59,24 @@ impl<S: AsyncRead + Unpin> Ahead<S> {
     }
 }
 
+impl Transport {
+    /// The socket below everything.
+    pub(crate) fn socket(&self) -> &TcpStream {
+        match self {
+            Transport::Bare(stream) => stream.socket(),
+            Transport::WebSocket(frames) => frames.inner().socket(),
+        }
+    }
+}
+
 impl Stream {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Stream::Plain(stream) => &stream.inner,
+            Stream::Tls(stream) => &stream.inner.get_ref().0.inner,
+        }
+    }
+
     /// Hands bytes back that were read and belong before everything that is still to come.
     pub(crate) fn put_back(&mut self, bytes: &[u8]) {
         let ahead = match self {

@@ -54,6 +54,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
     }
 
+    /// What carries the frames.
+    pub(crate) fn inner(&self) -> &S {
+        &self.inner
+    }
+
     fn between_frames(&self) -> bool {
         self.promised == 0 && self.head_sent == self.head_len
     }

@@ -41,7 +41,7 @@ fn opening_of(how: [u8; 4]) -> Opening {
             session_expiry_s: if rest & 2 == 0 { 0 } else { 60 },
             packet_bytes_max: PACKET_BYTES_MAXIMA[usize::from(rest >> 2 & 3)],
             topic_alias_count_max: u16::from(aliases >> 2 & 3),
-            wants_problem_information: rest & 16 == 0,
+            asks_for_problem_information: rest & 16 == 0,
         },
     }
 }
@@ -430,7 +430,7 @@ impl World {
         assert!(bytes.len() <= bytes_max as usize, "{packet:?} is larger than the client takes");
         match packet {
             Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
-                let is_wanted = self.opening.terms.wants_problem_information;
+                let is_wanted = self.opening.terms.asks_for_problem_information;
                 assert!(ack.properties.is_empty() || is_wanted, "explained to one who wants no explanation");
                 Did::Send(packet.kind(), ack.packet_id, ack.reason.0)
             }

@@ -87,8 +87,8 @@ pub enum Input<'a> {
         qos: QoS,
         /// Why; below 0x80 it counts as taken.
         reason: Reason,
-        /// The reason in words, and whatever else explains it. Sent in 5.0 only, and only to a client that wants it
-        /// and takes a packet of that size.
+        /// The reason in words, and whatever else explains it. Sent in 5.0 only, and only to a client that asks
+        /// for it and takes a packet of that size.
         properties: Properties<'a>,
     },
     /// The filters of a SUBSCRIBE were decided.
@@ -365,7 +365,7 @@ impl Session {
     fn explanation<'a>(&self, properties: Properties<'a>, code_count: usize) -> Properties<'a> {
         let bytes = properties.as_bytes().len();
         let fits = || self.fits(variable_bytes(bytes) + bytes + code_count);
-        if self.terms.wants_problem_information && fits() { properties } else { Properties::EMPTY }
+        if self.terms.asks_for_problem_information && fits() { properties } else { Properties::EMPTY }
     }
 
     /// SUBACK or UNSUBACK. One with so many codes that the client cannot take it ends the connection: it asked for more

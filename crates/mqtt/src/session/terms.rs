@@ -17,8 +17,8 @@ pub struct Terms {
     pub packet_bytes_max: u32,
     /// Topics for which we may choose a number.
     pub topic_alias_count_max: u16,
-    /// Whether reason strings and user properties may be sent with acknowledgements.
-    pub wants_problem_information: bool,
+    /// Whether reason strings and user properties are sent with acknowledgements: to those only who ask for them.
+    pub asks_for_problem_information: bool,
 }
 
 impl Default for Terms {
@@ -38,7 +38,7 @@ impl Terms {
             session_expiry_s: properties.session_expiry_s().unwrap_or(0),
             packet_bytes_max: properties.maximum_packet_size().unwrap_or(u32::MAX),
             topic_alias_count_max: properties.topic_alias_maximum().unwrap_or(0),
-            wants_problem_information: properties.wants_problem_information(),
+            asks_for_problem_information: properties.asks_for_problem_information(),
         }
     }
 }

@@ -6,7 +6,7 @@
 //! | Line | Means |
 //! |---|---|
 //! | `open 311 durable sent@9 received#4 window=2 receive=2 keepalive=10` | the version, and what differs from the default |
-//! | `open 5 aliases=2 takes-aliases=2 takes-bytes=99 expiry=60 terse` | what only 5.0 agrees on; `terse` wants no problem information |
+//! | `open 5 aliases=2 takes-aliases=2 takes-bytes=99 expiry=60 problems=1` | what only 5.0 agrees on; `problems` is the client's Request Problem Information |
 //! | `> publish q1 #7 dup` | the client sends a packet; `q` is the QoS, `#` the packet id, `x87` a reason code |
 //! | `> publish q0 on=a/b alias=1` | with a topic other than `t`, or with `on=` none at all |
 //! | `+ stored publish q1 #7`, `+ deliver q2 @5`, `+ tick 15000` | the owner reports; `@` is a place in the queue |
@@ -112,9 +112,18 @@ fn opening_of(words: &Words<'_>) -> Opening {
             session_expiry_s: words.number("expiry=").unwrap_or(0),
             packet_bytes_max: words.number("takes-bytes=").unwrap_or(u32::MAX),
             topic_alias_count_max: words.number("takes-aliases=").unwrap_or(0),
-            wants_problem_information: !words.has("terse"),
+            asks_for_problem_information: asks_for_problem_information(words.number("problems=")),
         },
     }
+}
+
+/// As a CONNECT with that property says it, or one without.
+fn asks_for_problem_information(said: Option<u8>) -> bool {
+    let mut bytes = Vec::new();
+    if let Some(said) = said {
+        PropertyWriter::new(&mut bytes).push(PropertyId::RequestProblemInformation, Value::Byte(said));
+    }
+    Properties::stored(&bytes).asks_for_problem_information()
 }
 
 fn answer(session: &Session, question: &str) -> String {

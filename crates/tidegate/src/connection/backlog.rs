@@ -149,10 +149,11 @@ impl Connection {
         self.step(Input::Deliver(delivery), batch);
     }
 
-    /// Drops a message that is of no use any more and was never sent [MQTT-3.3.2-5 of 5.0].
+    /// Drops a message that is of no use any more and was never sent [MQTT-3.3.2-5 of 5.0]. Its place is 0 where it is
+    /// in no queue.
     fn drop_expired(&self, place: u64, batch: &mut Batch) {
         self.worker.hub.counters.expired.add(1);
-        if let Some(session) = self.seat.session() {
+        if let Some(session) = self.seat.session().filter(|_| place != 0) {
             let org = self.peer.org();
             batch.changes.push(Change::Dequeue { org, session, seq: place });
         }

@@ -1,6 +1,8 @@
-//! The end of a connection: what was read is finished, the will is published, the seat is given up.
+//! The end of a connection: what was read is finished, the will is published, the seat is given up, and the client gets
+//! time to read why.
 
 use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use domain::Closing;
@@ -12,20 +14,30 @@ use tokio::io::AsyncWriteExt;
 
 use super::Connection;
 use super::publish::Inbound;
+use crate::hub::Hub;
 use crate::hub::delivery::expires_ms;
 use crate::hub::late_will::LateWill;
 use crate::limits;
+use crate::transport::Transport;
+
+/// Bytes dropped at a time; they are on the stack while nothing waits.
+const LINGER_READ_BYTES: usize = 8 * 1024;
 
 impl Connection {
-    /// Ends the connection for good.
-    pub(super) async fn leave(mut self, closing: Closing) {
+    /// Ends the connection for good, but for its byte stream: that is left to [`linger`] if the client has been told
+    /// something that it may still have to read.
+    pub(super) async fn leave(mut self, closing: Closing) -> Option<Transport> {
         if let (Version::V5, Some(reason)) = (self.version, goodbye_reason(closing)) {
             self.send_disconnect(reason);
         }
         let limit = Duration::from_millis(limits::FAREWELL_MS_MAX);
-        if closing != Closing::Lost && tokio::time::timeout(limit, self.last_words()).await.is_err() {
-            tracing::debug!(peer = self.peer.client_id(), "The client did not take the last bytes");
-        }
+        let told = match closing {
+            Closing::Lost => false,
+            _ => tokio::time::timeout(limit, self.last_words()).await.unwrap_or_else(|_| {
+                tracing::debug!(peer = self.peer.client_id(), "The client did not take the last bytes");
+                false
+            }),
+        };
         self.finish_parked().await;
         let late_will = self.publish_will(closing);
         tracing::debug!(peer = self.peer.client_id(), ?closing, "Disconnected");
@@ -40,13 +52,18 @@ impl Connection {
             write_bytes: tally.write_bytes,
             write_count: tally.write_count,
         });
+        // Who said goodbye itself listens no more.
+        Some(self.transport).filter(|_| told && closing != Closing::Normal)
     }
 
-    async fn last_words(&mut self) {
+    /// Writes what is left and the end of the stream. Whether that was possible.
+    async fn last_words(&mut self) -> bool {
         let written = poll_fn(|cx| self.poll_write(cx)).await;
-        if written.is_ok() && self.transport.shutdown().await.is_err() {
+        let told = written.is_ok() && self.transport.shutdown().await.is_ok();
+        if !told {
             tracing::trace!("The client was gone before the goodbye");
         }
+        told
     }
 
     /// Messages whose PUBLISH was read are processed even when the client is gone (spec watson E6).
@@ -94,6 +111,30 @@ impl Connection {
         }
         self.finish(batch);
         None
+    }
+}
+
+/// Reads and drops what a client still sends after our last words, until it closes too. A socket that is closed with
+/// bytes unread resets the connection, and takes away what the client has not read yet: the reason that it is given.
+/// Nobody is waited for when the server ends, and nobody for long.
+pub(super) async fn linger(transport: &Transport, hub: &Hub) {
+    let socket = transport.socket();
+    let drop_all = async {
+        let mut bytes = 0;
+        while bytes < limits::FAREWELL_READ_BYTES_MAX && socket.readable().await.is_ok() {
+            match socket.try_read(&mut [0; LINGER_READ_BYTES]) {
+                Ok(0) => return,
+                Ok(count) => bytes += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    };
+    let limit = Duration::from_millis(limits::FAREWELL_MS_MAX);
+    tokio::select! {
+        biased;
+        _ = tokio::time::timeout(limit, drop_all) => {}
+        () = hub.closed() => {}
     }
 }
 

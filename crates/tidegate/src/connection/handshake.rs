@@ -17,6 +17,7 @@ use mqtt::session::{Opening, Restored, Session, Terms};
 use store::{Changes, SessionState, StoreFault};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::farewell::linger;
 use super::presence::presence;
 use super::publish::uplink;
 use super::seat::Seat;
@@ -317,8 +318,9 @@ impl Door {
             self.transport.shutdown().await
         };
         let limit = Duration::from_millis(limits::FAREWELL_MS_MAX);
-        if !matches!(tokio::time::timeout(limit, sent).await, Ok(Ok(()))) {
-            tracing::trace!("The client was gone before the refusal");
+        match tokio::time::timeout(limit, sent).await {
+            Ok(Ok(())) => linger(&self.transport, &self.hub).await,
+            _ => tracing::trace!("The client was gone before the refusal"),
         }
     }
 
@@ -530,13 +532,14 @@ fn attached(hub: &Hub, connect: &Connect<'_>, view: View, peer: &Peer) -> Attach
         Peer::Application { key, .. } => (None, Some(key.as_str().into())),
         Peer::Anonymous { .. } => (None, None),
     };
+    let terms = Terms::of(connect);
     Attached {
         version: connect.version,
         view,
         device,
         key,
         bytes_max: hub.limits.outbox_bytes_max,
-        packet_bytes_max: Terms::of(connect).packet_bytes_max as usize,
+        direct_bytes_max: if terms.topic_alias_count_max == 0 { terms.packet_bytes_max as usize } else { 0 },
         waker: Waker::noop().clone(),
     }
 }

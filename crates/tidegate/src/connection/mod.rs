@@ -78,10 +78,12 @@ pub(crate) struct Arrival {
 pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
     // In boxes of their own: what a login or a farewell needs would make the task of an idle connection five times as
     // large.
-    let admitted = Box::pin(handshake::admit(worker, arrival)).await;
+    let admitted = Box::pin(handshake::admit(worker.clone(), arrival)).await;
     let Some(mut connection) = admitted.map(Box::new) else { return };
     let closing = poll_fn(|cx| connection.poll(cx)).await;
-    Box::pin(connection.leave(closing)).await;
+    if let Some(transport) = Box::pin(connection.leave(closing)).await {
+        Box::pin(farewell::linger(&transport, &worker.hub)).await;
+    }
 }
 
 /// An admitted client.
@@ -180,7 +182,7 @@ impl Connection {
         let worker = self.worker.clone();
         let mut waiting = std::mem::take(&mut worker.lent.borrow_mut().waiting);
         let has_room = !self.outbox_is_full();
-        let room = if has_room { self.session.room() } else { 0 };
+        let room = self.session.room();
         let was_empty = self.writing.is_empty();
         let bytes = has_room.then_some(&mut self.writing);
         let mail = self.seat.collect(cx.waker(), bytes, room, &mut waiting);

@@ -1,8 +1,8 @@
 //! From a message to its receivers.
 //!
-//! Where the receiver needs no state for the message (QoS 0) its packet is written straight into the receiver's
-//! bytes; at QoS 1 and 2 a clean session's mailbox gets the shared message, and a durable session's queue gets it
-//! through the store, which hands it to the mailbox once it is on disk.
+//! Where the receiver needs no state for the message (QoS 0, and no topic aliases) its packet is written straight into
+//! the receiver's bytes; at QoS 1 and 2 a clean session's mailbox gets the shared message, and a durable session's
+//! queue gets it through the store, which hands it to the mailbox once it is on disk.
 
 use std::sync::Arc;
 
@@ -78,16 +78,18 @@ impl Outbound<'_> {
         if is_own && route.options & NO_LOCAL != 0 {
             return false;
         }
-        let retain = self.shows_retain(route);
         let offered = match self.qos.min(route.qos) {
-            QoS::AtMostOnce => self.offer_bytes(route),
+            QoS::AtMostOnce => match self.offer_bytes(route) {
+                Offered::ForSession => route.to.offer_passing(self.waiting(route, QoS::AtMostOnce)),
+                offered => offered,
+            },
             qos => match route.to.session() {
                 Some(session) => {
                     round.changes.push(Change::Enqueue {
                         org: self.org,
                         session,
                         qos,
-                        retain,
+                        retain: self.shows_retain(route),
                         identifiers: route.identifiers.clone(),
                         deadline_ms: self.deadline_ms,
                         expires_ms: self.expires_ms,
@@ -96,21 +98,14 @@ impl Outbound<'_> {
                     });
                     Offered::Taken
                 }
-                None => route.to.offer_waiting(Waiting {
-                    message: self.shared(),
-                    qos,
-                    retain,
-                    identifiers: route.identifiers.clone(),
-                    expires_ms: self.expires_ms,
-                    place: 0,
-                }),
+                None => route.to.offer_waiting(self.waiting(route, qos)),
             },
         };
         match offered {
             Offered::Wake => round.wake.push(route.to.clone()),
             Offered::Taken => {}
             Offered::Absent => return false,
-            Offered::Dropped => {
+            Offered::Dropped | Offered::ForSession => {
                 round.traffic.dropped.add(1);
                 return false;
             }
@@ -134,12 +129,24 @@ impl Outbound<'_> {
                 retain: self.shows_retain(route),
                 ..PublishParts::default()
             };
-            if publish_bytes(to.version, &parts) > to.packet_bytes_max {
+            if publish_bytes(to.version, &parts) > to.direct_bytes_max {
                 return Fit::TooLarge;
             }
             encode_publish(bytes, to.version, &parts);
             Fit::Written
         })
+    }
+
+    /// A copy for a mailbox, in no stored queue.
+    fn waiting(&mut self, route: &Route, qos: QoS) -> Waiting {
+        Waiting {
+            message: self.shared(),
+            qos,
+            retain: self.shows_retain(route),
+            identifiers: route.identifiers.clone(),
+            expires_ms: self.expires_ms,
+            place: 0,
+        }
     }
 
     /// The retain flag of a live copy: cleared, unless the subscription asked for it as published.

@@ -72,7 +72,7 @@ impl Held {
     }
 }
 
-/// A message at QoS 1 or 2 that waits for its receiver's session to give it a packet id.
+/// A message that waits for its receiver's session: at QoS 1 and 2 it gets a packet id there, at QoS 0 a topic alias.
 pub(crate) struct Waiting {
     pub(crate) message: Arc<Message>,
     pub(crate) qos: QoS,
@@ -80,7 +80,7 @@ pub(crate) struct Waiting {
     pub(crate) identifiers: Box<[u32]>,
     /// When it expires by its publisher's word; 0 = never.
     pub(crate) expires_ms: Millis,
-    /// Its place in the stored queue; 0 for a clean session.
+    /// Its place in the stored queue; 0 for a clean session, and at QoS 0.
     pub(crate) place: u64,
 }
 
@@ -108,8 +108,9 @@ pub(crate) struct Attached {
     pub(crate) key: Option<Box<str>>,
     /// Bytes that may wait for the socket; beyond it messages at QoS 0 are dropped.
     pub(crate) bytes_max: usize,
-    /// Bytes of the largest packet that the client takes.
-    pub(crate) packet_bytes_max: usize,
+    /// Bytes of the largest packet that may be written straight into its bytes: as many as the client takes, or 0 where
+    /// its session has a say in every message, because it chooses topic aliases.
+    pub(crate) direct_bytes_max: usize,
     pub(crate) waker: Waker,
 }
 
@@ -122,10 +123,11 @@ pub(crate) struct Mail {
     pub(crate) spilled: bool,
 }
 
-/// Whether a packet is small enough for the client.
+/// Whether a packet could be written straight into the connection's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fit {
     Written,
+    /// It has more bytes than [`Attached::direct_bytes_max`].
     TooLarge,
 }
 
@@ -142,6 +144,8 @@ pub(crate) enum Offered {
     Dropped,
     /// It is on its way, in the place of so many older ones.
     Replaced { dropped_count: u64 },
+    /// The session has to see it: to be offered again, as a [`Waiting`].
+    ForSession,
 }
 
 impl Subscriber {
@@ -228,9 +232,27 @@ impl Subscriber {
     pub(crate) fn offer_bytes(&self, write: impl FnOnce(&Attached, &mut Vec<u8>) -> Fit) -> Offered {
         let mut mailbox = self.mailbox.lock();
         let Mailbox { attached: Some(attached), bytes, .. } = &mut *mailbox else { return Offered::Absent };
-        if bytes.len() >= attached.bytes_max || write(attached, bytes) == Fit::TooLarge {
+        if bytes.len() >= attached.bytes_max {
             return Offered::Dropped;
         }
+        match write(attached, bytes) {
+            Fit::Written => mailbox.note(),
+            Fit::TooLarge if attached.direct_bytes_max == 0 => Offered::ForSession,
+            Fit::TooLarge => Offered::Dropped,
+        }
+    }
+
+    /// Offers a message at QoS 0 to a session that has to see it. When there is no room it is dropped, as one is that
+    /// does not fit into the bytes: those that wait may be better than it.
+    pub(crate) fn offer_passing(&self, waiting: Waiting) -> Offered {
+        let mut mailbox = self.mailbox.lock();
+        if mailbox.attached.is_none() {
+            return Offered::Absent;
+        }
+        if !mailbox.has_room() {
+            return Offered::Dropped;
+        }
+        mailbox.push_waiting(waiting);
         mailbox.note()
     }
 
@@ -259,8 +281,8 @@ impl Subscriber {
         }
     }
 
-    /// A round of the owner: notes how to wake it again, and swaps out the bytes (where it has room for any) and up to
-    /// `room` waiting messages.
+    /// A round of the owner: notes how to wake it again, and, where it has room for any bytes, swaps these out and
+    /// takes the messages that wait, up to the first at QoS 1 or 2 for which there is no `room` in its window.
     pub(crate) fn collect(
         &self,
         waker: &Waker,
@@ -275,13 +297,12 @@ impl Subscriber {
         {
             attached.waker = waker.clone();
         }
-        match bytes {
-            Some(bytes) if bytes.is_empty() => std::mem::swap(bytes, &mut mailbox.bytes),
-            Some(bytes) => bytes.append(&mut mailbox.bytes),
-            None => {}
-        }
-        for _ in 0..room.min(mailbox.waiting.len()) {
-            waiting.extend(mailbox.pop_waiting());
+        if let Some(bytes) = bytes {
+            match bytes.is_empty() {
+                true => std::mem::swap(bytes, &mut mailbox.bytes),
+                false => bytes.append(&mut mailbox.bytes),
+            }
+            mailbox.take_waiting(room, waiting);
         }
         if mailbox.waiting.is_empty() && mailbox.waiting.capacity() > 0 {
             mailbox.waiting = VecDeque::new();
@@ -290,14 +311,19 @@ impl Subscriber {
     }
 
     /// The owner cannot take what it collected from this place on: that and what waits behind it is left to the stored
-    /// queue.
+    /// queue. What is in no queue waits on.
     pub(crate) fn leave_to_store(&self, place: u64) {
         let mut mailbox = self.mailbox.lock();
-        let last = mailbox.waiting.back().map_or(place, |it| it.place);
-        mailbox.waiting = VecDeque::new();
-        mailbox.waiting_bytes = 0;
+        let mut last = mailbox.spilled_place.max(place);
+        for waiting in std::mem::take(&mut mailbox.waiting) {
+            last = last.max(waiting.place);
+            if waiting.place == 0 {
+                mailbox.waiting.push_back(waiting);
+            }
+        }
+        mailbox.waiting_bytes = mailbox.waiting.iter().map(|it| it.message.cost_bytes()).sum();
         mailbox.spilled = true;
-        mailbox.spilled_place = mailbox.spilled_place.max(last);
+        mailbox.spilled_place = last;
     }
 
     /// Takes the mailbox's buffer when it is empty, so that an idle connection owns none.
@@ -332,6 +358,18 @@ impl Mailbox {
         let waiting = self.waiting.pop_front()?;
         self.waiting_bytes -= waiting.message.cost_bytes();
         Some(waiting)
+    }
+
+    fn take_waiting(&mut self, mut room: usize, taken: &mut Vec<Waiting>) {
+        while let Some(first) = self.waiting.front() {
+            if first.qos != QoS::AtMostOnce {
+                if room == 0 {
+                    return;
+                }
+                room -= 1;
+            }
+            taken.extend(self.pop_waiting());
+        }
     }
 
     fn note(&mut self) -> Offered {

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::house::{House, PATIENCE, org};
 use crate::steps::{
-    Q0, Q1, Q2, VERSIONS, connect_bytes, durable, so_far, text, texts, until_closed, wire_next,
+    Q0, Q1, Q2, VERSIONS, connect_bytes, durable, saying, so_far, text, texts, until_closed, wire_next,
     wire_until_closed,
 };
 
@@ -382,6 +382,30 @@ async fn a_clean_session_keeps_the_newest_5000_messages_for_its_window() {
         assert_eq!(text(&message), number.to_string());
         lazy.acknowledge(&message).await.unwrap();
     }
+    assert_eq!(so_far(&mut lazy).await, []);
+    house.close().await;
+}
+
+/// At QoS 0 too, where the session is asked for topic aliases: those that come last find no room.
+#[tokio::test]
+async fn a_session_with_aliases_keeps_5000_messages_for_its_window() {
+    let house = House::open_with("[limits]\ninflight_application_count_max = 1\n").await;
+    let options = saying(app().version(Version::V5), PropertyId::TopicAliasMaximum, Value::Two(1));
+    let mut lazy = house.client(by_hand(options)).await;
+    lazy.subscribe(&[(EVENTS, Q1)]).await.unwrap();
+    let mut sender = house.client(gateway()).await;
+    for text in ["first", "second"] {
+        sender.publish_done(EVENT, text.as_bytes(), Q1).await.unwrap();
+    }
+    let first = lazy.next_message().await.unwrap();
+    for number in 0..5_099 {
+        sender.publish(EVENT, number.to_string().as_bytes(), Q0).await.unwrap();
+    }
+    assert_eq!(house.stat_reaches("/messages/dropped", 100).await, 100);
+    lazy.acknowledge(&first).await.unwrap();
+    assert_eq!(texts(&mut lazy, 1).await, ["second"]);
+    let expected: Vec<_> = (0..4_999).map(|it| it.to_string()).collect();
+    assert_eq!(texts(&mut lazy, 4_999).await, expected);
     assert_eq!(so_far(&mut lazy).await, []);
     house.close().await;
 }

@@ -13,6 +13,9 @@
 mod bad_input;
 mod bounds;
 mod clauses;
+mod conformance;
+mod conformance_5;
+mod farewell;
 mod gateways;
 mod house;
 mod organisations;

@@ -7,6 +7,7 @@ use mqtt::packet::{Connect, Packet};
 use mqtt::property::{Properties, PropertyId, PropertyWriter, Value};
 use mqtt::{QoS, Version};
 use sim::{Client, Event, Fault, Message, Options, Wire};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -25,6 +26,12 @@ pub(crate) fn durable(options: Options) -> Options {
         PropertyWriter::new(&mut options.properties)
             .push(PropertyId::SessionExpiryInterval, Value::Four(3_600));
     }
+    options
+}
+
+/// With this property in the CONNECT (5.0).
+pub(crate) fn saying(mut options: Options, id: PropertyId, value: Value<'_>) -> Options {
+    PropertyWriter::new(&mut options.properties).push(id, value);
     options
 }
 
@@ -104,7 +111,7 @@ pub(crate) async fn until_closed(client: &mut Client) -> Vec<String> {
 }
 
 /// The same for a bare connection.
-pub(crate) async fn wire_until_closed(wire: &mut Wire<TcpStream>) -> Vec<String> {
+pub(crate) async fn wire_until_closed<S: AsyncRead + AsyncWrite>(wire: &mut Wire<S>) -> Vec<String> {
     let mut heard = Vec::new();
     loop {
         match timeout(PATIENCE, wire.next_packet()).await {

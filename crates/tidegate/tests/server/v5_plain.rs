@@ -8,18 +8,12 @@ use sim::{Acknowledge, Client, Event, Fault, Options};
 
 use crate::house::{House, KEY, TOKEN};
 use crate::steps::{
-    Q0, Q1, Q2, connect_bytes, message, so_far, text, texts, until_closed, wire_next, wire_until_closed,
-    with_will,
+    Q0, Q1, Q2, connect_bytes, message, saying, so_far, text, texts, until_closed, wire_next,
+    wire_until_closed, with_will,
 };
 
 fn plain(client_id: &str) -> Options {
     Options::new(client_id).login(KEY, TOKEN).version(Version::V5)
-}
-
-/// With this property in the CONNECT.
-fn saying(mut options: Options, id: PropertyId, value: Value<'_>) -> Options {
-    PropertyWriter::new(&mut options.properties).push(id, value);
-    options
 }
 
 /// A message with properties and without a packet id.
@@ -342,10 +336,10 @@ async fn v5_an_empty_client_id_is_answered_with_an_assigned_one() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_told_why_to_who_wants_to_know() {
+async fn what_is_refused_is_told_why_to_who_asks_for_it() {
     let house = House::open().await;
-    let silent = saying(plain("silent"), PropertyId::RequestProblemInformation, Value::Byte(0));
-    for (options, tells) in [(plain("curious"), true), (silent, false)] {
+    let asking = |said| saying(plain("asking"), PropertyId::RequestProblemInformation, Value::Byte(said));
+    for (options, tells) in [(asking(1), true), (asking(0), false), (plain("saying nothing"), false)] {
         let mut client = house.client(options).await;
         let publish = Publish {
             dup: false,

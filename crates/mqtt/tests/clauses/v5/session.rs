@@ -37,18 +37,21 @@ pub(crate) const ROWS: &[Row] = &[
         );
     }),
     dialogue("MQTT-3.1.2-29", || {
-        play(
-            "MQTT-3.1.2-29",
-            "open 5 terse
-             > publish q1 #1
-             = publish q1 #1
-             + refused q1 #1 x87 because=why
-             < puback #1 x87
-             + granted #2 x87 because=why
-             < suback #2 x87
-             + removed #3 x00 because=why
-             < unsuback #3 x00",
-        );
+        // What this server sends to nobody but those who ask for it, it does not send to those who do not want it.
+        for (said, told) in [("problems=0", ""), ("", ""), ("problems=1", " because=why")] {
+            let script = format!(
+                "open 5 {said}
+                 > publish q1 #1
+                 = publish q1 #1
+                 + refused q1 #1 x87 because=why
+                 < puback #1 x87{told}
+                 + granted #2 x87 because=why
+                 < suback #2 x87{told}
+                 + removed #3 x00 because=why
+                 < unsuback #3 x00{told}"
+            );
+            play("MQTT-3.1.2-29", &script);
+        }
     }),
     dialogue("MQTT-3.2.2-22", keep_alive),
     dialogue("MQTT-3.3.1-1", resumed_session),
@@ -346,7 +349,7 @@ fn explanations_keep_to_the_maximum_packet_size(qos: &str, ack: &str) {
         play(
             ack,
             &format!(
-                "open 5 takes-bytes={takes}
+                "open 5 problems=1 takes-bytes={takes}
                  > publish {qos} #1
                  = publish {qos} #1
                  + refused {qos} #1 x87 because=x
@@ -376,7 +379,7 @@ fn explained_answers_to_filters() {
         play(
             takes,
             &format!(
-                "open 5 takes-bytes={takes}
+                "open 5 problems=1 takes-bytes={takes}
                  + granted #5 x87 x01 because=x
                  < suback #5 x87 x01{because}
                  + removed #6 x11 x00 because=x

@@ -105,6 +105,24 @@ async fn text_is_not_taken() {
 }
 
 #[tokio::test]
+async fn who_sends_a_packet_that_is_too_large_reads_so() {
+    let house = House::open().await;
+    let mut socket = socket(&house).await;
+    let login = connect_bytes(&House::device("g:abc123:gw:g1").version(Version::V5));
+    socket.send(Message::binary(login)).await.unwrap();
+    let connack = bytes(&mut socket, 5).await;
+    assert_eq!((connack[0], connack[3]), (0x20, 0));
+    // A PUBLISH of four megabytes, in more frames than the kernel takes while nobody reads.
+    socket.send(Message::binary(&b"\x30\xff\xff\xff\x01"[..])).await.unwrap();
+    for _ in 0..60 {
+        socket.send(Message::binary(vec![b'x'; 65_536])).await.unwrap();
+    }
+    assert_eq!(bytes(&mut socket, 3).await[..3], [0xe0, 1, 0x95]);
+    assert!(matches!(next(&mut socket).await, Message::Close(_)));
+    house.close().await;
+}
+
+#[tokio::test]
 async fn large_messages_cross_in_both_directions() {
     let house = House::open().await;
     let large = vec![b'x'; 100_000];

@@ -1,0 +1,106 @@
+//! The end of a connection that the server closes: whoever is told why can read it, and nobody is waited for long.
+
+use mqtt::packet::{Packet, Publish};
+use mqtt::property::Properties;
+use mqtt::{QoS, Version};
+use sim::{Client, Options};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::house::{House, KEY, PATIENCE, TOKEN};
+use crate::ports::doors::{Duplex, over_tls};
+use crate::steps::{connect_bytes, wire_next, wire_until_closed};
+
+/// More than the kernel takes for a server that does not read, and less than the server reads of who is told goodbye.
+const FAR_TOO_MUCH_BYTES: usize = 4_000_000;
+/// What nobody can send to a server that has stopped reading after 4 MiB: the rest fills the kernel's buffers.
+const ENDLESS_BYTES: usize = 256 * 1024 * 1024;
+
+fn options(version: Version) -> Options {
+    Options::new("client").version(version).login(KEY, TOKEN)
+}
+
+fn refused(version: Version) -> Vec<u8> {
+    connect_bytes(&options(version).login(KEY, "wrong"))
+}
+
+fn pings(bytes: usize) -> Vec<u8> {
+    b"\xc0\0".repeat(bytes / 2)
+}
+
+#[tokio::test]
+async fn who_sends_a_packet_that_is_too_large_reads_so() {
+    let house = House::open().await;
+    let tcp = async || TcpStream::connect(house.mqtt()).await.unwrap();
+    let ways: [Box<dyn Duplex>; 2] =
+        [Box::new(tcp().await), Box::new(over_tls(&house, tcp().await).await.unwrap())];
+    for stream in ways {
+        let mut wire = sim::Wire::new(stream, Version::V5);
+        wire.push_bytes(&connect_bytes(&options(Version::V5)));
+        wire.push(&Packet::Publish(Publish {
+            dup: false,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            topic: "t",
+            packet_id: 0,
+            properties: Properties::EMPTY,
+            payload: &vec![b'.'; FAR_TOO_MUCH_BYTES],
+        }));
+        wire.flush().await.unwrap();
+        let heard = wire_until_closed(&mut wire).await;
+        assert!(
+            heard.len() == 2 && heard[1].contains("Disconnect") && heard[1].contains("0x95"),
+            "{heard:?}"
+        );
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn who_is_refused_reads_why_whatever_comes_behind_its_connect() {
+    let house = House::open().await;
+    for (version, code) in [(Version::V311, 4), (Version::V5, 0x86)] {
+        let mut wire = house.wire(version).await;
+        wire.push_bytes(&refused(version));
+        wire.push_bytes(&pings(FAR_TOO_MUCH_BYTES));
+        wire.flush().await.unwrap();
+        let told = wire_next(&mut wire, |it| if let Packet::ConnAck(it) = it { it.code } else { 0 });
+        assert_eq!(told.await, code);
+        assert_eq!(wire_until_closed(&mut wire).await, [""; 0]);
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn who_never_stops_sending_is_cut_off() {
+    let house = House::open().await;
+    let mut stream = TcpStream::connect(house.mqtt()).await.unwrap();
+    stream.write_all(&refused(Version::V5)).await.unwrap();
+    let (piece, mut sent_bytes) = (pings(FAR_TOO_MUCH_BYTES), 0);
+    while sent_bytes < ENDLESS_BYTES && timeout(PATIENCE, stream.write_all(&piece)).await.unwrap().is_ok() {
+        sent_bytes += piece.len();
+    }
+    assert!(sent_bytes < ENDLESS_BYTES);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn who_never_closes_is_not_waited_for() {
+    let house = House::open_with("[limits]\nconnection_count_max = 1\n").await;
+    let mut silent = TcpStream::connect(house.mqtt()).await.unwrap();
+    silent.write_all(&refused(Version::V5)).await.unwrap();
+    let mut answer = Vec::new();
+    timeout(PATIENCE, silent.read_to_end(&mut answer)).await.unwrap().unwrap();
+    assert_eq!(answer.first(), Some(&0x20));
+    // Its place is free in the end.
+    let next = async {
+        while Client::connect(house.mqtt(), options(Version::V5)).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, next).await.expect("the place is given up");
+    // And one that is being waited for does not keep the server.
+    drop(silent);
+    house.close().await;
+}
