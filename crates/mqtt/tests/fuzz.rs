@@ -48,6 +48,16 @@ fn subscriptions_are_found() {
 }
 
 #[test]
+fn another_codec_agrees() {
+    run("codecs", MUTATION_COUNT);
+}
+
+#[test]
+fn every_known_difference_is_there() {
+    targets::codecs::check_rows();
+}
+
+#[test]
 fn any_bytes_can_be_read() {
     run("decode", MUTATION_COUNT);
 }

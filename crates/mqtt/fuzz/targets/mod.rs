@@ -4,6 +4,7 @@
 //! from the seeds, with every test run (`tests/fuzz.rs`), and for as long as one likes under libFuzzer
 //! (`cargo xtask fuzz`, `fuzz/main.rs`). No target reads anything but its bytes, so that every finding repeats.
 
+pub(crate) mod codecs;
 mod decode;
 mod peer;
 mod router;
@@ -24,6 +25,7 @@ pub(crate) struct Target {
 
 /// All of them.
 pub(crate) const TARGETS: &[Target] = &[
+    Target { name: "codecs", run: codecs::run, seeds: seeds::packets },
     Target { name: "decode", run: decode::run, seeds: seeds::packets },
     Target { name: "peer", run: peer::run, seeds: peer::seeds },
     Target { name: "router", run: router::run, seeds: router::seeds },

@@ -420,11 +420,11 @@ impl World {
     fn carry_out_send(&mut self, packet: &Packet<'_>) -> Did {
         let mut bytes = Vec::new();
         codec::encode(packet, self.opening.version, &mut bytes);
-        assert_eq!(
-            codec::decode(&bytes, self.opening.version).as_ref(),
-            Ok(packet),
-            "what is sent can be read"
-        );
+        let mut heard = *packet;
+        if let (Packet::UnsubAck(it), true) = (&mut heard, self.opening.version != Version::V5) {
+            it.codes = &[]; // They came with 5.0.
+        }
+        assert_eq!(codec::decode(&bytes, self.opening.version), Ok(heard), "what is sent can be read");
         let bytes_max =
             if self.opening.version == Version::V5 { self.opening.terms.packet_bytes_max } else { u32::MAX };
         assert!(bytes.len() <= bytes_max as usize, "{packet:?} is larger than the client takes");
@@ -512,5 +512,8 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         vec![2, 0x0F, 0x0F, 8, 0x1B, 12, 5, 3, 7, 0x0B, 12, 4, 0xEE],
         packet(&[0x82, 7, 0, 1, 0, 0, 1, b'a', 1]),
         packet(&[0xA2, 6, 0, 1, 0, 0, 1, b'a']),
+        // Before 5.0.
+        vec![1, 0x0F, 0, 0, 8, 7, 0xA2, 5, 0, 1, 0, 1, b'a', 9],
+        vec![1, 0x0F, 0, 0, 8, 8, 0x82, 6, 0, 1, 0, 1, b'a', 1, 9],
     ]
 }
