@@ -4,6 +4,7 @@
 //! are its parts, for a quicker look, and the long versions of some tests. Nothing here is part of the product.
 
 mod chores;
+mod fuzz;
 mod sdk;
 mod steps;
 mod tidy;
@@ -23,6 +24,7 @@ use clap::{Parser, Subcommand};
         cargo xtask tidy               the house rules only (seconds)\n  \
         cargo xtask sdk gateway        the vendors' SDK tests whose name contains `gateway`\n  \
         cargo xtask clauses            MQTT clauses that no test covers yet\n  \
+        cargo xtask fuzz decode        any bytes to the MQTT decoder, for ten minutes\n  \
         cargo xtask crash --seeds 1000 the store under a thousand crashes\n  \
         cargo xtask kill --rounds 20   the server killed twenty times under load"
 )]
@@ -43,6 +45,14 @@ enum Chore {
     Tidy,
     /// Prints the normative MQTT clauses that no row of the clause table covers.
     Clauses,
+    /// The fuzz targets of the MQTT crate, guided by coverage.
+    Fuzz {
+        /// Only this one.
+        target: Option<String>,
+        /// For how long, each.
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+        minutes: u32,
+    },
     /// The store's crash test with many seeds, in the release profile.
     Crash {
         /// How many seeds; each is one crash at another point.
@@ -90,6 +100,7 @@ fn run(cli: &Cli) -> Result<bool> {
         Chore::Test { here } => chores::test(&root, sdk::Network::from_flag(*here)),
         Chore::Tidy => Ok(tidy::run(&root)? == 0),
         Chore::Clauses => chores::clauses(&root),
+        Chore::Fuzz { target, minutes } => fuzz::run(&root, target.as_deref(), *minutes),
         Chore::Crash { seeds } => chores::crash(&root, *seeds),
         Chore::Kill { rounds } => chores::kill(&root, *rounds),
         Chore::Sdk { filter, here } => chores::sdk(&root, sdk::Network::from_flag(*here), filter.as_deref()),
