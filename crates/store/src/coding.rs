@@ -28,6 +28,20 @@ pub(crate) trait Put {
         self.put_u64(it.to_bits());
     }
 
+    /// Appends a number in as few bytes as it needs, seven bits in each, the lowest first.
+    fn put_varint(&mut self, mut it: u64) {
+        while it >= 0x80 {
+            self.put_u8(it as u8 | 0x80);
+            it >>= 7;
+        }
+        self.put_u8(it as u8);
+    }
+
+    /// Appends a signed number in the same way; small ones are short on either side of 0.
+    fn put_signed(&mut self, it: i64) {
+        self.put_varint(((it << 1) ^ (it >> 63)) as u64);
+    }
+
     /// Appends the length (four bytes), then the bytes.
     fn put_sized(&mut self, bytes: &[u8]) {
         self.put_u32(bytes.len() as u32);
@@ -112,6 +126,28 @@ impl<'a> Take<'a> {
     /// A float from its bits.
     pub(crate) fn f64(&mut self) -> Option<f64> {
         self.u64().map(f64::from_bits)
+    }
+
+    /// What [`Put::put_varint`] wrote.
+    pub(crate) fn varint(&mut self) -> Option<u64> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.u8()?;
+            let part = u64::from(byte & 0x7F);
+            if shift == 63 && part > 1 {
+                return None;
+            }
+            number |= part << shift;
+            if byte < 0x80 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    /// What [`Put::put_signed`] wrote.
+    pub(crate) fn signed(&mut self) -> Option<i64> {
+        self.varint().map(|it| (it >> 1) as i64 ^ -((it & 1) as i64))
     }
 
     /// One byte, 0 or 1.

@@ -46,6 +46,8 @@ pub(crate) struct Counter {
     changes: AtomicU64,
     dropped: AtomicU64,
     oversized: AtomicU64,
+    points_refused: AtomicU64,
+    points_late: AtomicU64,
 }
 
 /// How storing ended.
@@ -116,6 +118,8 @@ impl Counter {
             changes: self.changes.load(Ordering::Relaxed),
             dropped: self.dropped.load(Ordering::Relaxed),
             oversized: self.oversized.load(Ordering::Relaxed),
+            points_refused: self.points_refused.load(Ordering::Relaxed),
+            points_late: self.points_late.load(Ordering::Relaxed),
             waiting_bytes: self.waiting_bytes.load(Ordering::Relaxed),
         }
     }
@@ -202,6 +206,7 @@ impl<D: Disk> Committer<D> {
     /// Stores one group and tells everybody.
     fn group(&mut self) -> Result<(), String> {
         let (mut changes_count, mut size_bytes) = (0, 0);
+        self.plan.begin();
         while self.plan.size_bytes() < GROUP_BYTES_MAX {
             let Some(handed) = self.taken.pop_front() else { break };
             self.ticket += 1;
@@ -222,12 +227,15 @@ impl<D: Disk> Committer<D> {
         self.counter.changes.fetch_add(changes_count, Ordering::Relaxed);
         self.counter.dropped.fetch_add(self.plan.dropped_count, Ordering::Relaxed);
         self.counter.oversized.fetch_add(self.plan.oversized_count, Ordering::Relaxed);
+        self.counter.points_refused.fetch_add(self.plan.telemetry.refused_count, Ordering::Relaxed);
+        self.counter.points_late.fetch_add(self.plan.telemetry.late_count, Ordering::Relaxed);
         self.counter.waiting_bytes.fetch_sub(size_bytes, Ordering::Relaxed);
         self.publish();
         Ok(())
     }
 
     fn publish(&mut self) {
+        self.plan.telemetry.publish();
         // Inboxes first: whoever hears that its message is stored may rely on the receivers having it.
         for told in self.plan.told.drain(..) {
             match told {

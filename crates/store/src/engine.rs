@@ -15,18 +15,20 @@ use parking_lot::Mutex;
 use crate::coding::Take;
 use crate::committer::{Committer, Counter};
 use crate::disk::Disk;
-use crate::history;
-use crate::limits::QueueBounds;
+use crate::limits::{Bounds, QueueBounds};
 use crate::plan::{Plan, Purges};
 use crate::queues::{Queue, Queues};
 use crate::rows::Rows;
 use crate::schema::{self, Keys, Table, registry, sessions};
+use crate::telemetry::history::History;
+use crate::telemetry::{Open, Telemetry};
 use crate::values::{self, Marks};
 use crate::{Changes, SessionState, Stats, Store, StoreFault, Ticket};
 
 /// A running store on a disk.
 pub struct Engine<D> {
     disk: Arc<D>,
+    open: Arc<Mutex<Open>>,
     counter: Arc<Counter>,
     thread: Thread,
 }
@@ -61,12 +63,27 @@ impl<D> Engine<D> {
     }
 }
 
+impl<D> Engine<D> {
+    /// How many series are in memory.
+    #[cfg(test)]
+    pub(crate) fn open_series_count(&self) -> usize {
+        self.open.lock().len()
+    }
+
+    fn history(&self) -> History<'_, D> {
+        History { disk: &*self.disk, open: &self.open }
+    }
+}
+
 /// Reads what the committer has to know and starts it.
-pub(crate) fn start<D: Disk>(disk: D, bounds: QueueBounds) -> Result<Engine<D>, StoreFault> {
-    let queues = find_queues(&disk, bounds)?;
+pub(crate) fn start<D: Disk>(disk: D, bounds: Bounds) -> Result<Engine<D>, StoreFault> {
+    let queues = find_queues(&disk, bounds.queue)?;
     let purges = find_purges(&disk)?;
     let opening = count_opening(&disk)?;
-    let plan = Plan::new(bounds, queues, purges, opening << OPENING_SHIFT);
+    let is_forgotten = |device| purges.contains(device);
+    let telemetry = Telemetry::open(&disk, bounds.points, opening << OPENING_SHIFT, is_forgotten)?;
+    let open = telemetry.shared();
+    let plan = Plan::new(bounds.queue, queues, purges, telemetry);
     let (disk, counter) = (Arc::new(disk), Arc::new(Counter::default()));
     let committer = Committer::new(counter.clone(), disk.clone(), plan);
     let thread = std::thread::Builder::new()
@@ -74,7 +91,7 @@ pub(crate) fn start<D: Disk>(disk: D, bounds: QueueBounds) -> Result<Engine<D>, 
         .spawn(move || committer.run())
         .map_err(|it| StoreFault::Read(format!("cannot start the committer: {it}")))?;
     let thread = Thread { counter: counter.clone(), handle: Mutex::new(Some(thread)) };
-    Ok(Engine { disk, counter, thread })
+    Ok(Engine { disk, open, counter, thread })
 }
 
 /// Reads the rows of a range into a list, at most `count_max` of them. `decode` gives `None` for a damaged row.
@@ -103,7 +120,7 @@ fn is_purged(disk: &impl Disk, org: OrgId, device: DeviceId) -> Result<bool, Sto
     schema::registry_key(&mut key, org, registry::PURGE, &device.0.to_be_bytes());
     Ok(disk.get(Table::Registry, &key)?.is_some())
 }
-/// A reading's seq is the count of openings, then 40 bits that count the readings since.
+/// The number of a row of the tail is the count of openings, then 40 bits that count the rows since.
 const OPENING_SHIFT: u32 = 40;
 
 /// Bytes of the keys before the part that tells rows of an organisation, a device or a session apart.
@@ -395,7 +412,7 @@ impl<D: Disk> Store for Engine<D> {
         if range.is_empty() || is_purged(&*self.disk, series.org, series.device)? {
             return Ok(None);
         }
-        history::points(&*self.disk, series, range, order, each)
+        self.history().points(series, range, order, each)
     }
 
     fn aggregates(
@@ -408,7 +425,7 @@ impl<D: Disk> Store for Engine<D> {
         if range.is_empty() || is_purged(&*self.disk, series.org, series.device)? {
             return Ok(None);
         }
-        history::aggregates(&*self.disk, series, range, interval_ms, each)
+        self.history().aggregates(series, range, interval_ms, each)
     }
 
     fn latest(
@@ -420,14 +437,14 @@ impl<D: Disk> Store for Engine<D> {
     ) -> Result<(), StoreFault> {
         match is_purged(&*self.disk, org, device)? {
             true => Ok(()),
-            false => history::latest(&*self.disk, org, device, keys, each),
+            false => self.history().latest(org, device, keys, each),
         }
     }
 
     fn point_keys(&self, org: OrgId, device: DeviceId) -> Result<Vec<String>, StoreFault> {
         match is_purged(&*self.disk, org, device)? {
             true => Ok(Vec::new()),
-            false => history::keys(&*self.disk, org, device),
+            false => self.history().keys(org, device),
         }
     }
 }

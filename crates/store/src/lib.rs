@@ -16,13 +16,13 @@ mod crash;
 mod disk;
 pub mod embedded;
 mod engine;
-mod history;
 pub mod limits;
 pub mod memory;
 mod plan;
 mod queues;
 mod rows;
 pub mod schema;
+mod telemetry;
 mod values;
 
 use std::ops::{ControlFlow, Range};
@@ -317,6 +317,11 @@ pub struct Stats {
     pub dropped: u64,
     /// Changes left out because a text in their key is longer than [`limits::KEY_TEXT_BYTES_MAX`].
     pub oversized: u64,
+    /// Points left out because their key is longer than [`limits::POINT_KEY_BYTES_MAX`], or their device has
+    /// [`limits::POINT_KEYS_PER_DEVICE_COUNT_MAX`] other keys.
+    pub points_refused: u64,
+    /// Points that came when newer ones of their series were in a block already: each costs a row of its own.
+    pub points_late: u64,
     /// Bytes handed in and not yet stored.
     pub waiting_bytes: u64,
 }

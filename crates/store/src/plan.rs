@@ -15,12 +15,11 @@ use std::sync::Arc;
 use domain::{DeviceId, Event, Message, Millis, OrgId, Points, Queued, SessionId};
 
 use crate::disk::Disk;
-use crate::limits::{
-    GROUP_BYTES_MAX, KEY_TEXT_BYTES_MAX, POINT_DELAY_MS_MAX, PURGE_ROWS_PER_GROUP_MAX, QueueBounds,
-};
+use crate::limits::{GROUP_BYTES_MAX, KEY_TEXT_BYTES_MAX, PURGE_ROWS_PER_GROUP_MAX, QueueBounds};
 use crate::queues::{Key, Queues};
 use crate::rows::Rows;
 use crate::schema::{self, Keys, Table};
+use crate::telemetry::{Clock, Telemetry};
 use crate::values::{self, Delivery};
 use crate::{Change, Inbox, StoreFault};
 
@@ -30,18 +29,14 @@ pub(crate) enum Told {
     Dropped(Arc<dyn Inbox>, u64),
 }
 
-/// Times of events that are remembered; those that have passed are forgotten then.
-const EVENT_TIMES_COUNT_MAX: usize = 100_000;
-
 /// Turns changes into rows, group by group.
 pub(crate) struct Plan {
     bounds: QueueBounds,
     queues: Queues,
     purges: Purges,
     last_events: LastEvents,
-    reading_seq: u64,
-    /// The time of the last event of each device and name, where it may not have passed yet.
-    times: HashMap<(OrgId, DeviceId, Arc<str>), Millis>,
+    /// The group's points, and those that are not in blocks yet.
+    pub(crate) telemetry: Telemetry,
     /// The group's rows.
     pub(crate) rows: Rows,
     /// Who is told what when the group is stored, in order.
@@ -69,18 +64,22 @@ impl Purges {
             self.fresh_count += 1;
         }
     }
+
+    /// Whether the device is among them.
+    pub(crate) fn contains(&self, device: (OrgId, DeviceId)) -> bool {
+        !self.devices.is_empty() && self.devices.contains(&device)
+    }
 }
 
 impl Plan {
-    /// Goes on from what opening found. `reading_seq` must be larger than every one stored.
-    pub(crate) fn new(bounds: QueueBounds, queues: Queues, purges: Purges, reading_seq: u64) -> Plan {
+    /// Goes on from what opening found.
+    pub(crate) fn new(bounds: QueueBounds, queues: Queues, purges: Purges, telemetry: Telemetry) -> Plan {
         Plan {
             bounds,
             queues,
             purges,
             last_events: LastEvents::default(),
-            reading_seq,
-            times: HashMap::new(),
+            telemetry,
             rows: Rows::default(),
             told: Vec::new(),
             dropped_count: 0,
@@ -88,7 +87,12 @@ impl Plan {
         }
     }
 
-    /// Forgets the group that was stored.
+    /// Begins a group.
+    pub(crate) fn begin(&mut self) {
+        self.telemetry.begin(&mut self.rows);
+    }
+
+    /// Forgets the group that was stored, and whose points can be seen.
     pub(crate) fn clear(&mut self) {
         self.rows.clear(GROUP_BYTES_MAX);
         self.told.clear();
@@ -103,7 +107,7 @@ impl Plan {
 
     /// Bytes of the group's rows, about.
     pub(crate) fn size_bytes(&self) -> usize {
-        self.rows.size_bytes() + self.last_events.size_bytes
+        self.rows.size_bytes() + self.last_events.size_bytes + self.telemetry.size_bytes()
     }
 
     /// Adds a change to the group.
@@ -113,8 +117,10 @@ impl Plan {
             return Ok(());
         }
         match change {
-            Change::Event(event) => self.event(event),
-            Change::Points { org, device, at_ms, points } => self.points(org, device, at_ms, &points),
+            Change::Event(event) => self.event(event, disk)?,
+            Change::Points { org, device, at_ms, points } => {
+                self.points((org, device), at_ms, Clock::Sender, &points, disk)?;
+            }
             Change::Enqueue {
                 org,
                 session,
@@ -159,6 +165,7 @@ impl Plan {
 
     /// Completes the group's rows.
     pub(crate) fn finish(&mut self, disk: &impl Disk) -> Result<(), StoreFault> {
+        self.telemetry.finish(&mut self.rows);
         for event in self.last_events.drain() {
             self.rows.put(
                 Table::Last,
@@ -176,39 +183,27 @@ impl Plan {
         self.purge(disk)
     }
 
-    fn event(&mut self, event: Event) {
-        if !self.purges.devices.is_empty() && self.purges.devices.contains(&(event.org, event.device)) {
-            return;
+    fn event(&mut self, event: Event, disk: &impl Disk) -> Result<(), StoreFault> {
+        if self.purges.contains((event.org, event.device)) {
+            return Ok(());
         }
-        if !event.points.is_empty() {
-            let at_ms = self.free_ms(&event);
-            self.points(event.org, event.device, at_ms, &event.points);
-        }
+        self.points((event.org, event.device), event.at_ms, Clock::Ours, &event.points, disk)?;
         self.last_events.replace(event);
+        Ok(())
     }
 
-    /// The time of an event's points: after that of the last event of its device and name.
-    fn free_ms(&mut self, event: &Event) -> Millis {
-        if self.times.len() >= EVENT_TIMES_COUNT_MAX {
-            self.times.retain(|_, it| *it >= event.at_ms);
+    fn points(
+        &mut self,
+        device: (OrgId, DeviceId),
+        at_ms: Millis,
+        clock: Clock,
+        points: &Points,
+        disk: &impl Disk,
+    ) -> Result<(), StoreFault> {
+        if points.is_empty() || self.purges.contains(device) {
+            return Ok(());
         }
-        let last = self.times.entry((event.org, event.device, event.name.clone())).or_insert(0);
-        let is_near = *last >= event.at_ms && *last - event.at_ms < POINT_DELAY_MS_MAX;
-        *last = if is_near { *last + 1 } else { event.at_ms };
-        *last
-    }
-
-    fn points(&mut self, org: OrgId, device: DeviceId, at_ms: Millis, points: &Points) {
-        if points.is_empty() || self.purges.devices.contains(&(org, device)) {
-            return;
-        }
-        self.reading_seq += 1;
-        let seq = self.reading_seq;
-        self.rows.put(
-            Table::Readings,
-            |to| schema::reading_key(to, org, device, at_ms, seq),
-            |to| values::put_points(to, points),
-        );
+        self.telemetry.add(device, at_ms, clock, points, &mut self.rows, disk)
     }
 
     fn enqueue(&mut self, key: Key, delivery: Delivery, message: Arc<Message>, inbox: Arc<dyn Inbox>) {
@@ -276,6 +271,7 @@ impl Plan {
             values::put_nothing,
         );
         self.purges.add(org, device);
+        self.telemetry.drop_device((org, device));
     }
 
     /// Deletes some rows of devices that were forgotten. Not of those forgotten in this very group: some of their
@@ -284,7 +280,7 @@ impl Plan {
         let mut room = PURGE_ROWS_PER_GROUP_MAX;
         while self.purges.waiting.len() > self.purges.fresh_count {
             let Some(&(org, device)) = self.purges.waiting.front() else { break };
-            for table in [Table::Last, Table::Readings] {
+            for table in [Table::Last, Table::Series, Table::Blocks, Table::Late] {
                 let keys = Keys::prefixed(|to| schema::device_key(to, org, device, ""));
                 disk.scan(table, &keys, &mut |key, _| {
                     self.rows.delete_key(table, key);

@@ -3,7 +3,7 @@
 //! A change here is a change of [`FORMAT`]. Rows are sorted by key. Numbers are big-endian. `org` is the organisation
 //! id, six ASCII bytes, and stands first in every key that belongs to one; `device` and `session` are their 8-byte
 //! ids. A text ends a key, so it needs no terminator. Each value starts with a version byte; the layouts of the
-//! values are in `values.rs`, next to the code that writes and reads them.
+//! values are in `values.rs` and `telemetry`, next to the code that writes and reads them.
 //!
 //! | table | key | value |
 //! |---|---|---|
@@ -12,7 +12,7 @@
 //! | | org, `02`, name | device type |
 //! | | org, `03`, device | device |
 //! | | org, `04`, key | API key |
-//! | | org, `05`, device | nothing: the device is forgotten, its readings are being deleted |
+//! | | org, `05`, device | nothing: the device is forgotten, its history is being deleted |
 //! | sessions | org, session, `01` | record |
 //! | | org, session, `02` | marks: the place up to which was sent, the last given, the first that may be taken |
 //! | | org, session, `03`, filter | subscription |
@@ -20,10 +20,17 @@
 //! | queue | org, session, place (8) | message, or what is left of it after PUBREC |
 //! | retained | org, length of space (1), space, topic | message |
 //! | last | org, device, event name | last event |
-//! | readings | org, device, `at_ms` (8), seq (8) | points, as `domain::Points::as_bytes` gives them |
+//! | series | org, device, key of points | number, and the time of the last point that is in a block |
+//! | blocks | org, device, number of the series (2), time of the first point (8) | block |
+//! | late | org, device, number of the series (2), time (8) | value: one that came after its time was in a block |
+//! | tail | row (8) | readings as they came, some of them not in blocks yet |
 //!
 //! Settings whose name starts with `store.` are the store's own: `store.openings` counts how often the data were
-//! opened. It is the upper part of every reading's seq, which thereby grows across restarts without a stored counter.
+//! opened. It is the upper part (24 bits) of the number of each row of the tail; the lower part (40 bits) counts those
+//! rows since. So a number is never used again.
+//!
+//! What telemetry is made of is told in `telemetry`; blocks and rows of the tail have their layouts at the top of
+//! `telemetry/block.rs` and `telemetry/tail.rs`.
 
 use std::ops::Bound;
 
@@ -32,7 +39,7 @@ use domain::{DeviceId, Order, OrgId, SessionId};
 use crate::coding::Put;
 
 /// The number of this layout.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// The first byte of every value, but for those whose layout has changed since; `values.rs` names them.
 pub(crate) const VERSION: u8 = 1;
 /// The setting that counts openings.
@@ -53,20 +60,29 @@ pub(crate) enum Table {
     Retained,
     /// Last events.
     Last,
-    /// Readings.
-    Readings,
+    /// Which series there are.
+    Series,
+    /// Points, in blocks.
+    Blocks,
+    /// Points that came after their time was in a block.
+    Late,
+    /// Points that are not in blocks yet.
+    Tail,
 }
 
 impl Table {
     /// All of them, in the order of their numbers.
-    pub(crate) const ALL: [Table; 7] = [
+    pub(crate) const ALL: [Table; 10] = [
         Table::Settings,
         Table::Registry,
         Table::Sessions,
         Table::Queue,
         Table::Retained,
         Table::Last,
-        Table::Readings,
+        Table::Series,
+        Table::Blocks,
+        Table::Late,
+        Table::Tail,
     ];
 
     /// Its name, in files and messages.
@@ -78,7 +94,10 @@ impl Table {
             Table::Queue => "queue",
             Table::Retained => "retained",
             Table::Last => "last",
-            Table::Readings => "readings",
+            Table::Series => "series",
+            Table::Blocks => "blocks",
+            Table::Late => "late",
+            Table::Tail => "tail",
         }
     }
 
@@ -139,19 +158,29 @@ pub(crate) fn retained_key(to: &mut Vec<u8>, org: OrgId, space: &str, topic: &st
     to.put(topic.as_bytes());
 }
 
-/// Appends the key of a last event; with an empty name, what all keys of the device start with.
+/// Appends the key of a last event, or of a series; with an empty name, what all keys of the device start with.
 pub(crate) fn device_key(to: &mut Vec<u8>, org: OrgId, device: DeviceId, name: &str) {
     to.put(org.as_bytes());
     to.put_u64(device.0);
     to.put(name.as_bytes());
 }
 
-/// Appends the key of a reading.
-pub(crate) fn reading_key(to: &mut Vec<u8>, org: OrgId, device: DeviceId, at_ms: u64, seq: u64) {
+/// Appends the key of a block or of a late point of a series.
+pub(crate) fn point_key(to: &mut Vec<u8>, (org, device, number): (OrgId, DeviceId, u16), at_ms: u64) {
+    series_prefix(to, (org, device, number));
+    to.put_u64(at_ms);
+}
+
+/// Appends what the keys of a series' blocks and late points start with.
+pub(crate) fn series_prefix(to: &mut Vec<u8>, (org, device, number): (OrgId, DeviceId, u16)) {
     to.put(org.as_bytes());
     to.put_u64(device.0);
-    to.put_u64(at_ms);
-    to.put_u64(seq);
+    to.put(&number.to_be_bytes());
+}
+
+/// Appends the key of a row of the tail.
+pub(crate) fn tail_key(to: &mut Vec<u8>, row: u64) {
+    to.put_u64(row);
 }
 
 /// A range of keys, and the order in which it is read.

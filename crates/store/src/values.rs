@@ -9,7 +9,7 @@ use std::sync::Arc;
 use domain::event::LastEvent;
 use domain::{
     ApiKey, Class, Device, DeviceId, DeviceInfo, DeviceType, Event, Location, Message, Millis, Org, OrgId,
-    Points, QoS, Queued, Registrar, Retained, Rights, Secret, SessionId, SessionRecord, Subscription,
+    QoS, Queued, Registrar, Retained, Rights, Secret, SessionId, SessionRecord, Subscription,
 };
 
 use crate::coding::{Put, Take};
@@ -442,15 +442,6 @@ pub(crate) fn take_last_event(name: &str, value: &[u8]) -> Option<LastEvent> {
     })
 }
 
-pub(crate) fn put_points(to: &mut Vec<u8>, it: &Points) {
-    to.put_u8(VERSION);
-    to.put(it.as_bytes());
-}
-
-pub(crate) fn take_points(value: &[u8]) -> Option<Points> {
-    Points::from_bytes(open(value)?.rest())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -514,7 +505,6 @@ mod tests {
                 true,
             ),
             (made(put_released), |it| take_queued(1, it).is_some(), true),
-            (made(|to| put_points(to, &event.points)), |it| take_points(it).is_some(), false),
             (made(|to| put_queued(to, &delivery, &message)), |it| take_queued(1, it).is_some(), false),
             (made(|to| put_retained(to, &retained)), |it| take_retained("t", it).is_some(), false),
             (made(|to| put_last_event(to, &event)), |it| take_last_event("e", it).is_some(), false),

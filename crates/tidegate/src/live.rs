@@ -55,6 +55,8 @@ impl web::Live for LiveHub {
                 "commits": store.commits,
                 "changes": store.changes,
                 "queue_dropped": store.dropped,
+                "points_late": store.points_late,
+                "points_refused": store.points_refused,
                 "waiting_bytes": store.waiting_bytes,
             },
             "registrations": registrations,

@@ -2,11 +2,15 @@
 
 use std::ops::{ControlFlow, Range};
 
+use domain::history::interval_of;
 use domain::{DeviceId, Event, Millis, Order, OrgId, Points, Series, Summary, Value};
 
 use super::samples::*;
 use super::{Opener, put};
-use crate::limits::{INTERVALS_PER_CALL_COUNT_MAX, POINT_DELAY_MS_MAX, POINTS_PER_CALL_COUNT_MAX};
+use crate::limits::{
+    INTERVALS_PER_CALL_COUNT_MAX, POINT_DELAY_MS_MAX, POINT_KEY_BYTES_MAX, POINT_KEYS_PER_DEVICE_COUNT_MAX,
+    POINTS_PER_CALL_COUNT_MAX,
+};
 use crate::{Change, Store};
 
 fn a() -> OrgId {
@@ -132,6 +136,153 @@ pub(crate) fn no_event_replaces_a_point_of_another(opener: &mut dyn Opener) {
     put(&*store, vec![send(far, &n(6)), send(20, &n(7))]);
     let rest = expected(&[(20, 7), (far, 6)]);
     assert_eq!(page(&*store, "n", 20..u64::MAX, Order::Ascending, 9).0, rest, "nor is it put off for ever");
+}
+
+/// The points of a series as `store` gives them, page by page.
+fn all(
+    store: &dyn Store,
+    key: &str,
+    range: Range<Millis>,
+    order: Order,
+    count_max: usize,
+) -> Vec<(Millis, String)> {
+    let (mut all, mut rest) = (Vec::new(), Some(range));
+    while let Some(range) = rest {
+        let (points, left) = page(store, key, range, order, count_max);
+        all.extend(points);
+        rest = left;
+    }
+    if order == Order::Descending {
+        all.reverse();
+    }
+    all
+}
+
+/// Enough points for many blocks, some of them out of order, some again, some late.
+pub(crate) fn a_long_history_reads_as_it_was_written(opener: &mut dyn Opener) {
+    const COUNT: u64 = 2_000;
+    let mut store = opener.open();
+    let mut model = std::collections::BTreeMap::new();
+    let mut number = 0;
+    for round in 0..5 {
+        for group in 0..20 {
+            let list = (0..COUNT / 100).map(|it| {
+                number += 1;
+                // Mostly in order; every seventh before its time, and every 31st a second time.
+                let in_order = (round * 20 + group) * 20 + it + 100;
+                let at_ms = match number {
+                    n if n % 31 == 0 => in_order / 2,
+                    n if n % 7 == 0 => in_order - 25,
+                    _ => in_order,
+                };
+                model.insert(at_ms * 10, number as i64);
+                let text = if number % 3 == 0 { "odd" } else { "even" };
+                at(at_ms * 10, &[("n", Value::I64(number as i64)), ("text", Value::Text(text))])
+            });
+            put(&*store, list.collect());
+        }
+        if round % 2 == 1 {
+            drop(store);
+            store = opener.open();
+        }
+    }
+    let expected = |range: Range<Millis>| -> Vec<_> {
+        model.range(range).map(|(at_ms, it)| (*at_ms, format!("{:?}", Value::I64(*it)))).collect()
+    };
+    assert!(store.stats().points_late > 0, "some came late");
+    for range in [0..u64::MAX, 0..5_000, 5_001..12_340, 12_340..12_341, 19_990..u64::MAX, 30_000..u64::MAX] {
+        for (order, count_max) in
+            [(Order::Ascending, usize::MAX), (Order::Descending, 77), (Order::Ascending, 121)]
+        {
+            let read = all(&*store, "n", range.clone(), order, count_max);
+            assert_eq!(read, expected(range.clone()), "{range:?} {order:?} by {count_max}");
+        }
+        for interval_ms in [0, 10, 770, 12_345] {
+            let mut sums: Intervals = Vec::new();
+            for (at_ms, it) in model.range(range.clone()) {
+                let interval = interval_of(&range, interval_ms, *at_ms);
+                if sums.last().is_none_or(|(it, _)| *it != interval) {
+                    sums.push((interval, Summary::default()));
+                }
+                sums.last_mut().unwrap().1.add(Value::I64(*it));
+            }
+            let (mut read, mut rest) = (Vec::new(), Some(range.clone()));
+            while let Some(range) = rest {
+                let (some, left) = aggregates(&*store, "n", range, interval_ms, 50);
+                read.extend(some);
+                rest = left;
+            }
+            assert_eq!(read, sums, "{range:?} in intervals of {interval_ms}");
+        }
+    }
+    assert_eq!(all(&*store, "text", 0..u64::MAX, Order::Ascending, 500).len(), model.len());
+    let all = all_points(&*store, a(), 1);
+    assert_eq!(all.len(), 2 * model.len());
+}
+
+pub(crate) fn a_history_can_be_read_while_it_is_written(opener: &mut dyn Opener) {
+    const COUNT: u64 = 3_000;
+    let store = opener.open();
+    let written = std::sync::atomic::AtomicU64::new(0);
+    let (store, written) = (&*store, &written);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for from in (0..COUNT).step_by(25) {
+                put(store, (from..from + 25).map(|it| at(it, &[("n", Value::I64(it as i64))])).collect());
+                written.store(from + 25, std::sync::atomic::Ordering::Release);
+            }
+        });
+        let mut before = 0;
+        while before < COUNT {
+            for order in [Order::Ascending, Order::Descending] {
+                let stored = written.load(std::sync::atomic::Ordering::Acquire);
+                let read = times_of(all(store, "n", 0..u64::MAX, order, usize::MAX));
+                let count = read.len() as u64;
+                assert_eq!(read, (0..count).collect::<Vec<_>>(), "none lost, none twice");
+                assert!(count >= stored.max(before), "{count} of {stored} and {before}");
+                before = count;
+            }
+            let (sums, _) = aggregates(store, "n", 0..u64::MAX, 0, 9);
+            assert!(sums.iter().all(|(_, it)| it.count >= before && it.whole.sum == sum_below(it.count)));
+        }
+    });
+
+    fn times_of(list: Vec<(Millis, String)>) -> Vec<Millis> {
+        list.into_iter().map(|(at_ms, _)| at_ms).collect()
+    }
+
+    fn sum_below(end: u64) -> i128 {
+        i128::from(end) * i128::from(end - 1) / 2
+    }
+}
+
+pub(crate) fn further_keys_are_refused_and_counted(opener: &mut dyn Opener) {
+    let store = opener.open();
+    let (long, too_long) = ("k".repeat(POINT_KEY_BYTES_MAX), "k".repeat(POINT_KEY_BYTES_MAX + 1));
+    put(&*store, vec![at(1, &[(&too_long, Value::I64(1)), (&long, Value::I64(2))])]);
+    assert_eq!(store.point_keys(a(), DeviceId(1)).unwrap(), std::slice::from_ref(&long));
+    assert_eq!(store.stats().points_refused, 1);
+    let names: Vec<_> = (0..2 * POINT_KEYS_PER_DEVICE_COUNT_MAX).map(|it| format!("{it:05}")).collect();
+    for some in names.chunks(200) {
+        let all: Vec<_> = some.iter().map(|it| (it.as_str(), Value::Bool(true))).collect();
+        put(&*store, vec![at(2, &all)]);
+    }
+    let refused = POINT_KEYS_PER_DEVICE_COUNT_MAX as u64 + 2;
+    let check = |store: &dyn Store| {
+        let keys = store.point_keys(a(), DeviceId(1)).unwrap();
+        assert_eq!(keys.len(), POINT_KEYS_PER_DEVICE_COUNT_MAX);
+        assert_eq!((&keys[4_998], &keys[4_999]), (&names[4_998], &long));
+        assert_eq!(page(store, &names[4_998], 0..9, Order::Ascending, 9).0.len(), 1);
+        assert_eq!(page(store, &names[4_999], 0..9, Order::Ascending, 9).0.len(), 0);
+    };
+    check(&*store);
+    assert_eq!(store.stats().points_refused, refused);
+    drop(store);
+    let store = opener.open();
+    put(&*store, vec![at(3, &[("one more", Value::I64(1)), (&long, Value::I64(3))])]);
+    check(&*store);
+    assert_eq!(store.stats().points_refused, 1);
+    assert_eq!(page(&*store, &long, 0..9, Order::Ascending, 9).0.len(), 2, "the others go on");
 }
 
 pub(crate) fn a_range_is_read_in_pages(opener: &mut dyn Opener) {

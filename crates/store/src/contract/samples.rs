@@ -1,8 +1,10 @@
 //! Words to store.
 
-use std::ops::ControlFlow;
+use std::collections::BTreeMap;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
+use domain::history::interval_of;
 use domain::{
     ApiKey, Class, Device, DeviceId, DeviceInfo, DeviceType, Event, Location, Message, Millis, Order, Org,
     OrgId, Points, QoS, Registrar, Retained, Rights, Secret, Series, SessionId, SessionRecord, Subscription,
@@ -147,22 +149,32 @@ pub(crate) fn all_points(store: &dyn Store, org: OrgId, device: u64) -> Vec<Stri
 
 fn sentences(store: &dyn Store, series: Series<'_>, order: Order) -> Vec<String> {
     let (mut list, mut rest) = (Vec::new(), Some(0..Millis::MAX));
-    let mut summary = Summary::default();
+    let mut sums = BTreeMap::<Millis, Summary>::new();
     while let Some(range) = rest {
         let each = &mut |at_ms, value: Value<'_>| {
-            summary.add(value);
+            sums.entry(interval_of(&(0..Millis::MAX), SUM_MS, at_ms).start).or_default().add(value);
             list.push(format!("{} {at_ms} {value:?}", series.key));
             ControlFlow::Continue(())
         };
         rest = store.points(series, range, order, each).unwrap();
     }
-    let each = &mut |_, it: &Summary| {
-        assert_eq!((it.count, it.min(), it.max()), (summary.count, summary.min(), summary.max()));
+    let mut told = BTreeMap::new();
+    let each = &mut |interval: Range<Millis>, it: &Summary| {
+        told.insert(interval.start, *it);
         ControlFlow::Continue(())
     };
-    store.aggregates(series, 0..Millis::MAX, 0, each).unwrap();
+    let mut rest = Some(0..Millis::MAX);
+    while let Some(range) = rest {
+        rest = store.aggregates(series, range, SUM_MS, each).unwrap();
+    }
+    let told = told.into_iter().map(|(start, it)| (start, (it.count, it.min(), it.max(), it.whole.sum)));
+    let sums = sums.into_iter().map(|(start, it)| (start, (it.count, it.min(), it.max(), it.whole.sum)));
+    assert_eq!(told.collect::<Vec<_>>(), sums.collect::<Vec<_>>(), "sums of {}", series.key);
     list
 }
+
+/// The intervals in which [`all_points`] compares sums.
+const SUM_MS: u64 = 12;
 
 /// An event with two points: `n`, that is `at_ms`, and `text`, that is the event's name.
 pub(crate) fn event(org: OrgId, device: u64, name: &str, at_ms: u64) -> Event {

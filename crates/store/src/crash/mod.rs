@@ -17,13 +17,23 @@ mod random;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::limits::QueueBounds;
+use crate::limits::{Bounds, PointBounds, QueueBounds};
 use crate::{Changes, Store, Ticket};
 use model::Model;
 use random::Random;
 
 /// Small enough that a few dozen changes reach them.
-const BOUNDS: QueueBounds = QueueBounds { count_max: 6, bytes_max: 400, span_max: 12 };
+const BOUNDS: Bounds = Bounds {
+    queue: QueueBounds { count_max: 6, bytes_max: 400, span_max: 12 },
+    points: PointBounds {
+        block_count: 4,
+        block_bytes: 100,
+        open_bytes_max: 3_000,
+        tail_bytes_max: 700,
+        tail_row_bytes: 60,
+        keys_max: 1_000,
+    },
+};
 
 /// Runs a test for every seed, on all cores.
 fn each_seed(test: fn(seed: u64)) {

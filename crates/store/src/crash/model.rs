@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-use domain::{DeviceId, Message, OrgId, Points, Queued, Retained, SessionId, SessionRecord};
+use domain::{DeviceId, Event, Message, OrgId, Points, Queued, Retained, SessionId, SessionRecord};
 
 use super::random::{DEVICES_COUNT, SESSIONS, SETTINGS, orgs};
 use crate::contract::samples::{self, SPACE};
-use crate::limits::QueueBounds;
+use crate::limits::{POINT_DELAY_MS_MAX, QueueBounds};
 use crate::{Change, SessionState, Store};
 
 /// What a store holds.
@@ -72,7 +72,8 @@ impl Model {
             Change::Event(it) => {
                 let last = (&*it.format, it.at_ms, it.message.payload());
                 put(word("last", it.org, (it.device, &it.name)), &last);
-                self.keep(it.org, it.device, it.at_ms, &it.points);
+                let at_ms = self.free_ms(it);
+                self.keep(it.org, it.device, at_ms, &it.points);
             }
             Change::Points { org, device, at_ms, points } => self.keep(*org, *device, *at_ms, points),
             Change::PutSession(it) => {
@@ -88,6 +89,17 @@ impl Model {
             Change::DropSession { org, session } => _ = self.sessions.remove(&(*org, *session)),
             _ => self.apply_to_session(change, bounds),
         }
+    }
+
+    /// The time of an event's points: after all that are near in their series.
+    fn free_ms(&self, it: &Event) -> u64 {
+        let Some(points) = self.points.get(&(it.org, it.device)) else { return it.at_ms };
+        let newest = it.points.iter().filter_map(|(key, _)| {
+            let series = points.keys().filter(|(its_key, _)| its_key == key);
+            series.map(|(_, at_ms)| *at_ms).max()
+        });
+        let near = newest.filter(|it_ms| (it.at_ms..it.at_ms + POINT_DELAY_MS_MAX).contains(it_ms));
+        near.map(|it| it + 1).max().unwrap_or(it.at_ms)
     }
 
     fn keep(&mut self, org: OrgId, device: DeviceId, at_ms: u64, points: &Points) {

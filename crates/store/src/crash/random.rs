@@ -9,6 +9,7 @@ use domain::{
 use super::BOUNDS;
 use super::model::Model;
 use crate::contract::samples;
+use crate::limits::POINT_DELAY_MS_MAX;
 use crate::{Change, Inbox};
 
 pub(super) const DEVICES_COUNT: u64 = 4;
@@ -19,20 +20,16 @@ const NUMBER: &str = "number";
 pub(super) const NAMES: [&str; 3] = ["a", "a/b", "ä"];
 
 /// Numbers that look random (SplitMix64).
-pub(super) struct Random {
-    state: u64,
-    /// The time of the last event.
-    now_ms: u64,
-}
+pub(super) struct Random(u64);
 
 impl Random {
     pub(super) fn new(seed: u64) -> Random {
-        Random { state: seed.wrapping_mul(0xA076_1D64_78BD_642F), now_ms: 20 }
+        Random(seed.wrapping_mul(0xA076_1D64_78BD_642F))
     }
 
     pub(super) fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let it = (self.state ^ (self.state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let it = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let it = (it ^ (it >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         it ^ (it >> 31)
     }
@@ -65,11 +62,11 @@ impl Random {
     /// Some changes that make sense, mostly, for this state, which they are applied to.
     pub(super) fn changes(&mut self, state: &mut Model) -> Vec<Change> {
         let number = Change::PutSetting { name: NUMBER, value: self.next().to_be_bytes().to_vec() };
-        state.apply(&number, BOUNDS);
+        state.apply(&number, BOUNDS.queue);
         let mut list = vec![number];
         for _ in 0..1 + self.below(6) {
             let change = self.change(state);
-            state.apply(&change, BOUNDS);
+            state.apply(&change, BOUNDS.queue);
             list.push(change);
         }
         list
@@ -78,7 +75,7 @@ impl Random {
     fn change(&mut self, state: &Model) -> Change {
         let org = self.among(&orgs());
         let device = state.device(org, self.below(DEVICES_COUNT));
-        match self.below(40) {
+        match self.below(48) {
             0 => Change::PutSetting { name: self.among(&SETTINGS[..2]), value: self.bytes(20) },
             1 => Change::PutOrg(domain::Org { device_count_max: self.next(), ..samples::org(org) }),
             2 => {
@@ -98,29 +95,41 @@ impl Random {
             8 => Change::DropKey { org, key: self.among(&NAMES).to_owned() },
             9 => Change::Retain { org, space: samples::SPACE, retained: self.retained() },
             10 => Change::Unretain { org, space: samples::SPACE, topic: self.among(&NAMES).to_owned() },
-            11..16 => Change::Event(self.event(org, device)),
-            16..20 => Change::Points { org, device, at_ms: self.below(20), points: self.points() },
+            11..17 => Change::Event(self.event(org, device)),
+            17..24 => Change::Points { org, device, at_ms: self.time(), points: self.points() },
             _ => self.session_change(org, state),
         }
     }
 
     fn event(&mut self, org: OrgId, device: DeviceId) -> Event {
-        self.now_ms += 1 + self.below(3);
         Event {
             org,
             device,
             name: self.among(&NAMES).into(),
             format: "json".into(),
-            at_ms: self.now_ms,
+            at_ms: self.time(),
             message: self.message(),
             points: self.points(),
         }
     }
 
+    /// Mostly near each other, so that points meet; now and then far away.
+    fn time(&mut self) -> u64 {
+        let far_ms = if self.below(20) == 0 { 2 * POINT_DELAY_MS_MAX } else { 0 };
+        far_ms + self.below(20)
+    }
+
     fn points(&mut self) -> Points {
         let mut points = Points::new();
-        for _ in 0..self.below(3) {
-            points.push(self.among(&NAMES), Value::I64(self.next() as i64));
+        for _ in 0..self.below(4) {
+            let (key, number) = (self.among(&NAMES), self.next());
+            match self.below(8) {
+                0 => points.push(key, Value::F64(number as f64 / 16.0)),
+                1 => points.push(key, Value::Bool(number.is_multiple_of(2))),
+                2 => points.push(key, Value::Text(self.among(&NAMES))),
+                3 => points.push(key, Value::Bytes(&self.bytes(150))),
+                _ => points.push(key, Value::I64((number % 1_000) as i64)),
+            }
         }
         points
     }

@@ -3,12 +3,10 @@
 use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use domain::Order;
-use fjall::compaction::Leveled;
-use fjall::config::{BlockSizePolicy, FilterPolicy};
+use fjall::config::{BlockSizePolicy, CompressionPolicy, FilterPolicy};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use parking_lot::RwLock;
 
@@ -76,20 +74,19 @@ impl FjallDisk {
     }
 }
 
-/// Sorted files of readings that may overlap before they are merged. Merging is what ingest pays for most; reading a
-/// history steps through a few more files for it.
-const READINGS_L0_COUNT: u8 = 8;
-
-/// How a table is kept. Queue and readings are only ever read by range, so filters for single keys would be wasted.
+/// How a table is kept. Filters for single keys would be wasted where rows are only ever read by range.
 fn options(table: Table) -> KeyspaceCreateOptions {
     let options =
         KeyspaceCreateOptions::default().manual_journal_persist(true).max_memtable_size(MEMTABLE_BYTES_MAX);
     match table {
-        Table::Queue => options.filter_policy(FilterPolicy::disabled()),
-        Table::Readings => options
-            .compaction_strategy(Arc::new(Leveled::default().with_l0_threshold(READINGS_L0_COUNT)))
+        Table::Queue | Table::Late => options.filter_policy(FilterPolicy::disabled()),
+        Table::Blocks => options
             .filter_policy(FilterPolicy::disabled())
             .data_block_size_policy(BlockSizePolicy::all(16 * 1024)),
+        Table::Tail => options
+            .filter_policy(FilterPolicy::disabled())
+            .data_block_size_policy(BlockSizePolicy::all(64 * 1024))
+            .data_block_compression_policy(CompressionPolicy::disabled()),
         _ => options,
     }
 }
@@ -121,6 +118,8 @@ impl Disk for FjallDisk {
             let keyspace = &keyspaces[row.table.index()];
             match row.value {
                 Some(value) => batch.insert(keyspace, row.key, value),
+                // Each row of the tail is written once: row and deletion vanish where they meet.
+                None if row.table == Table::Tail => batch.remove_weak(keyspace, row.key),
                 None => batch.remove(keyspace, row.key),
             }
         }

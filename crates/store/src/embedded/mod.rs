@@ -19,7 +19,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::engine::{self, Engine};
-use crate::limits::QueueBounds;
+use crate::limits::Bounds;
 use crate::schema::FORMAT;
 use crate::{Store, StoreFault};
 
@@ -27,10 +27,10 @@ use disk::FjallDisk;
 
 /// Opens the data in a folder, which is made when it is missing.
 pub fn open(path: &Path) -> Result<impl Store + use<>, StoreFault> {
-    start(path, QueueBounds::default())
+    start(path, Bounds::default())
 }
 
-pub(crate) fn start(path: &Path, bounds: QueueBounds) -> Result<Engine<FjallDisk>, StoreFault> {
+pub(crate) fn start(path: &Path, bounds: Bounds) -> Result<Engine<FjallDisk>, StoreFault> {
     let fault = |it: io::Error| cannot_open(path, &it);
     fs::create_dir_all(path).map_err(fault)?;
     let lock = lock(path).map_err(fault)?;

@@ -16,19 +16,19 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use crate::StoreFault;
 use crate::disk::{Disk, Each};
 use crate::engine::{self, Engine};
-use crate::limits::QueueBounds;
+use crate::limits::Bounds;
 use crate::rows::Rows;
 use crate::schema::{Keys, Table};
 
 /// Opens a store that holds nothing.
 pub fn open() -> Result<MemoryStore, StoreFault> {
-    start(Arc::default(), QueueBounds::default())
+    start(Arc::default(), Bounds::default())
 }
 
 /// A store in memory, with the hooks that tests need.
 pub type MemoryStore = Engine<MemoryDisk>;
 
-pub(crate) fn start(platter: Arc<Platter>, bounds: QueueBounds) -> Result<MemoryStore, StoreFault> {
+pub(crate) fn start(platter: Arc<Platter>, bounds: Bounds) -> Result<MemoryStore, StoreFault> {
     engine::start(MemoryDisk::on(platter, bounds), bounds)
 }
 
@@ -123,13 +123,13 @@ impl Platter {
 /// Rows in memory, with the hooks of one opening.
 pub struct MemoryDisk {
     platter: Arc<Platter>,
-    bounds: QueueBounds,
+    bounds: Bounds,
     brake: Arc<Brake>,
 }
 
 impl MemoryDisk {
     /// What is on the platter, with hooks of its own.
-    pub(crate) fn on(platter: Arc<Platter>, bounds: QueueBounds) -> MemoryDisk {
+    pub(crate) fn on(platter: Arc<Platter>, bounds: Bounds) -> MemoryDisk {
         MemoryDisk { platter, bounds, brake: Arc::default() }
     }
 }

@@ -1,14 +1,16 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use domain::{Message, SessionId};
 
-use super::{Platter, open, start};
+use super::{MemoryStore, Platter, open, start};
 use crate::contract::{Opener, samples, suite};
-use crate::limits::{GROUP_BYTES_MAX, QueueBounds};
+use crate::disk::Disk;
+use crate::limits::{Bounds, GROUP_BYTES_MAX, PointBounds};
 use crate::rows::Rows;
-use crate::schema::Table;
+use crate::schema::{Keys, Table};
 use crate::{Change, Changes, Store, StoreFault, Ticket, Waiter};
 
 #[derive(Default)]
@@ -16,7 +18,7 @@ struct Reopened(Arc<Platter>);
 
 impl Opener for Reopened {
     fn open(&mut self) -> Box<dyn Store> {
-        Box::new(start(self.0.clone(), QueueBounds::default()).unwrap())
+        Box::new(start(self.0.clone(), Bounds::default()).unwrap())
     }
 }
 
@@ -92,7 +94,7 @@ fn nobody_waits_forever_for_a_lost_committer() {
 fn a_damaged_row_is_told_and_not_guessed() {
     let org = samples::org_id("abc123");
     let platter = Arc::<Platter>::default();
-    let store = start(platter.clone(), QueueBounds::default()).unwrap();
+    let store = start(platter.clone(), Bounds::default()).unwrap();
     let damage = |table, key: fn(&mut Vec<u8>)| {
         let mut rows = Rows::default();
         rows.put(table, key, |to| to.extend(b"\x01\xFF"));
@@ -104,7 +106,7 @@ fn a_damaged_row_is_told_and_not_guessed() {
     damage(Table::Queue, |to| to.extend(b"abc123\0\0\0\0\0\0\0\x01short"));
     assert!(matches!(store.queue(org, SessionId(1), 0, 9, 9), Err(StoreFault::Corrupt(_))));
     drop(store);
-    assert!(matches!(start(platter, QueueBounds::default()), Err(StoreFault::Corrupt(_))));
+    assert!(matches!(start(platter, Bounds::default()), Err(StoreFault::Corrupt(_))));
 }
 
 #[test]
@@ -124,4 +126,64 @@ fn a_large_backlog_is_stored_in_several_groups() {
     drop(hold);
     store.wait(last).unwrap();
     assert!((3..count as u64).contains(&store.stats().commits), "{:?}", store.stats());
+}
+
+/// Bounds that a few devices reach.
+fn small() -> Bounds {
+    let points = PointBounds {
+        tail_bytes_max: 4_000,
+        tail_row_bytes: 500,
+        open_bytes_max: 20_000,
+        ..PointBounds::default()
+    };
+    Bounds { points, ..Bounds::default() }
+}
+
+fn tail_bytes(store: &MemoryStore) -> usize {
+    let mut bytes = 0;
+    let mut each = |_: &[u8], value: &[u8]| {
+        bytes += value.len();
+        Ok(ControlFlow::Continue(()))
+    };
+    store.disk().scan(Table::Tail, &Keys::all(), &mut each).unwrap();
+    bytes
+}
+
+#[test]
+fn a_series_that_waits_does_not_hold_the_tail() {
+    let org = samples::org_id("abc123");
+    let platter = Arc::<Platter>::default();
+    let store = start(platter.clone(), small()).unwrap();
+    put_all(&store, vec![Change::Event(samples::event(org, 7, "e", 1))]);
+    let mut largest = 0;
+    for at_ms in 1..3_000 {
+        put_all(&store, vec![Change::Event(samples::event(org, 1, "e", at_ms))]);
+        largest = largest.max(tail_bytes(&store));
+    }
+    assert!((3_000..4_200).contains(&largest), "{largest}");
+    drop(store);
+    let store = start(platter, small()).unwrap();
+    assert_eq!(samples::all_points(&store, org, 7).len(), 2);
+    assert_eq!(samples::all_points(&store, org, 1).len(), 2 * 2_999);
+}
+
+#[test]
+fn devices_leave_memory_when_it_is_full_and_come_back() {
+    let org = samples::org_id("abc123");
+    let store = start(Arc::default(), small()).unwrap();
+    for round in 1..=3 {
+        for device in 0..200 {
+            put_all(&store, vec![Change::Event(samples::event(org, device, "e", round))]);
+            let series = store.open_series_count();
+            assert!(series < 20_000 / 200, "{series}");
+        }
+    }
+    assert!(store.open_series_count() > 10, "it is not emptied either");
+    for device in 0..200 {
+        assert_eq!(samples::all_points(&store, org, device).len(), 6, "{device}");
+    }
+}
+
+fn put_all(store: &MemoryStore, list: Vec<Change>) {
+    store.wait(store.commit(Changes { list, waiter: None })).unwrap();
 }
