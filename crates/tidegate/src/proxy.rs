@@ -188,6 +188,10 @@ impl TryFrom<String> for Network {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
     fn binary(command: u8, family: u8, payload: &[u8]) -> Vec<u8> {
@@ -236,6 +240,52 @@ mod tests {
             (&[&b"PROXY UNKNOWN "[..], &[b'x'; 100]].concat(), "its line has no end"),
         ] {
             assert_eq!(read(bytes), Err(fault), "{bytes:?}");
+        }
+    }
+
+    /// Headers as they should be, for something to go wrong with.
+    fn headers() -> Vec<Vec<u8>> {
+        vec![
+            binary(0x21, 0x11, &[7; 12]),
+            binary(0x21, 0x21, &[7; 40]),
+            binary(0x20, 0x00, b""),
+            b"PROXY TCP4 198.51.100.7 203.0.113.1 56324 1883\r\n".to_vec(),
+            b"PROXY TCP6 2001::9 ::1 80 1883\r\n".to_vec(),
+            b"PROXY UNKNOWN\r\n".to_vec(),
+            Vec::new(),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(3_000) })]
+
+        /// Whatever comes and however it is cut, there is one answer, as soon as there can be one, and no more is taken
+        /// than belongs to it.
+        #[test]
+        fn any_bytes_have_one_answer(
+            header in select(headers()),
+            changes in vec(any::<(u8, u8)>(), 0..3),
+            tail in vec(any::<u8>(), 0..120),
+        ) {
+            let mut bytes = [header, tail].concat();
+            for (at, byte) in changes {
+                if let Some(it) = bytes.get_mut(usize::from(at)) {
+                    *it = byte;
+                }
+            }
+            let mut answer = None;
+            for end in 0..=bytes.len() {
+                match (read(&bytes[..end]), answer) {
+                    (Ok(Header::Incomplete), None) => {}
+                    (found, Some(before)) => prop_assert_eq!(found, before),
+                    (found, None) => {
+                        if let Ok(Header::Whole { len, .. }) = found {
+                            prop_assert_eq!(len, end);
+                        }
+                        answer = Some(found);
+                    }
+                }
+            }
         }
     }
 
