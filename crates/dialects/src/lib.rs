@@ -163,7 +163,7 @@ pub enum View {
     /// is seen as `iot-2/cmd/c/fmt/f`.
     Own {
         /// Bytes to leave out after the first level and its `/`.
-        skip: usize,
+        skip: u16,
     },
 }
 
@@ -172,7 +172,7 @@ impl View {
     pub fn parts(self, topic: &str) -> (&str, &str) {
         let View::Own { skip } = self else { return ("", topic) };
         let first = topic.find('/').map_or(topic.len(), |it| it + 1);
-        (topic.get(..first).unwrap_or_default(), topic.get(first + skip..).unwrap_or_default())
+        (topic.get(..first).unwrap_or_default(), topic.get(first + usize::from(skip)..).unwrap_or_default())
     }
 }
 

@@ -51,7 +51,7 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
         self.unwritten.extend_from_slice(bytes);
     }
 
-    /// Writes what waits.
+    /// Writes what waits, until the peer has ended its side: what it said last is there to be read then.
     pub async fn flush(&mut self) -> Result<(), Fault> {
         while self.written < self.unwritten.len() {
             let may_read = self.read.len() - self.taken < READ_AHEAD_BYTES_MAX;
@@ -61,9 +61,10 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
                     0 => return Err(Fault::Closed),
                     count => self.written += count,
                 },
-                // An end of the stream is met again by whoever reads next.
                 done = read_more(&mut self.reader, &mut self.read, &mut self.taken), if may_read => {
-                    done?;
+                    if done? == 0 {
+                        return Err(Fault::Closed);
+                    }
                 }
             }
         }

@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::connection::{self, Arrival, Origin};
 use crate::http::{self, Desk, HttpUse};
-use crate::hub::Hub;
+use crate::hub::{Counted, Hub};
 use crate::proxy::{self, Header, Networks, Whose};
 use crate::tls::{self, Certificate, Tls};
 use crate::transport::{Ahead, Stream, Transport};
@@ -65,11 +65,10 @@ enum Speech {
     Http,
 }
 
-/// Serves a socket from its first byte to its last.
-pub(crate) async fn greet(worker: Rc<Worker>, accepted: Accepted) {
-    // In a box of its own: what recognising needs must not make every MQTT connection's task larger.
-    if let Some(arrival) = Box::pin(arrive(&worker, accepted)).await {
-        connection::run(worker, arrival).await;
+/// Finds out what a socket brings and has it served.
+pub(crate) async fn greet(worker: Rc<Worker>, accepted: Accepted, counted: Counted) {
+    if let Some(arrival) = arrive(&worker, accepted).await {
+        connection::run(worker, arrival, counted).await;
     }
 }
 
@@ -122,7 +121,8 @@ impl Caller<'_> {
             self.read_on(stream.read_ahead(), Awaited::FirstPacket).await?;
         }
         match recognise(stream.ahead()) {
-            Some(Speech::Tls) => self.identify_within_tls(stream).await,
+            // In a box: what TLS needs would double the task of everybody who arrives.
+            Some(Speech::Tls) => Box::pin(self.identify_within_tls(stream)).await,
             Some(_) if self.port.encryption == Encryption::Required => {
                 let hint = "this port speaks TLS only: turn TLS on in the client, or use a port without";
                 self.record(Code::NotAllowed, hint);

@@ -33,5 +33,8 @@ pub use serve::{LocalAddresses, Running, start, start_on};
 
 /// Does what the command line asks for.
 pub fn run() -> ExitCode {
+    // Memory is taken in small pages: huge ones would cost a small server ten megabytes that nobody uses. A system that
+    // knows no huge pages says so, and is right.
+    rustix::thread::disable_transparent_huge_pages(true).ok();
     cli::run(cli::Cli::parse())
 }

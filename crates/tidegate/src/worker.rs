@@ -3,11 +3,12 @@
 //! What a connection needs only while it is being served lives here and is lent to it: the read buffer, the effect
 //! list, the batch of changes. That is why an idle connection owns no buffer.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use domain::Millis;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
@@ -37,6 +38,16 @@ pub(crate) struct Worker {
     pub(crate) hub: Arc<Hub>,
     pub(crate) lent: RefCell<Lent>,
     spares: RefCell<Vec<Vec<u8>>>,
+    now: Cell<Now>,
+}
+
+/// The time of the round that is under way.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Now {
+    /// By the clock that never goes back.
+    pub(crate) monotonic_ms: u64,
+    /// By the clock on the wall.
+    pub(crate) wall_ms: Millis,
 }
 
 /// Buffers that are used during one round of one connection.
@@ -50,7 +61,18 @@ pub(crate) struct Lent {
 
 impl Worker {
     fn new(hub: Arc<Hub>) -> Worker {
-        Worker { hub, lent: RefCell::default(), spares: RefCell::default() }
+        Worker { hub, lent: RefCell::default(), spares: RefCell::default(), now: Cell::default() }
+    }
+
+    /// A round begins.
+    pub(crate) fn look_at_clock(&self) {
+        let clock = self.hub.clock;
+        self.now.set(Now { monotonic_ms: clock.monotonic_ms(), wall_ms: clock.wall_ms() });
+    }
+
+    /// The time, as it was when the round began.
+    pub(crate) fn now(&self) -> Now {
+        self.now.get()
     }
 
     /// A spare buffer, empty.
@@ -135,9 +157,6 @@ async fn take_in(hub: Arc<Hub>, mut arrivals: mpsc::Receiver<Accepted>) {
         worker.hub.counters.accepted.add(1);
         let Some(counted) = worker.hub.admit_connection() else { continue };
         let worker = worker.clone();
-        tokio::task::spawn_local(async move {
-            greet(worker, accepted).await;
-            drop(counted);
-        });
+        tokio::task::spawn_local(greet(worker, accepted, counted));
     }
 }

@@ -68,7 +68,9 @@ pub(super) fn is_application_status(topic: &str) -> bool {
 pub(super) fn view(peer: &Peer) -> View {
     match peer {
         Peer::Device { class: Class::Device, device_type, name, .. } => {
-            View::Own { skip: own_prefix("", DeviceName { device_type, name }).len() }
+            let own_bytes = own_prefix("", DeviceName { device_type, name }).len();
+            // Names of registered devices are far shorter.
+            View::Own { skip: u16::try_from(own_bytes).unwrap_or(u16::MAX) }
         }
         _ => View::Whole,
     }

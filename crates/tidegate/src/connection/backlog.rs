@@ -25,7 +25,7 @@ use crate::words::wire_qos;
 #[derive(Default)]
 pub(super) struct Backlog {
     /// The mailbox has left messages to the store.
-    pub(super) wanted: bool,
+    wanted: bool,
     /// Everything up to this place has been handed to the session, or is in `page`.
     read_to: u64,
     /// Everything up to this place may have been sent on an earlier connection.
@@ -51,23 +51,21 @@ enum Sending {
 impl Connection {
     /// Moves the backlog on as far as it goes without waiting.
     pub(super) fn poll_backlog(&mut self, cx: &mut Context<'_>) {
-        while self.backlog.wanted && self.closing.is_none() && !self.outbox_is_full() {
+        while self.wants_backlog() && self.closing.is_none() && !self.outbox_is_full() {
             self.deliver_page();
-            if !self.backlog.page.is_empty() || self.session.room() == 0 {
+            let (Some(session), Some(backlog)) = (self.seat.session(), &mut self.backlog) else { return };
+            if !backlog.page.is_empty() || self.session.room() == 0 {
                 return;
             }
-            let Some(session) = self.seat.session() else { return };
-            if self.backlog.reading.is_none() {
-                let (store, org) = (self.worker.hub.store.clone(), self.peer.org());
-                let after = self.backlog.read_to;
-                self.backlog.reading = Some(tokio::task::spawn_blocking(move || {
+            let reading = backlog.reading.get_or_insert_with(|| {
+                let (store, org, after) = (self.worker.hub.store.clone(), self.peer.org(), backlog.read_to);
+                tokio::task::spawn_blocking(move || {
                     let (count, bytes) = (limits::QUEUE_PAGE_COUNT_MAX, limits::QUEUE_PAGE_BYTES_MAX);
                     store.queue(org, session, after, count, bytes)
-                }));
-            }
-            let Some(reading) = &mut self.backlog.reading else { return };
+                })
+            });
             let Poll::Ready(outcome) = Pin::new(reading).poll(cx) else { return };
-            self.backlog.reading = None;
+            backlog.reading = None;
             match outcome {
                 Ok(Ok(page)) => self.take_page(page),
                 Ok(Err(fault)) => self.fail(&fault.to_string()),
@@ -77,27 +75,41 @@ impl Connection {
     }
 
     fn take_page(&mut self, page: Vec<Queued>) {
+        let Some(backlog) = &mut self.backlog else { return };
         match page.last() {
-            Some(last) => self.backlog.read_to = last.seq,
-            None if self.seat.caught_up(self.backlog.read_to) => self.backlog.wanted = false,
+            Some(last) => backlog.read_to = last.seq,
+            None if self.seat.caught_up(backlog.read_to) => backlog.wanted = false,
             None => {}
         }
-        self.backlog.page = page.into();
+        backlog.page = page.into();
+    }
+
+    /// Whether the stored queue has messages that the mailbox will not bring.
+    pub(super) fn wants_backlog(&self) -> bool {
+        self.backlog.as_ref().is_some_and(|it| it.wanted)
+    }
+
+    /// The mailbox has left messages to the store.
+    pub(super) fn want_backlog(&mut self) {
+        if let Some(backlog) = &mut self.backlog {
+            backlog.wanted = true;
+        }
     }
 
     fn deliver_page(&mut self) {
         let mut batch = self.begin();
         while self.session.room() > 0 && !self.outbox_is_full() {
             let place_max = self.session.place_max();
-            let Some(queued) = self.backlog.page.pop_front_if(|it| it.seq <= place_max) else { break };
-            self.deliver_queued(&queued, &mut batch);
+            let Some(backlog) = &mut self.backlog else { break };
+            let Some(queued) = backlog.page.pop_front_if(|it| it.seq <= place_max) else { break };
+            let sending = if queued.seq <= backlog.sent_before { Sending::Again } else { Sending::First };
+            self.deliver_queued(&queued, sending, &mut batch);
         }
         self.finish(batch);
     }
 
-    fn deliver_queued(&mut self, queued: &Queued, batch: &mut Batch) {
-        let sending = if queued.seq <= self.backlog.sent_before { Sending::Again } else { Sending::First };
-        let expired = queued.deadline_ms != 0 && queued.deadline_ms <= self.wall_ms;
+    fn deliver_queued(&mut self, queued: &Queued, sending: Sending, batch: &mut Batch) {
+        let expired = queued.deadline_ms != 0 && queued.deadline_ms <= self.wall_ms();
         if expired && sending == Sending::First {
             return self.drop_expired(queued.seq, batch);
         }
@@ -125,11 +137,13 @@ impl Connection {
     pub(super) fn deliver(&mut self, waiting: &Waiting, batch: &mut Batch) {
         if waiting.place > self.session.place_max() {
             self.seat.leave_to_store(waiting.place);
-            self.backlog.wanted = true;
+            self.want_backlog();
             return;
         }
-        self.backlog.read_to = self.backlog.read_to.max(waiting.place);
-        if waiting.expires_ms != 0 && waiting.expires_ms <= self.wall_ms {
+        if let Some(backlog) = &mut self.backlog {
+            backlog.read_to = backlog.read_to.max(waiting.place);
+        }
+        if waiting.expires_ms != 0 && waiting.expires_ms <= self.wall_ms() {
             return self.drop_expired(waiting.place, batch);
         }
         let message: &Message = &waiting.message;
@@ -162,7 +176,7 @@ impl Connection {
     /// The seconds that are left of a message's time, begun ones counted, so that what did not wait is told what its
     /// publisher said [MQTT-3.3.2-6 of 5.0].
     pub(super) fn expires_in_s(&self, expires_ms: Millis) -> Option<u32> {
-        let left_ms = expires_ms.saturating_sub(self.wall_ms);
+        let left_ms = expires_ms.saturating_sub(self.wall_ms());
         (expires_ms != 0).then(|| u32::try_from(left_ms.div_ceil(1_000)).unwrap_or(u32::MAX))
     }
 

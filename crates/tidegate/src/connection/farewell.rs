@@ -23,10 +23,18 @@ use crate::transport::Transport;
 /// Bytes dropped at a time; they are on the stack while nothing waits.
 const LINGER_READ_BYTES: usize = 8 * 1024;
 
+/// Ends a connection for good.
+pub(super) async fn end(connection: Connection, closing: Closing) {
+    let worker = connection.worker.clone();
+    if let Some(transport) = connection.leave(closing).await {
+        linger(&transport, &worker.hub).await;
+    }
+}
+
 impl Connection {
     /// Ends the connection for good, but for its byte stream: that is left to [`linger`] if the client has been told
     /// something that it may still have to read.
-    pub(super) async fn leave(mut self, closing: Closing) -> Option<Transport> {
+    async fn leave(mut self, closing: Closing) -> Option<Transport> {
         if let (Version::V5, Some(reason)) = (self.version, goodbye_reason(closing)) {
             self.send_disconnect(reason);
         }
@@ -42,7 +50,7 @@ impl Connection {
         let late_will = self.publish_will(closing);
         tracing::debug!(peer = self.peer.client_id(), ?closing, "Disconnected");
         if self.seat.session().is_some() {
-            self.worker.hub.leave_session(&self.space, self.seat.subscriber(), self.expiry_s, late_will);
+            self.worker.hub.leave_session(&self.seat.space, self.seat.subscriber(), self.expiry_s, late_will);
         }
         let tally = self.tally;
         self.announce(PresenceChange::Disconnected {
@@ -78,7 +86,7 @@ impl Connection {
             })
             .await;
             self.closing = None;
-            self.wall_ms = self.worker.hub.clock.wall_ms();
+            self.worker.look_at_clock();
             let mut batch = self.begin();
             self.retry_parked(&mut batch);
             self.finish(batch);
@@ -92,10 +100,10 @@ impl Connection {
         let will = self.will.take()?;
         let delay_s = will.delay_s.min(self.expiry_s);
         if delay_s > 0 && self.seat.session().is_some() && closing != Closing::ShuttingDown {
-            return Some((delay_s, LateWill { dialect: self.dialect, peer: self.peer.clone(), will }));
+            return Some((delay_s, LateWill { dialect: self.dialect, peer: self.peer.clone(), will: *will }));
         }
         self.closing = None;
-        self.wall_ms = self.worker.hub.clock.wall_ms();
+        self.worker.look_at_clock();
         let inbound = Inbound {
             topic: &will.topic,
             headers: &will.headers,
@@ -103,7 +111,7 @@ impl Connection {
             qos: will.qos,
             retain: will.retain,
             packet_id: 0,
-            expires_ms: expires_ms(self.wall_ms, Properties::stored(&will.headers).message_expiry_s()),
+            expires_ms: expires_ms(self.wall_ms(), Properties::stored(&will.headers).message_expiry_s()),
         };
         let mut batch = self.begin();
         if self.publish(&inbound, &mut batch).is_some() {

@@ -388,7 +388,8 @@ impl Door {
         let keep_alive_s = guest.keep_alive_s(&worker.hub);
         let Guest { connect, dialect, claimed, peer, space, .. } = guest;
         let hub = &worker.hub;
-        let (now_ms, wall_ms) = (hub.clock.monotonic_ms(), hub.clock.wall_ms());
+        worker.look_at_clock();
+        let now = worker.now();
         let view = dialect.view(&peer);
         let opening = Opening {
             version: connect.version,
@@ -414,16 +415,13 @@ impl Door {
             dialect,
             version: connect.version,
             view,
-            share: claimed.share,
-            space,
+            share: claimed.share.map(String::into_boxed_str),
             seat: seated.seat,
-            session: Session::open(now_ms, &opening),
+            session: Session::open(now.monotonic_ms, &opening),
             expiry_s: seated.expiry_s,
-            will: connect.will.as_ref().map(will_of),
+            will: connect.will.as_ref().map(|it| Box::new(will_of(it))),
             registry: hub.platform.generation_of(peer.org())?,
-            connected_ms: wall_ms,
-            now_ms,
-            wall_ms,
+            connected_ms: now.wall_ms,
             partial: Vec::new(),
             writing: Vec::new(),
             written: 0,
@@ -433,7 +431,7 @@ impl Door {
             places_kept: 0,
             parked: Default::default(),
             replay: Default::default(),
-            backlog: super::Backlog::after(seated.restored.map_or(0, |it| it.sent_seq)),
+            backlog: seated.restored.map(|it| Box::new(super::Backlog::after(it.sent_seq))),
             throttle: store::Ticket::NONE,
             reading_paused: false,
             timer: None,
@@ -538,8 +536,8 @@ fn attached(hub: &Hub, connect: &Connect<'_>, view: View, peer: &Peer) -> Attach
         view,
         device,
         key,
-        bytes_max: hub.limits.outbox_bytes_max,
-        direct_bytes_max: if terms.topic_alias_count_max == 0 { terms.packet_bytes_max as usize } else { 0 },
+        bytes_max: u32::try_from(hub.limits.outbox_bytes_max).unwrap_or(u32::MAX),
+        direct_bytes_max: if terms.topic_alias_count_max == 0 { terms.packet_bytes_max } else { 0 },
         waker: Waker::noop().clone(),
     }
 }

@@ -18,11 +18,10 @@ mod subscribe;
 mod topics;
 
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -40,8 +39,8 @@ use self::parked::Parked;
 use self::replay::Replay;
 use self::seat::Seat;
 use self::topics::Topics;
+use crate::hub::Counted;
 use crate::hub::late_will::Will;
-use crate::hub::space::Space;
 use crate::limits;
 use crate::tls::Certificate;
 use crate::transport::Transport;
@@ -74,15 +73,40 @@ pub(crate) struct Arrival {
     pub(crate) deadline: Instant,
 }
 
-/// Serves a client from its first byte to its last.
-pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival) {
-    // In boxes of their own: what a login or a farewell needs would make the task of an idle connection five times as
-    // large.
-    let admitted = Box::pin(handshake::admit(worker.clone(), arrival)).await;
-    let Some(mut connection) = admitted.map(Box::new) else { return };
-    let closing = poll_fn(|cx| connection.poll(cx)).await;
-    if let Some(transport) = Box::pin(connection.leave(closing)).await {
-        Box::pin(farewell::linger(&transport, &worker.hub)).await;
+/// Lets a client in, and has it served to its last byte by a task of its own: what recognising it and its login needed
+/// is given back, so that an idle connection is one small task.
+pub(crate) async fn run(worker: Rc<Worker>, arrival: Arrival, counted: Counted) {
+    if let Some(connection) = handshake::admit(worker, arrival).await {
+        tokio::task::spawn_local(Serving::Connected(connection, counted));
+    }
+}
+
+/// The life of an admitted client. Written by hand: a compiled one would keep room for two connections.
+#[expect(clippy::large_enum_variant, reason = "nearly all of a client's life is the large one")]
+enum Serving {
+    Connected(Connection, Counted),
+    Leaving(
+        Pin<Box<dyn Future<Output = ()>>>,
+        #[expect(dead_code, reason = "counted out when dropped")] Counted,
+    ),
+    Over,
+}
+
+impl Future for Serving {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        if let Serving::Connected(connection, _) = this {
+            let closing = ready!(connection.poll(cx));
+            if let Serving::Connected(connection, counted) = std::mem::replace(this, Serving::Over) {
+                *this = Serving::Leaving(Box::pin(farewell::end(connection, closing)), counted);
+            }
+        }
+        match this {
+            Serving::Leaving(leaving, _) => leaving.as_mut().poll(cx),
+            Serving::Connected(..) | Serving::Over => Poll::Ready(()),
+        }
     }
 }
 
@@ -96,17 +120,13 @@ pub(crate) struct Connection {
     version: Version,
     view: View,
     /// The share group of all its subscriptions.
-    share: Option<String>,
-    space: Arc<Space>,
+    share: Option<Box<str>>,
     seat: Seat,
     session: Session,
     /// Seconds for which the session outlives this connection.
     expiry_s: u32,
-    will: Option<Will>,
+    will: Option<Box<Will>>,
     connected_ms: Millis,
-    /// The clock of the current round.
-    now_ms: u64,
-    wall_ms: Millis,
     /// The beginning of a packet whose end has not arrived.
     partial: Vec<u8>,
     /// Bytes to write; `written` of them are.
@@ -122,8 +142,10 @@ pub(crate) struct Connection {
     /// How many of them are places kept for what is parked.
     places_kept: usize,
     parked: Parked,
-    backlog: Backlog,
-    replay: Replay,
+    /// For a durable session.
+    backlog: Option<Box<Backlog>>,
+    /// Retained messages that are still to come, nearly always none.
+    replay: Option<Box<Replay>>,
     /// The last ticket of a time when the store had too much waiting: no reading before it is stored.
     throttle: Ticket,
     /// It was not read in this round, for our reasons: the client's silence counts for nothing then.
@@ -145,8 +167,7 @@ struct Tally {
 
 impl Connection {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Closing> {
-        let clock = self.worker.hub.clock;
-        (self.now_ms, self.wall_ms) = (clock.monotonic_ms(), clock.wall_ms());
+        self.worker.look_at_clock();
         for _ in 0..limits::ROUNDS_PER_TURN_COUNT_MAX {
             if let Some(closing) = self.collect_mail(cx) {
                 return Poll::Ready(closing);
@@ -200,8 +221,18 @@ impl Connection {
         if self.seat.seat_waiting.load(std::sync::atomic::Ordering::Acquire) > 0 {
             return Some(Closing::TakenOver);
         }
-        self.backlog.wanted |= mail.spilled;
+        if mail.spilled {
+            self.want_backlog();
+        }
         mail.kicked
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.worker.now().monotonic_ms
+    }
+
+    fn wall_ms(&self) -> Millis {
+        self.worker.now().wall_ms
     }
 
     fn answers_ready(&self) -> bool {
@@ -264,7 +295,7 @@ impl Connection {
         while self.unwritten() > 0 {
             let bytes = &self.writing[self.written..];
             let Poll::Ready(outcome) = Pin::new(&mut self.transport).poll_write(cx, bytes) else {
-                self.stalled_since_ms.get_or_insert(self.now_ms);
+                self.stalled_since_ms.get_or_insert(self.now_ms());
                 self.forget_written();
                 return Poll::Pending;
             };
@@ -298,14 +329,14 @@ impl Connection {
         let Some(due_ms) = [silent, stalled].into_iter().flatten().min() else {
             return false;
         };
-        if due_ms <= self.now_ms {
-            self.on_due(stalled.is_some_and(|it| it <= self.now_ms));
+        if due_ms <= self.now_ms() {
+            self.on_due(stalled.is_some_and(|it| it <= self.now_ms()));
             return true;
         }
         // A deadline that moved further away is noticed when the old one fires: no timer is touched per packet.
         let fires_in_time = self.timer.is_some() && self.timer_at_ms <= due_ms;
         if !fires_in_time {
-            self.timer = Some(Box::pin(tokio::time::sleep(Duration::from_millis(due_ms - self.now_ms))));
+            self.timer = Some(Box::pin(tokio::time::sleep(Duration::from_millis(due_ms - self.now_ms()))));
             self.timer_at_ms = due_ms;
         }
         let Some(timer) = &mut self.timer else { return false };
@@ -313,7 +344,7 @@ impl Connection {
             return false;
         }
         self.timer = None;
-        self.now_ms = self.worker.hub.clock.monotonic_ms();
+        self.worker.look_at_clock();
         true
     }
 

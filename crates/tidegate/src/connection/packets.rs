@@ -113,7 +113,7 @@ impl Connection {
     /// Feeds the session one input and carries its effects out.
     pub(super) fn step(&mut self, input: Input<'_>, batch: &mut Batch) {
         let mut effects: Vec<Effect<'_>> = std::mem::take(&mut self.worker.lent.borrow_mut().effects);
-        self.session.step(self.now_ms, input, &mut effects);
+        self.session.step(self.now_ms(), input, &mut effects);
         for effect in effects.drain(..) {
             self.carry_out(effect, batch);
         }
@@ -127,7 +127,7 @@ impl Connection {
                 self.tally.write_count += 1;
                 codec::encode_publish(&mut self.writing, self.version, &parts);
             }
-            Effect::TooLarge { .. } => self.space.traffic.dropped.add(1),
+            Effect::TooLarge { .. } => self.seat.space.traffic.dropped.add(1),
             Effect::Publish(publish) => self.on_publish(&publish, batch),
             Effect::Subscribe(subscribe) => self.on_subscribe(&subscribe, batch),
             Effect::Unsubscribe(unsubscribe) => self.on_unsubscribe(&unsubscribe, batch),
@@ -245,7 +245,9 @@ impl Connection {
                 Answer::Granted { packet_id, codes, retained, why } => {
                     let properties = why.properties();
                     self.step(Input::Granted { packet_id, codes: &codes, properties }, &mut batch);
-                    retained.into_iter().for_each(|it| self.replay.push(it));
+                    for wanted in retained {
+                        self.replay.get_or_insert_default().push(wanted);
+                    }
                 }
                 Answer::Removed { packet_id, codes, why } => {
                     let properties = why.properties();

@@ -15,10 +15,16 @@ use crate::limits;
 /// What waits.
 #[derive(Default)]
 pub(crate) struct Parked {
-    list: VecDeque<Request>,
-    bytes: usize,
+    /// Nearly always nothing.
+    line: Option<Box<Line>>,
     /// When to try again.
     pub(crate) until: Ticket,
+}
+
+#[derive(Default)]
+struct Line {
+    list: VecDeque<Request>,
+    bytes: usize,
 }
 
 /// A request that waits.
@@ -71,45 +77,55 @@ impl Request {
 }
 
 impl Parked {
+    fn requests(&self) -> impl Iterator<Item = &Request> {
+        self.line.iter().flat_map(|it| &it.list)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.list.is_empty()
+        self.line.is_none()
     }
 
     /// Whether reading has to pause.
     pub(crate) fn is_full(&self) -> bool {
-        self.list.len() >= limits::PARKED_COUNT_MAX || self.bytes >= limits::PARKED_BYTES_MAX
+        let is_full =
+            |it: &Line| it.list.len() >= limits::PARKED_COUNT_MAX || it.bytes >= limits::PARKED_BYTES_MAX;
+        self.line.as_deref().is_some_and(is_full)
     }
 
     /// Whether a message of this device (`type/name`) waits, so that the next one has to wait behind it.
     pub(crate) fn holds(&self, wanted: &str) -> bool {
-        self.list.iter().any(|it| matches!(it, Request::Publish { device, .. } if device == wanted))
+        self.requests().any(|it| matches!(it, Request::Publish { device, .. } if device == wanted))
     }
 
     /// Whether a SUBSCRIBE or UNSUBSCRIBE waits, so that the next one has to wait behind it.
     pub(crate) fn holds_filters(&self) -> bool {
-        self.list.iter().any(|it| matches!(it, Request::Filters { .. }))
+        self.requests().any(|it| matches!(it, Request::Filters { .. }))
     }
 
     pub(crate) fn push(&mut self, request: Request) {
-        self.bytes += request.cost_bytes();
-        self.list.push_back(request);
+        let line = self.line.get_or_insert_default();
+        line.bytes += request.cost_bytes();
+        line.list.push_back(request);
     }
 
     /// Puts a request back to the front: it has to wait on.
     pub(crate) fn push_front(&mut self, request: Request) {
-        self.bytes += request.cost_bytes();
-        self.list.push_front(request);
+        let line = self.line.get_or_insert_default();
+        line.bytes += request.cost_bytes();
+        line.list.push_front(request);
     }
 
     pub(crate) fn pop(&mut self) -> Option<Request> {
-        let request = self.list.pop_front()?;
-        self.bytes -= request.cost_bytes();
+        let line = self.line.as_deref_mut()?;
+        let request = line.list.pop_front()?;
+        line.bytes -= request.cost_bytes();
+        self.line.take_if(|it| it.list.is_empty());
         Some(request)
     }
 
     /// The packet id of the newest request must be noted together with its message. False when it is another one.
     pub(crate) fn keep_receive_with_last(&mut self, id: u16) -> bool {
-        match self.list.back_mut() {
+        match self.line.as_deref_mut().and_then(|it| it.list.back_mut()) {
             Some(Request::Publish { packet_id, keep_receive, .. }) if *packet_id == id => {
                 *keep_receive = true;
                 true

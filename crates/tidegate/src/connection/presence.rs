@@ -14,7 +14,7 @@ impl Connection {
         let base = presence(change, self.origin, self.version, &self.peer, self.connected_ms);
         let presence = Presence { client_addr: &client_addr, at_ms: self.worker.hub.clock.wall_ms(), ..base };
         if let Some(announcement) = self.dialect.presence(&self.peer, &presence) {
-            self.worker.hub.announce(&self.space, &announcement);
+            self.worker.hub.announce(&self.seat.space, &announcement);
         }
     }
 }

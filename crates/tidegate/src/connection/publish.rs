@@ -46,7 +46,7 @@ pub(super) struct Inbound<'a> {
 impl Connection {
     pub(super) fn on_publish(&mut self, publish: &Publish<'_>, batch: &mut Batch) {
         self.tally.read_count += 1;
-        self.space.traffic.received.add(1);
+        self.seat.space.traffic.received.add(1);
         let (aliased, headers) = (self.session.aliased_topic(publish), publish.properties.travelling());
         let inbound = Inbound {
             topic: aliased.as_deref().unwrap_or(publish.topic),
@@ -55,7 +55,7 @@ impl Connection {
             qos: domain_qos(publish.qos),
             retain: publish.retain,
             packet_id: publish.packet_id,
-            expires_ms: expires_ms(self.wall_ms, publish.properties.message_expiry_s()),
+            expires_ms: expires_ms(self.wall_ms(), publish.properties.message_expiry_s()),
         };
         if let Some(request) = self.publish(&inbound, batch) {
             self.worker.hub.counters.parked.add(1);
@@ -91,7 +91,7 @@ impl Connection {
     /// The way of a topic: remembered, or found through dialect, registry and router.
     fn outcome(&mut self, topic: &str) -> Outcome {
         let registry_generation = self.registry.get();
-        let generation = self.space.generation();
+        let generation = self.seat.space.generation();
         if let Some(way) = self.topics.get(topic, generation, registry_generation) {
             return Outcome::Go(way);
         }
@@ -108,7 +108,7 @@ impl Connection {
             return Outcome::Wait(self.parked.until, device_text);
         }
         let verdict =
-            self.worker.hub.platform.speak_for(&self.peer, device_name, uplink.registers, self.wall_ms);
+            self.worker.hub.platform.speak_for(&self.peer, device_name, uplink.registers, self.wall_ms());
         let device = match verdict {
             Verdict::Known(device) | Verdict::Registered(device) => Some(device),
             Verdict::Unknown => None,
@@ -131,7 +131,7 @@ impl Connection {
         generation: u64,
         registry_generation: u64,
     ) -> Way {
-        let targets = self.space.targets(&uplink.topic);
+        let targets = self.seat.space.targets(&uplink.topic);
         Way { generation, registry_generation, targets, ..way_of(uplink, device) }
     }
 
@@ -150,13 +150,13 @@ impl Connection {
             payload: inbound.payload,
             qos: inbound.qos,
             retain: retains,
-            deadline_ms: deadline_ms(self.wall_ms, hub.limits.queue_retention_s, inbound.expires_ms),
+            deadline_ms: deadline_ms(self.wall_ms(), hub.limits.queue_retention_s, inbound.expires_ms),
             expires_ms: inbound.expires_ms,
             message: None,
             from: Some(self.seat.subscriber()),
         };
         if retains {
-            match hub.retain_published(&self.space, &mut outbound, self.seat.subscriber().clone()) {
+            match hub.retain_published(&self.seat.space, &mut outbound, self.seat.subscriber().clone()) {
                 Ok(ticket) => batch.until = ticket.max(batch.until),
                 Err(refusal) => return self.refuse_publish(inbound, &refusal, batch),
             }
@@ -169,13 +169,13 @@ impl Connection {
                 device,
                 name: way.name.clone(),
                 format: way.format.clone(),
-                at_ms: self.wall_ms,
+                at_ms: self.wall_ms(),
                 message: outbound.shared(),
                 points,
             }));
         }
         let mut round =
-            Round { changes: &mut batch.changes, wake: &mut batch.wake, traffic: &self.space.traffic };
+            Round { changes: &mut batch.changes, wake: &mut batch.wake, traffic: &self.seat.space.traffic };
         outbound.deliver(&way.targets, &mut round);
         if hub.tails.anybody() {
             self.show(way, inbound);
@@ -187,7 +187,7 @@ impl Connection {
     fn show(&self, way: &Way, inbound: &Inbound<'_>) {
         let Ok(uplink) = self.dialect.uplink(&self.peer, inbound.topic) else { return };
         let line = Line {
-            at_ms: self.wall_ms,
+            at_ms: self.wall_ms(),
             dialect: self.dialect.name(),
             kind: match way.kind {
                 Kind::Command => "command",
@@ -224,9 +224,9 @@ impl Connection {
     /// Tells a gateway that something it asked for was refused.
     pub(super) fn notify(&self, request: Asked, topic: &str, refusal: &Refusal) {
         let rejection =
-            Rejection { request, at_ms: self.wall_ms, topic, refusal, client_id: self.peer.client_id() };
+            Rejection { request, at_ms: self.wall_ms(), topic, refusal, client_id: self.peer.client_id() };
         if let Some(announcement) = self.dialect.rejection(&self.peer, &rejection) {
-            self.worker.hub.announce(&self.space, &announcement);
+            self.worker.hub.announce(&self.seat.space, &announcement);
         }
     }
 
@@ -234,7 +234,7 @@ impl Connection {
     pub(super) fn record(&self, request: &'static str, topic: Option<&str>, refusal: &Refusal) {
         let org = self.peer.org();
         self.worker.hub.refusals.record(
-            self.wall_ms,
+            self.wall_ms(),
             Some(org.as_str()),
             self.peer.client_id(),
             request,

@@ -50,10 +50,6 @@ impl Replay {
         }
     }
 
-    fn identifiers(&self) -> Box<[u32]> {
-        Some(self.identifier).filter(|it| *it != 0).into_iter().collect()
-    }
-
     fn is_empty(&self) -> bool {
         self.found.is_empty() && self.routes.is_empty()
     }
@@ -62,23 +58,22 @@ impl Replay {
 impl Connection {
     /// Sends as much as there is room for now.
     pub(super) fn poll_replay(&mut self) {
-        if self.replay.is_empty() || self.closing.is_some() {
+        if self.replay.is_none() || self.closing.is_some() {
             return;
         }
         let mut batch = self.begin();
         let mut queued_count = 0;
         while !self.outbox_is_full()
-            && let Some(retained) = self.next_retained()
+            && let Some((retained, qos, identifier)) = self.next_retained()
         {
-            let qos = self.replay.qos.map_or(QoS::AtMostOnce, |it| it.min(retained.qos));
             let session = self.seat.session().filter(|_| qos != QoS::AtMostOnce);
             let has_room = self.session.room() > queued_count && (session.is_none() || self.may_queue());
             if qos != QoS::AtMostOnce && !has_room {
-                self.replay.found.push_front(retained);
+                self.replay.get_or_insert_default().found.push_front(retained);
                 break;
             }
             let Some(session) = session else {
-                self.deliver_retained(&retained, qos, &mut batch);
+                self.deliver_retained(&retained, qos, identifier, &mut batch);
                 continue;
             };
             queued_count += 1;
@@ -87,7 +82,7 @@ impl Connection {
                 session,
                 qos,
                 retain: true,
-                identifiers: self.replay.identifiers(),
+                identifiers: Some(identifier).filter(|it| *it != 0).into_iter().collect(),
                 deadline_ms: retained.expires_ms,
                 expires_ms: retained.expires_ms,
                 message: retained.message,
@@ -97,35 +92,41 @@ impl Connection {
         if queued_count > 0 {
             let mut changes = std::mem::take(&mut batch.changes);
             changes.waiter = Some(self.seat.subscriber().clone());
-            self.replay.until = self.worker.hub.store.commit(changes);
+            self.replay.get_or_insert_default().until = self.worker.hub.store.commit(changes);
         }
         self.finish(batch);
+        let stored = self.worker.hub.store.stored();
+        self.replay.take_if(|it| it.is_empty() && it.until <= stored);
     }
 
     /// Whether a durable session's queue has taken, and handed over, what was put into it before.
     fn may_queue(&self) -> bool {
-        self.replay.until <= self.worker.hub.store.stored() && !self.backlog.wanted
+        let queued_before = self.replay.as_ref().map_or(Ticket::NONE, |it| it.until);
+        queued_before <= self.worker.hub.store.stored() && !self.wants_backlog()
     }
 
-    fn next_retained(&mut self) -> Option<Retained> {
+    /// The next message with its quality and the number of its subscription.
+    fn next_retained(&mut self) -> Option<(Retained, QoS, u32)> {
+        let now_ms = self.wall_ms();
+        let replay = self.replay.as_deref_mut()?;
         loop {
-            let Some(retained) = self.replay.found.pop_front() else {
-                let wanted = self.replay.routes.pop_front()?;
-                let (replay, now_ms) = (&mut self.replay, self.wall_ms);
+            let Some(retained) = replay.found.pop_front() else {
+                let wanted = replay.routes.pop_front()?;
                 (replay.qos, replay.identifier) = (Some(wanted.qos), wanted.identifier);
-                replay.found = self.space.retained(&wanted.route, now_ms).into();
+                replay.found = self.seat.space.retained(&wanted.route, now_ms).into();
                 replay.found.retain(|it| {
                     !wanted.except.iter().any(|except| mqtt::topic::matches(except, it.message.topic()))
                 });
                 continue;
             };
-            if self.space.still_retains(&retained) {
-                return Some(retained);
+            if self.seat.space.still_retains(&retained) {
+                let qos = replay.qos.map_or(QoS::AtMostOnce, |it| it.min(retained.qos));
+                return Some((retained, qos, replay.identifier));
             }
         }
     }
 
-    fn deliver_retained(&mut self, retained: &Retained, qos: QoS, batch: &mut Batch) {
+    fn deliver_retained(&mut self, retained: &Retained, qos: QoS, identifier: u32, batch: &mut Batch) {
         let message = &retained.message;
         let topic = super::backlog::as_seen(self.view, message.topic());
         let delivery = Delivery {
@@ -134,13 +135,13 @@ impl Connection {
             payload: message.payload(),
             qos: wire_qos(qos),
             retain: true,
-            identifiers: &[self.replay.identifier],
+            identifiers: &[identifier],
             expires_in_s: self.expires_in_s(retained.expires_ms),
             place: None,
             again: false,
             released: false,
         };
-        self.space.traffic.sent.add(1);
+        self.seat.space.traffic.sent.add(1);
         self.step(Input::Deliver(delivery), batch);
     }
 }

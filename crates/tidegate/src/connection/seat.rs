@@ -11,7 +11,7 @@ use crate::hub::subscriber::Subscriber;
 
 /// A session's seat, held. Dropping it gives it up, however the connection ended; a clean session ends with it.
 pub(super) struct Seat {
-    space: Arc<Space>,
+    pub(super) space: Arc<Space>,
     subscriber: Arc<Subscriber>,
 }
 

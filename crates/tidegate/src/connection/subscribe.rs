@@ -105,7 +105,7 @@ impl Connection {
         };
         if let Some((device_type, name)) = &grant.device {
             let device = DeviceName { device_type, name };
-            match self.worker.hub.platform.speak_for(&self.peer, device, true, self.wall_ms) {
+            match self.worker.hub.platform.speak_for(&self.peer, device, true, self.wall_ms()) {
                 Verdict::Known(_) | Verdict::Registered(_) | Verdict::Unknown => {}
                 Verdict::Wait(until) => return Outcome::Wait(until),
                 Verdict::Discard => {
@@ -115,7 +115,7 @@ impl Connection {
                 Verdict::Refused(refusal) => return Outcome::Refused(refusal),
             }
         }
-        let share = grant.share.or_else(|| self.share.clone());
+        let share = grant.share.or_else(|| self.share.as_deref().map(str::to_owned));
         let reads_retained = grant.reads_retained && request.retain_handling != 2 && share.is_none();
         let qos = domain_qos(request.qos);
         let wanted = grant.route.clone().filter(|_| reads_retained);
@@ -130,7 +130,7 @@ impl Connection {
             except,
         };
         let count_max = self.worker.hub.limits.subscription_count_max;
-        match self.space.subscribe(self.seat.subscriber(), &subscription, count_max) {
+        match self.seat.space.subscribe(self.seat.subscriber(), &subscription, count_max) {
             Err(_) => Outcome::Refused(Refusal::new(
                 Code::TooMany,
                 format!("a session may hold {count_max} subscriptions: unsubscribe some, or raise the limit"),
@@ -171,7 +171,7 @@ impl Connection {
     fn unsubscribe(&mut self, unsubscribe: &Unsubscribe<'_>, batch: &mut Batch) {
         let (mut codes, mut why) = (Vec::new(), Why::default());
         for filter in unsubscribe.filters.iter() {
-            if !self.space.unsubscribe(self.seat.subscriber(), filter) {
+            if !self.seat.space.unsubscribe(self.seat.subscriber(), filter) {
                 codes.push(match grant(self.dialect, &self.peer, filter) {
                     Ok(_) => Reason::NO_SUBSCRIPTION_EXISTED.0,
                     Err(refusal) => self.refuse_filter(Asked::Unsubscribe, filter, &refusal, &mut why),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use dialects::Retention;
 use domain::DeviceId;
+use foldhash::fast::RandomState;
 
 use crate::hub::space::Target;
 use crate::limits;
@@ -42,30 +43,42 @@ pub(crate) enum Kind {
     Manage,
 }
 
-/// Ways by the topic as the client writes it.
+/// Ways by the topic as the client writes it. Nothing for a client that only listens.
 #[derive(Default)]
 pub(crate) struct Topics {
-    ways: HashMap<Box<str>, Rc<Way>>,
+    known: Option<Box<Known>>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// The last that was found: most clients publish to the same topic again and again.
+    last: Option<(Box<str>, Rc<Way>)>,
+    ways: HashMap<Box<str>, Rc<Way>, RandomState>,
 }
 
 impl Topics {
     /// The way of a topic, if it is known and still good.
     pub(crate) fn get(&self, topic: &str, generation: u64, registry_generation: u64) -> Option<Rc<Way>> {
-        let way = self.ways.get(topic)?;
+        let known = self.known.as_deref()?;
+        let way = match &known.last {
+            Some((last, way)) if **last == *topic => way,
+            _ => known.ways.get(topic)?,
+        };
         let good = way.generation == generation && way.registry_generation == registry_generation;
         good.then(|| way.clone())
     }
-
     /// Remembers a way, unless its topic is unusually long.
     pub(crate) fn put(&mut self, topic: &str, way: Way) -> Rc<Way> {
         let way = Rc::new(way);
         if topic.len() > limits::TOPIC_CACHE_BYTES_MAX {
             return way;
         }
-        if self.ways.len() >= limits::TOPIC_CACHE_COUNT_MAX {
-            self.ways.clear();
+        let known = self.known.get_or_insert_default();
+        if known.ways.len() >= limits::TOPIC_CACHE_COUNT_MAX {
+            known.ways.clear();
         }
-        self.ways.insert(topic.into(), way.clone());
+        known.ways.insert(topic.into(), way.clone());
+        known.last = Some((topic.into(), way.clone()));
         way
     }
 }

@@ -129,7 +129,7 @@ impl Outbound<'_> {
                 retain: self.shows_retain(route),
                 ..PublishParts::default()
             };
-            if publish_bytes(to.version, &parts) > to.direct_bytes_max {
+            if publish_bytes(to.version, &parts) > to.direct_bytes_max as usize {
                 return Fit::TooLarge;
             }
             encode_publish(bytes, to.version, &parts);

@@ -43,11 +43,11 @@ pub(crate) fn grant_again(
     let mut changes = Changes::new();
     let Some(session) = subscriber.session() else { return changes };
     let held: Vec<Held> = subscriber.held().clone();
-    for it in held {
+    for it in held.into_iter().map(|it| it.subscription) {
         match grant(dialect, peer, &it.filter) {
             Ok((_, except)) if except == it.except => {}
             Ok((_, except)) => {
-                let subscription = Subscription { except, ..it.subscription() };
+                let subscription = Subscription { except, ..it };
                 // It replaces one of the same filter, so that no bound is reached.
                 space.subscribe(subscriber, &subscription, usize::MAX).ok();
                 changes.push(Change::Subscribe { org: space.org, session, subscription });

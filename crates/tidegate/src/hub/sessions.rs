@@ -198,7 +198,7 @@ impl Hub {
             id,
             org: space.org,
             dialect: space.name.to_owned(),
-            key: subscriber.key.clone(),
+            key: subscriber.key.to_string(),
             created_ms: lifetime.created_ms,
             expiry_s: lifetime.expiry_s,
             ends_ms: lifetime.ends_ms,

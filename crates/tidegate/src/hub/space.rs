@@ -1,6 +1,8 @@
 //! A topic space: the subscriptions of one organisation in one dialect, and what is retained there.
 
-use std::collections::HashMap;
+use std::borrow::Borrow;
+use std::collections::{HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -45,7 +47,7 @@ pub(crate) struct Space {
     generation: AtomicU64,
     next_id: AtomicU64,
     retained: RwLock<Shelf>,
-    subscribers: Mutex<HashMap<String, Arc<Subscriber>>>,
+    subscribers: Mutex<HashSet<ByKey>>,
     /// Sessions that are connected.
     pub(crate) connected: AtomicUsize,
     pub(crate) traffic: Traffic,
@@ -117,24 +119,18 @@ impl Space {
         count_max: usize,
     ) -> Result<bool, TooManySubscriptions> {
         let mut held = to.held();
-        let known = held.iter().position(|it| it.filter == subscription.filter);
+        let known = held.iter().position(|it| it.subscription.filter == subscription.filter);
         if known.is_none() && held.len() >= count_max {
             return Err(TooManySubscriptions);
         }
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let entry = Held {
-            filter: subscription.filter.clone(),
-            route: subscription.route.clone(),
-            share: subscription.share.clone(),
-            qos: subscription.qos,
-            options: subscription.options,
-            identifier: subscription.identifier,
-            except: subscription.except.clone(),
-            id,
-        };
+        let entry = Held { subscription: subscription.clone(), id };
         let before = match known {
             Some(at) => Some(std::mem::replace(&mut held[at], entry)),
             None => {
+                if held.is_empty() {
+                    held.reserve_exact(1); // most clients have one subscription for ever
+                }
                 held.push(entry);
                 None
             }
@@ -162,7 +158,7 @@ impl Space {
     /// Removes a subscription by the filter the client wrote. False when there was none.
     pub(crate) fn unsubscribe(&self, to: &Subscriber, filter: &str) -> bool {
         let mut held = to.held();
-        let Some(at) = held.iter().position(|it| it.filter == filter) else { return false };
+        let Some(at) = held.iter().position(|it| it.subscription.filter == filter) else { return false };
         let before = held.swap_remove(at);
         uninstall(&mut self.router.write(), &before);
         self.generation.fetch_add(1, Ordering::AcqRel);
@@ -187,10 +183,10 @@ impl Space {
     pub(crate) fn subscriber_to_sit_on(&self, key: &str) -> Arc<Subscriber> {
         let mut subscribers = self.subscribers.lock();
         let subscriber = match subscribers.get(key) {
-            Some(known) => known.clone(),
+            Some(ByKey(known)) => known.clone(),
             None => {
-                let new = Arc::new(Subscriber::new(key.to_owned(), None));
-                subscribers.insert(key.to_owned(), new.clone());
+                let new = Arc::new(Subscriber::new(key.into(), None));
+                subscribers.insert(ByKey(new.clone()));
                 new
             }
         };
@@ -204,14 +200,14 @@ impl Space {
         let unused = subscriber.session().is_none()
             && subscriber.seat_waiting.load(Ordering::Acquire) == 0
             && subscriber.seat.available_permits() == 1;
-        if unused && subscribers.get(&subscriber.key).is_some_and(|it| Arc::ptr_eq(it, subscriber)) {
-            subscribers.remove(&subscriber.key);
+        if unused && subscribers.get(&*subscriber.key).is_some_and(|it| Arc::ptr_eq(&it.0, subscriber)) {
+            subscribers.remove(&*subscriber.key);
         }
     }
 
     /// Every subscriber, for rare walks over all of them.
     pub(crate) fn subscribers(&self) -> Vec<Arc<Subscriber>> {
-        self.subscribers.lock().values().cloned().collect()
+        self.subscribers.lock().iter().map(|it| it.0.clone()).collect()
     }
 
     /// Brings a stored session back.
@@ -220,8 +216,8 @@ impl Space {
         record: &SessionRecord,
         subscriptions: &[Subscription],
     ) -> Arc<Subscriber> {
-        let subscriber = Arc::new(Subscriber::new(record.key.clone(), Some(record.id)));
-        self.subscribers.lock().insert(record.key.clone(), subscriber.clone());
+        let subscriber = Arc::new(Subscriber::new(record.key.as_str().into(), Some(record.id)));
+        self.subscribers.lock().replace(ByKey(subscriber.clone()));
         for subscription in subscriptions {
             // What a session was granted once it keeps, even if the bound was lowered since.
             self.subscribe(&subscriber, subscription, usize::MAX).ok();
@@ -237,7 +233,7 @@ impl Space {
     /// Durable sessions whose key begins like this.
     pub(crate) fn durable_count(&self, prefix: &str) -> usize {
         let subscribers = self.subscribers.lock();
-        subscribers.values().filter(|it| it.session().is_some() && it.key.starts_with(prefix)).count()
+        subscribers.iter().filter(|it| it.0.session().is_some() && it.0.key.starts_with(prefix)).count()
     }
 
     /// Retains a message under its topic, if the bounds allow it. `store` is called while nobody else can retain
@@ -291,6 +287,29 @@ impl Space {
     }
 }
 
+/// A subscriber that is found by its session key.
+struct ByKey(Arc<Subscriber>);
+
+impl Borrow<str> for ByKey {
+    fn borrow(&self) -> &str {
+        &self.0.key
+    }
+}
+
+impl Hash for ByKey {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.0.key.hash(hasher);
+    }
+}
+
+impl PartialEq for ByKey {
+    fn eq(&self, other: &ByKey) -> bool {
+        self.0.key == other.0.key
+    }
+}
+
+impl Eq for ByKey {}
+
 impl Route {
     /// Whether the receiver's rights keep messages of this topic from it.
     fn withholds(&self, topic: &str) -> bool {
@@ -316,7 +335,7 @@ fn merge(targets: &mut Vec<Target>, merged: &mut HashMap<*const Subscriber, usiz
 }
 
 fn uninstall(router: &mut Router<Route>, held: &Held) {
-    match (&held.route, &held.share) {
+    match (&held.subscription.route, &held.subscription.share) {
         (Some(filter), Some(share)) => drop(router.remove_shared(filter, share, held.id)),
         (Some(filter), None) => drop(router.remove(filter, held.id)),
         (None, _) => {}

@@ -12,7 +12,7 @@ use std::task::Waker;
 use dialects::View;
 use domain::{Closing, DeviceId, Message, Millis, QoS, Queued, SessionId, Subscription};
 use mqtt::Version;
-use parking_lot::Mutex;
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use store::{Inbox, Ticket, Waiter};
 use tokio::sync::Semaphore;
 
@@ -22,7 +22,7 @@ use crate::limits;
 /// A session's receiving end.
 pub(crate) struct Subscriber {
     /// The session's key in its topic space: the client id, as a rule.
-    pub(crate) key: String,
+    pub(crate) key: Box<str>,
     /// The stored session's id; 0 for a clean session.
     session: AtomicU64,
     /// The seat that one connection at a time may hold.
@@ -33,43 +33,16 @@ pub(crate) struct Subscriber {
     one_copy: AtomicBool,
     mailbox: Mutex<Mailbox>,
     held: Mutex<Vec<Held>>,
-    lifetime: Mutex<Lifetime>,
+    /// Nothing for a clean session.
+    lifetime: Mutex<Option<Box<Lifetime>>>,
 }
 
 /// A subscription as the router knows it.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
-    /// The filter as the client wrote it.
-    pub(crate) filter: String,
-    /// The filter in the router; `None` for one that can never match.
-    pub(crate) route: Option<String>,
-    /// The share group.
-    pub(crate) share: Option<String>,
-    /// The granted quality.
-    pub(crate) qos: QoS,
-    /// The options of 5.0, as they are stored.
-    pub(crate) options: u8,
-    /// The client's number for it (5.0), 0 for none.
-    pub(crate) identifier: u32,
-    /// Filters whose messages are withheld.
-    pub(crate) except: Vec<String>,
+    pub(crate) subscription: Subscription,
     /// The subscription's id in the router.
     pub(crate) id: u64,
-}
-
-impl Held {
-    /// The same as it is stored.
-    pub(crate) fn subscription(&self) -> Subscription {
-        Subscription {
-            filter: self.filter.clone(),
-            route: self.route.clone(),
-            share: self.share.clone(),
-            qos: self.qos,
-            options: self.options,
-            identifier: self.identifier,
-            except: self.except.clone(),
-        }
-    }
 }
 
 /// A message that waits for its receiver's session: at QoS 1 and 2 it gets a packet id there, at QoS 0 a topic alias.
@@ -88,14 +61,21 @@ pub(crate) struct Waiting {
 struct Mailbox {
     attached: Option<Attached>,
     bytes: Vec<u8>,
-    waiting: VecDeque<Waiting>,
-    waiting_bytes: usize,
+    /// In a box, because it is nearly always empty.
+    line: Option<Box<Line>>,
     /// The stored queue holds messages that `waiting` does not.
     spilled: bool,
     /// The last place that was left to the store.
     spilled_place: u64,
     kicked: Option<Closing>,
     woken: bool,
+}
+
+/// Messages that wait, never none.
+#[derive(Default)]
+struct Line {
+    waiting: VecDeque<Waiting>,
+    bytes: usize,
 }
 
 /// The connection that holds the seat.
@@ -107,10 +87,10 @@ pub(crate) struct Attached {
     /// The API key it came with.
     pub(crate) key: Option<Box<str>>,
     /// Bytes that may wait for the socket; beyond it messages at QoS 0 are dropped.
-    pub(crate) bytes_max: usize,
+    pub(crate) bytes_max: u32,
     /// Bytes of the largest packet that may be written straight into its bytes: as many as the client takes, or 0 where
     /// its session has a say in every message, because it chooses topic aliases.
-    pub(crate) direct_bytes_max: usize,
+    pub(crate) direct_bytes_max: u32,
     pub(crate) waker: Waker,
 }
 
@@ -149,7 +129,7 @@ pub(crate) enum Offered {
 }
 
 impl Subscriber {
-    pub(crate) fn new(key: String, session: Option<SessionId>) -> Subscriber {
+    pub(crate) fn new(key: Box<str>, session: Option<SessionId>) -> Subscriber {
         Subscriber {
             key,
             session: AtomicU64::new(session.map_or(0, |it| it.0)),
@@ -181,13 +161,13 @@ impl Subscriber {
     }
 
     /// The subscriptions the router holds for it.
-    pub(crate) fn held(&self) -> parking_lot::MutexGuard<'_, Vec<Held>> {
+    pub(crate) fn held(&self) -> MutexGuard<'_, Vec<Held>> {
         self.held.lock()
     }
 
     /// How long its stored session lives.
-    pub(super) fn lifetime(&self) -> parking_lot::MutexGuard<'_, Lifetime> {
-        self.lifetime.lock()
+    pub(super) fn lifetime(&self) -> MappedMutexGuard<'_, Lifetime> {
+        MutexGuard::map(self.lifetime.lock(), |it| &mut **it.get_or_insert_default())
     }
 
     /// Whether overlapping subscriptions give one copy.
@@ -232,7 +212,7 @@ impl Subscriber {
     pub(crate) fn offer_bytes(&self, write: impl FnOnce(&Attached, &mut Vec<u8>) -> Fit) -> Offered {
         let mut mailbox = self.mailbox.lock();
         let Mailbox { attached: Some(attached), bytes, .. } = &mut *mailbox else { return Offered::Absent };
-        if bytes.len() >= attached.bytes_max {
+        if bytes.len() >= attached.bytes_max as usize {
             return Offered::Dropped;
         }
         match write(attached, bytes) {
@@ -263,7 +243,7 @@ impl Subscriber {
             return Offered::Absent;
         }
         let mut dropped_count = 0;
-        while !mailbox.has_room() && mailbox.pop_waiting().is_some() {
+        while !mailbox.has_room() && mailbox.pop_oldest() {
             dropped_count += 1;
         }
         mailbox.push_waiting(waiting);
@@ -304,10 +284,7 @@ impl Subscriber {
             }
             mailbox.take_waiting(room, waiting);
         }
-        if mailbox.waiting.is_empty() && mailbox.waiting.capacity() > 0 {
-            mailbox.waiting = VecDeque::new();
-        }
-        Mail { kicked: mailbox.kicked, spilled: mailbox.spilled && mailbox.waiting.is_empty() }
+        Mail { kicked: mailbox.kicked, spilled: mailbox.spilled && mailbox.line.is_none() }
     }
 
     /// The owner cannot take what it collected from this place on: that and what waits behind it is left to the stored
@@ -315,13 +292,14 @@ impl Subscriber {
     pub(crate) fn leave_to_store(&self, place: u64) {
         let mut mailbox = self.mailbox.lock();
         let mut last = mailbox.spilled_place.max(place);
-        for waiting in std::mem::take(&mut mailbox.waiting) {
-            last = last.max(waiting.place);
-            if waiting.place == 0 {
-                mailbox.waiting.push_back(waiting);
-            }
+        if let Some(line) = &mut mailbox.line {
+            line.waiting.retain(|it| {
+                last = last.max(it.place);
+                it.place == 0
+            });
+            line.bytes = line.waiting.iter().map(|it| it.message.cost_bytes()).sum();
         }
-        mailbox.waiting_bytes = mailbox.waiting.iter().map(|it| it.message.cost_bytes()).sum();
+        mailbox.line.take_if(|it| it.waiting.is_empty());
         mailbox.spilled = true;
         mailbox.spilled_place = last;
     }
@@ -346,30 +324,36 @@ impl Subscriber {
 
 impl Mailbox {
     fn has_room(&self) -> bool {
-        self.waiting.len() < limits::MAILBOX_COUNT_MAX && self.waiting_bytes < limits::MAILBOX_BYTES_MAX
+        let has_room =
+            |it: &Line| it.waiting.len() < limits::MAILBOX_COUNT_MAX && it.bytes < limits::MAILBOX_BYTES_MAX;
+        self.line.as_deref().is_none_or(has_room)
     }
 
     fn push_waiting(&mut self, waiting: Waiting) {
-        self.waiting_bytes += waiting.message.cost_bytes();
-        self.waiting.push_back(waiting);
+        let line = self.line.get_or_insert_default();
+        line.bytes += waiting.message.cost_bytes();
+        line.waiting.push_back(waiting);
     }
 
-    fn pop_waiting(&mut self) -> Option<Waiting> {
-        let waiting = self.waiting.pop_front()?;
-        self.waiting_bytes -= waiting.message.cost_bytes();
-        Some(waiting)
-    }
-
-    fn take_waiting(&mut self, mut room: usize, taken: &mut Vec<Waiting>) {
-        while let Some(first) = self.waiting.front() {
-            if first.qos != QoS::AtMostOnce {
-                if room == 0 {
-                    return;
-                }
-                room -= 1;
-            }
-            taken.extend(self.pop_waiting());
+    /// Drops the message that has waited longest. False when none waits.
+    fn pop_oldest(&mut self) -> bool {
+        let Some(line) = &mut self.line else { return false };
+        if let Some(oldest) = line.waiting.pop_front() {
+            line.bytes -= oldest.message.cost_bytes();
         }
+        self.line.take_if(|it| it.waiting.is_empty());
+        true
+    }
+
+    /// Takes messages in order: any number at QoS 0, and `room` above it.
+    fn take_waiting(&mut self, mut room: usize, taken: &mut Vec<Waiting>) {
+        let Some(line) = &mut self.line else { return };
+        while let Some(first) = line.waiting.pop_front_if(|it| it.qos == QoS::AtMostOnce || room > 0) {
+            room -= usize::from(first.qos != QoS::AtMostOnce);
+            line.bytes -= first.message.cost_bytes();
+            taken.push(first);
+        }
+        self.line.take_if(|it| it.waiting.is_empty());
     }
 
     fn note(&mut self) -> Offered {

@@ -47,7 +47,8 @@ async fn who_sends_a_packet_that_is_too_large_reads_so() {
             properties: Properties::EMPTY,
             payload: &vec![b'.'; FAR_TOO_MUCH_BYTES],
         }));
-        wire.flush().await.unwrap();
+        // It may hear the answer before it has said everything.
+        wire.flush().await.ok();
         let heard = wire_until_closed(&mut wire).await;
         assert!(
             heard.len() == 2 && heard[1].contains("Disconnect") && heard[1].contains("0x95"),
@@ -61,10 +62,10 @@ async fn who_sends_a_packet_that_is_too_large_reads_so() {
 async fn who_is_refused_reads_why_whatever_comes_behind_its_connect() {
     let house = House::open().await;
     for (version, code) in [(Version::V311, 4), (Version::V5, 0x86)] {
-        let mut wire = house.wire(version).await;
-        wire.push_bytes(&refused(version));
-        wire.push_bytes(&pings(FAR_TOO_MUCH_BYTES));
-        wire.flush().await.unwrap();
+        let mut stream = TcpStream::connect(house.mqtt()).await.unwrap();
+        stream.write_all(&refused(version)).await.unwrap();
+        stream.write_all(&pings(FAR_TOO_MUCH_BYTES)).await.unwrap();
+        let mut wire = sim::Wire::new(stream, version);
         let told = wire_next(&mut wire, |it| if let Packet::ConnAck(it) = it { it.code } else { 0 });
         assert_eq!(told.await, code);
         assert_eq!(wire_until_closed(&mut wire).await, [""; 0]);
