@@ -4,6 +4,11 @@
 //! folder gets its seeds; the other settings are libFuzzer's own.
 
 #![no_main]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "not a part of the pure crate it stands in"
+)]
 
 #[path = "targets/mod.rs"]
 mod targets;

@@ -168,11 +168,10 @@ impl World {
     }
 
     fn client_answers(&mut self, kind: Kind, how: u8, more: &mut &[u8]) {
-        // Identifiers of its own begin at 1; of ours, one of those that are under way.
-        let packet_id = match kind {
-            Kind::PubRel => 1 + u16::from(how & 7),
-            _ => model::packet_id_of(self.handed_place.saturating_sub(u64::from(how & 7)).max(1)),
-        };
+        // Identifiers of its own begin at 1; of ours, it mostly answers those that are under way.
+        let under_way =
+            if kind == Kind::PubRel { None } else { self.model.packet_ids().nth(usize::from(how & 7)) };
+        let packet_id = under_way.unwrap_or(1 + u16::from(how & 7));
         let is_refusal = self.opening.version == Version::V5 && kind == Kind::PubRec && next(more) & 3 == 3;
         let ack = Ack::with(packet_id, if is_refusal { Reason::QUOTA_EXCEEDED } else { Reason::SUCCESS });
         self.client_sends(&match kind {

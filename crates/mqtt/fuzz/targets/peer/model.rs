@@ -68,7 +68,7 @@ pub(super) struct Model {
     pub(super) is_open: bool,
 }
 
-pub(super) fn packet_id_of(place: u64) -> u16 {
+fn packet_id_of(place: u64) -> u16 {
     (1 + (place - 1) % 65_535) as u16
 }
 
@@ -111,9 +111,14 @@ impl Model {
         self.owed == 0 && self.flight.is_empty()
     }
 
+    /// Of the messages to the client that are not done with, the oldest first.
+    pub(super) fn packet_ids(&self) -> impl Iterator<Item = u16> {
+        self.flight.keys().map(|place| packet_id_of(*place))
+    }
+
     /// What has to hold whatever was done.
     pub(super) fn check(&self) {
-        let mut ids: Vec<u16> = self.flight.keys().map(|place| packet_id_of(*place)).collect();
+        let mut ids: Vec<u16> = self.packet_ids().collect();
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), self.flight.len(), "a packet identifier is in use twice");
