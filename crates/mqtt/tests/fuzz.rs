@@ -11,7 +11,8 @@ mod mutation;
 mod targets;
 
 use mutation::Mutation;
-use targets::{hex, target};
+use targets::seeds::hex;
+use targets::target;
 
 /// Inputs to a target beside its seeds.
 const MUTATION_COUNT: usize = 100_000;

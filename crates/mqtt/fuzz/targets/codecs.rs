@@ -12,6 +12,7 @@ use mqtt::codec::{self, Frame};
 
 use super::decode::version_of;
 use super::seeds::hex;
+pub(crate) use known::check_rows;
 
 const PACKET_BYTES_MAX: usize = 1 << 20;
 
@@ -30,6 +31,3 @@ pub(super) fn run(data: &[u8]) {
         rest = more;
     }
 }
-
-#[cfg(test)]
-pub(crate) use known::check_rows;

@@ -8,10 +8,8 @@ pub(crate) mod codecs;
 mod decode;
 mod peer;
 mod router;
-mod seeds;
+pub(crate) mod seeds;
 mod session;
-
-pub(crate) use seeds::hex;
 
 /// One target.
 pub(crate) struct Target {

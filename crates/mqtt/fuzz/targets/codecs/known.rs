@@ -189,7 +189,6 @@ impl Difference {
 }
 
 /// Every row is shown by its packet.
-#[cfg(test)]
 pub(crate) fn check_rows() {
     let shown = |example: &str| {
         let (version, packet) = version_and_bytes(example);
