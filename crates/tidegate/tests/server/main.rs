@@ -22,6 +22,7 @@ mod organisations;
 mod plain;
 mod ports;
 mod registration;
+mod rumqtt;
 mod steps;
 mod transcripts;
 mod v5;
