@@ -26,14 +26,14 @@ pub(crate) fn test(root: &Path, network: Network) -> Result<bool> {
     });
     steps.run("tests", || call(&mut tests(root)));
     steps.run("documentation tests", || call(cargo(root).args(["test", "--workspace", "--doc", "--quiet"])));
-    steps.run("vendors' SDKs", || sdk::run(root, network, None));
+    steps.run("SDKs and clients", || sdk::run(root, network, None));
     Ok(steps.finish())
 }
 
-/// Only the vendors' SDK tests.
+/// Only the vendors' SDKs and the other clients.
 pub(crate) fn sdk(root: &Path, network: Network, filter: Option<&str>) -> Result<bool> {
     let mut steps = Steps::default();
-    steps.run("vendors' SDKs", || sdk::run(root, network, filter));
+    steps.run("SDKs and clients", || sdk::run(root, network, filter));
     Ok(steps.finish())
 }
 

@@ -22,7 +22,7 @@ use clap::{Parser, Subcommand};
     after_help = "Examples:\n  \
         cargo xtask test               everything CI runs; installs what it needs below target/\n  \
         cargo xtask tidy               the house rules only (seconds)\n  \
-        cargo xtask sdk gateway        the vendors' SDK tests whose name contains `gateway`\n  \
+        cargo xtask sdk gateway        tests of SDKs and clients whose name contains `gateway`\n  \
         cargo xtask clauses            MQTT clauses that no test covers yet\n  \
         cargo xtask fuzz decode        any bytes to the MQTT decoder, for ten minutes\n  \
         cargo xtask crash --seeds 1000 the store under a thousand crashes\n  \
@@ -35,9 +35,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Everything: format, lints, tests, house rules, the vendors' SDKs. What CI runs.
+    /// Everything: format, lints, tests, house rules, the vendors' SDKs, other clients. What CI runs.
     Test {
-        /// Run the SDK tests in this network: the four host names resolve and ports 1883, 8883 and 443 are free.
+        /// Run the SDK tests in this network: the four host names resolve and ports 1883, 8883, 8080 and 443 are free.
         #[arg(long)]
         here: bool,
     },
@@ -65,11 +65,11 @@ enum Chore {
         #[arg(long, default_value_t = 20)]
         rounds: u32,
     },
-    /// Unmodified official SDKs against the server, over TCP and TLS.
+    /// Unmodified official SDKs and widely used MQTT clients against the server.
     Sdk {
         /// Only tests whose name contains this.
         filter: Option<String>,
-        /// Run in this network: the four host names resolve and ports 1883, 8883 and 443 are free.
+        /// Run in this network: the four host names resolve and ports 1883, 8883, 8080 and 443 are free.
         #[arg(long)]
         here: bool,
     },

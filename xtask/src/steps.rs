@@ -80,10 +80,19 @@ impl Steps {
 ///
 /// The program cannot be started or exits with a status other than 0.
 pub(crate) fn call(command: &mut Command) -> Result<()> {
+    call_allowing(command, &[])
+}
+
+/// The same, where these statuses are as good as 0.
+///
+/// # Errors
+///
+/// The program cannot be started or exits with another status.
+pub(crate) fn call_allowing(command: &mut Command, statuses: &[i32]) -> Result<()> {
     println!("$ {}{}", variables(command), line(command));
     let status =
         command.status().with_context(|| format!("cannot start {}", command.get_program().display()))?;
-    if !status.success() {
+    if !status.success() && !status.code().is_some_and(|it| statuses.contains(&it)) {
         bail!("`{}`: {status}", line(command));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! One Tidegate for the SDK tests: started with empty data, one organisation and one API key, stopped at the end.
+//! One Tidegate for all the scripts: started with empty data, an organisation, keys and a device, stopped at the end.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -12,6 +12,8 @@ use serde_json::Value;
 use super::{HOST_NAMES, Place, output};
 
 const ORG: &str = "abc123";
+/// A device for plain MQTT, as type and name. Watson's are registered by the scripts.
+const DEVICE: [&str; 2] = ["pump", "p1"];
 /// The words with which the server says that it is ready.
 const READY_WORDS: &str = "Tidegate is listening";
 const START_SECONDS_MAX: u64 = 30;
@@ -25,12 +27,23 @@ pub(super) struct Server {
     /// The server's lines; closed when it has closed its output, which is when it ends.
     lines: Receiver<String>,
     data: PathBuf,
-    /// The API key that the tests' applications come with, and its token.
-    key: ApiKey,
+    /// What the scripts log in with.
+    logins: Logins,
 }
 
 #[derive(Default)]
-struct ApiKey {
+struct Logins {
+    /// An API key that may do everything.
+    key: Login,
+    /// One that may subscribe to `open/#` only.
+    limited: Login,
+    /// The token of [`DEVICE`].
+    device_token: String,
+}
+
+/// An API key and its token.
+#[derive(Default)]
+struct Login {
     key: String,
     token: String,
 }
@@ -58,15 +71,30 @@ impl Server {
             .with_context(|| format!("cannot start {}", place.binary.display()))?;
         let output_file = std::fs::File::create(place.work.join("server.out"))?;
         let lines = follow(child.stdout.take().context("the server has no output")?, output_file);
-        let mut server = Server { child, lines, data, key: ApiKey::default() };
+        let mut server = Server { child, lines, data, logins: Logins::default() };
         server.wait_until_ready()?;
-        server.admin(place, &["org", "add", ORG])?;
-        let made = server.admin(place, &["key", "add", "--org", ORG])?;
-        let part = |name: &str| made.get(name).and_then(Value::as_str).map(str::to_owned);
-        let (key, token) =
-            part("key").zip(part("token")).with_context(|| format!("no key and token in {made}"))?;
-        server.key = ApiKey { key, token };
+        server.logins = server.furnish(place)?;
         Ok(server)
+    }
+
+    /// Makes the organisation, its keys and its device.
+    fn furnish(&self, place: &Place) -> Result<Logins> {
+        let text = |made: &Value, name: &str| {
+            let part = made.get(name).and_then(Value::as_str);
+            part.map(str::to_owned).with_context(|| format!("no {name} in {made}"))
+        };
+        let key = |rights: &[&str]| {
+            let made = self.admin(place, &[&["key", "add", "--org", ORG], rights].concat())?;
+            anyhow::Ok(Login { key: text(&made, "key")?, token: text(&made, "token")? })
+        };
+        self.admin(place, &["org", "add", ORG])?;
+        self.admin(place, &["type", "add", "--org", ORG, DEVICE[0]])?;
+        let device = self.admin(place, &["device", "add", "--org", ORG, &DEVICE.join("/")])?;
+        Ok(Logins {
+            key: key(&[])?,
+            limited: key(&["--subscribe", "open/#"])?,
+            device_token: text(&device, "token")?,
+        })
     }
 
     fn wait_until_ready(&self) -> Result<()> {
@@ -95,8 +123,12 @@ impl Server {
         vec![
             ("TIDEGATE_ORG", ORG.to_owned()),
             ("TIDEGATE_DOMAIN", "iot.test".to_owned()),
-            ("TIDEGATE_API_KEY", self.key.key.clone()),
-            ("TIDEGATE_API_TOKEN", self.key.token.clone()),
+            ("TIDEGATE_API_KEY", self.logins.key.key.clone()),
+            ("TIDEGATE_API_TOKEN", self.logins.key.token.clone()),
+            ("TIDEGATE_LIMITED_KEY", self.logins.limited.key.clone()),
+            ("TIDEGATE_LIMITED_TOKEN", self.logins.limited.token.clone()),
+            ("TIDEGATE_DEVICE", format!("{ORG}/{}", DEVICE.join("/"))),
+            ("TIDEGATE_DEVICE_TOKEN", self.logins.device_token.clone()),
             ("TIDEGATE_CA", authority.clone()),
             ("REQUESTS_CA_BUNDLE", authority.clone()),
             ("NODE_EXTRA_CA_CERTS", authority),
