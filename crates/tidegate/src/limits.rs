@@ -44,6 +44,8 @@ pub(crate) const ROUNDS_PER_TURN_COUNT_MAX: usize = 4;
 pub(crate) const REASON_STRING_BYTES_MAX: usize = 512;
 /// A worker's scratch buffer: one read, then everything in it is processed at once.
 pub(crate) const READ_BYTES: usize = 64 * 1024;
+/// What is still read of a connection whose client has come again elsewhere.
+pub(crate) const HEARD_OUT_BYTES_MAX: u64 = 1024 * 1024;
 /// How long a farewell may take: last bytes to a client that does not read, and then its own end.
 pub(crate) const FAREWELL_MS_MAX: u64 = 2_000;
 /// Bytes that are read, and dropped, of a client that goes on sending after it was told goodbye.

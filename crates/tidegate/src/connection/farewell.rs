@@ -1,5 +1,5 @@
-//! The end of a connection: what was read is finished, the will is published, the seat is given up, and the client gets
-//! time to read why.
+//! The end of a connection: what was sent and read is finished, the will is published, the seat is given up, and the
+//! client gets time to read why.
 
 use std::future::poll_fn;
 use std::io::ErrorKind;
@@ -34,7 +34,10 @@ pub(super) async fn end(connection: Connection, closing: Closing) {
 impl Connection {
     /// Ends the connection for good, but for its byte stream: that is left to [`linger`] if the client has been told
     /// something that it may still have to read.
-    async fn leave(mut self, closing: Closing) -> Option<Transport> {
+    async fn leave(mut self, mut closing: Closing) -> Option<Transport> {
+        if closing == Closing::TakenOver {
+            closing = self.hear_out().await;
+        }
         if let (Version::V5, Some(reason)) = (self.version, goodbye_reason(closing)) {
             self.send_disconnect(reason);
         }
@@ -62,6 +65,21 @@ impl Connection {
         });
         // Who said goodbye itself listens no more.
         Some(self.transport).filter(|_| told && closing != Closing::Normal)
+    }
+
+    /// Takes in what a client has sent before it came again somewhere else. Who says goodbye and comes again at once is
+    /// met by the second connection before the first is read: its messages are not lost, and a DISCONNECT among them
+    /// discards the will [MQTT-3.14.4-3].
+    async fn hear_out(&mut self) -> Closing {
+        // Behind this, the runtime has asked the system which sockets have something to read.
+        tokio::task::yield_now().await;
+        let end = self.tally.read_bytes + limits::HEARD_OUT_BYTES_MAX;
+        poll_fn(|cx| {
+            while self.closing.is_none() && self.tally.read_bytes < end && self.poll_read(cx) {}
+            std::task::Poll::Ready(())
+        })
+        .await;
+        self.closing.unwrap_or(Closing::TakenOver)
     }
 
     /// Writes what is left and the end of the stream. Whether that was possible.

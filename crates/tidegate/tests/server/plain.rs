@@ -2,13 +2,17 @@
 //! store.
 
 use domain::{DeviceName, Rights};
-use mqtt::packet::Packet;
-use mqtt::{QoS, Version};
+use mqtt::packet::{Disconnect, Packet, Publish};
+use mqtt::property::Properties;
+use mqtt::{QoS, Reason, Version, codec};
 use platform::{DeviceChange, KeyChange, NewKey};
 use sim::{Client, Event, Fault, Options};
 
 use crate::house::{House, KEY, TOKEN, org};
-use crate::steps::{Q0, Q1, connect_bytes, durable, message, so_far, text, texts, until_closed, wire_next};
+use crate::steps::{
+    Q0, Q1, VERSIONS, connect_bytes, durable, message, so_far, text, texts, until_closed, wire_next,
+    with_will,
+};
 
 const OTHER_KEY: &str = "a-abc123-other";
 
@@ -117,6 +121,44 @@ async fn retained_messages_are_bounded_and_the_client_is_told() {
     let mut kept = texts(&mut other, 2).await;
     kept.sort();
     assert_eq!(kept, ["1", "2"]);
+    house.close().await;
+}
+
+/// Who says goodbye and comes again at once is met by the second connection before the first is read to its end.
+#[tokio::test]
+async fn what_was_sent_before_a_takeover_counts_and_so_does_the_goodbye() {
+    const COUNT: usize = 1_000;
+    let house = House::open().await;
+    let mut listener = house.client(application("listener")).await;
+    listener.subscribe(&[("#", Q0)]).await.unwrap();
+    // Each time it is a race, which the server must not lose once.
+    for version in [VERSIONS; 10].concat() {
+        let options = application("hasty").version(version);
+        let mut bytes = Vec::new();
+        for number in 0..COUNT {
+            let payload = format!("{number:0>100}");
+            let publish = Publish {
+                topic: "a",
+                payload: payload.as_bytes(),
+                qos: Q0,
+                retain: false,
+                dup: false,
+                packet_id: 0,
+                properties: Properties::EMPTY,
+            };
+            codec::encode(&Packet::Publish(publish), version, &mut bytes);
+        }
+        codec::encode(&Packet::Disconnect(Disconnect::with(Reason::SUCCESS)), version, &mut bytes);
+        let mut first = house.client(with_will(options.clone(), "gone", "lost")).await;
+        first.send_bytes(&bytes).await.unwrap();
+        let mut second = house.client(options).await;
+        second.publish_done("end", b"end", Q1).await.unwrap();
+        let heard = texts(&mut listener, COUNT + 1).await;
+        let (end, numbers) = heard.split_last().unwrap();
+        assert!(numbers.iter().enumerate().all(|(at, it)| it.parse() == Ok(at)), "{version:?}: {numbers:?}");
+        assert_eq!(end, "end", "{version:?}");
+    }
+    assert_eq!(so_far(&mut listener).await, []);
     house.close().await;
 }
 
