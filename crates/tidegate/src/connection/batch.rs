@@ -9,6 +9,7 @@ use mqtt::{QoS, Reason, Version};
 use store::{Changes, Ticket};
 
 use super::replay::Wanted;
+use crate::hub::space::Counts;
 use crate::hub::subscriber::Subscriber;
 use crate::limits;
 
@@ -18,8 +19,16 @@ pub(crate) struct Batch {
     pub(crate) changes: Changes,
     pub(crate) answers: Vec<Answer>,
     pub(crate) wake: Vec<Arc<Subscriber>>,
+    pub(crate) counts: Counts,
     /// Something else of this round was handed to the store by itself: the answers wait for it too.
     pub(crate) until: Ticket,
+}
+
+impl Batch {
+    /// Whether nothing is left for the store and for the client.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.answers.is_empty()
+    }
 }
 
 /// An answer that goes out once the changes of its round are stored. Acknowledgements keep the order of what they
@@ -28,13 +37,36 @@ pub(crate) enum Answer {
     /// A promise of the session.
     Receipt(Receipt),
     /// A PUBLISH was refused.
-    Refused { packet_id: u16, qos: QoS, reason: Reason, why: Why },
+    Refused(Box<Refused>),
     /// The place of a PUBLISH that waits for a registration slot: its answer comes here, later ones wait behind it.
     Parked { packet_id: u16 },
-    /// A SUBACK, and the subscriptions that get what is retained behind it.
-    Granted { packet_id: u16, codes: Vec<u8>, retained: Vec<Wanted>, why: Why },
+    /// A SUBACK.
+    Granted(Box<Granted>),
     /// An UNSUBACK.
-    Removed { packet_id: u16, codes: Vec<u8>, why: Why },
+    Removed(Box<Removed>),
+}
+
+/// The answer to a refused PUBLISH.
+pub(crate) struct Refused {
+    pub(crate) packet_id: u16,
+    pub(crate) qos: QoS,
+    pub(crate) reason: Reason,
+    pub(crate) why: Why,
+}
+
+/// The answer to a SUBSCRIBE, and the subscriptions that get what is retained behind it.
+pub(crate) struct Granted {
+    pub(crate) packet_id: u16,
+    pub(crate) codes: Vec<u8>,
+    pub(crate) retained: Vec<Wanted>,
+    pub(crate) why: Why,
+}
+
+/// The answer to an UNSUBSCRIBE.
+pub(crate) struct Removed {
+    pub(crate) packet_id: u16,
+    pub(crate) codes: Vec<u8>,
+    pub(crate) why: Why,
 }
 
 /// Why something was refused, as the properties of the answer (5.0); empty where nothing was.
@@ -67,9 +99,8 @@ impl Answer {
     /// The packet id of the PUBLISH that it answers; `None` for other requests.
     pub(crate) fn publish_id(&self) -> Option<u16> {
         match self {
-            Answer::Receipt(Receipt::Publish { packet_id, .. }) | Answer::Refused { packet_id, .. } => {
-                Some(*packet_id)
-            }
+            Answer::Receipt(Receipt::Publish { packet_id, .. }) => Some(*packet_id),
+            Answer::Refused(refused) => Some(refused.packet_id),
             _ => None,
         }
     }

@@ -10,7 +10,7 @@ use mqtt::session::{Close, Effect, Input, Keep, Receipt};
 use store::{Change, Ticket};
 
 use super::Connection;
-use super::batch::{Answer, Batch};
+use super::batch::{Answer, Batch, Granted, Refused, Removed};
 use crate::limits;
 
 /// The ticket of a place that is kept: never stored.
@@ -114,20 +114,20 @@ impl Connection {
     pub(super) fn step(&mut self, input: Input<'_>, batch: &mut Batch) {
         let mut effects: Vec<Effect<'_>> = std::mem::take(&mut self.worker.lent.borrow_mut().effects);
         self.session.step(self.now_ms(), input, &mut effects);
-        for effect in effects.drain(..) {
+        for effect in &effects {
             self.carry_out(effect, batch);
         }
         self.worker.lent.borrow_mut().effects = recycle(effects);
     }
 
-    fn carry_out(&mut self, effect: Effect<'_>, batch: &mut Batch) {
-        match effect {
+    fn carry_out(&mut self, effect: &Effect<'_>, batch: &mut Batch) {
+        match *effect {
             Effect::Send(packet) => codec::encode(&packet, self.version, &mut self.writing),
             Effect::Deliver(parts) => {
                 self.tally.write_count += 1;
                 codec::encode_publish(&mut self.writing, self.version, &parts);
             }
-            Effect::TooLarge { .. } => self.seat.space.traffic.dropped.add(1),
+            Effect::TooLarge { .. } => batch.counts.dropped += 1,
             Effect::Publish(publish) => self.on_publish(&publish, batch),
             Effect::Subscribe(subscribe) => self.on_subscribe(&subscribe, batch),
             Effect::Unsubscribe(unsubscribe) => self.on_unsubscribe(&unsubscribe, batch),
@@ -173,7 +173,7 @@ impl Connection {
     /// packet id must not be remembered then, or the client's next attempt would pass for one that was taken.
     pub(super) fn is_undecided(&mut self, packet_id: u16, batch: &Batch) -> bool {
         self.closing.is_some()
-            || matches!(batch.answers.last(), Some(Answer::Refused { packet_id: it, .. }) if *it == packet_id)
+            || matches!(batch.answers.last(), Some(Answer::Refused(it)) if it.packet_id == packet_id)
             || self.parked.keep_receive_with_last(packet_id)
     }
 
@@ -183,6 +183,31 @@ impl Connection {
 
     /// Ends a round: one batch to the store, one wake-up for each receiver.
     pub(super) fn finish(&mut self, mut batch: Batch) {
+        self.seat.space.traffic.add(std::mem::take(&mut batch.counts));
+        while !batch.is_empty() {
+            let ticket = self.hand_over(&mut batch);
+            let mut answers = std::mem::take(&mut batch.answers);
+            for answer in answers.drain(..) {
+                let may_answer = ticket == Ticket::NONE && self.pending.is_empty() && !self.outbox_is_full();
+                match answer {
+                    Answer::Parked { .. } => self.line_up(ticket, answer),
+                    answer if may_answer => self.answer(answer, &mut batch),
+                    answer => self.line_up(ticket, answer),
+                }
+            }
+            if batch.answers.is_empty() {
+                batch.answers = answers;
+            }
+        }
+        batch.until = Ticket::NONE;
+        for subscriber in batch.wake.drain(..) {
+            subscriber.wake();
+        }
+        self.worker.lent.borrow_mut().batch = batch;
+    }
+
+    /// Hands the changes to the store. Their ticket, which is none if there is nothing to wait for.
+    fn hand_over(&mut self, batch: &mut Batch) -> Ticket {
         let store = &self.worker.hub.store;
         let mut ticket = std::mem::take(&mut batch.until);
         if !batch.changes.is_empty() {
@@ -195,13 +220,7 @@ impl Connection {
                 self.throttle = ticket;
             }
         }
-        for answer in batch.answers.drain(..) {
-            self.line_up(ticket, answer);
-        }
-        for subscriber in batch.wake.drain(..) {
-            subscriber.wake();
-        }
-        self.worker.lent.borrow_mut().batch = batch;
+        ticket
     }
 
     /// Puts an answer behind those that wait, or into the place that is kept for it.
@@ -234,26 +253,7 @@ impl Connection {
         while !self.outbox_is_full()
             && let Some((_, answer)) = self.pending.pop_front_if(|(ticket, _)| *ticket <= stored)
         {
-            match answer {
-                Answer::Receipt(receipt) => self.step(Input::Stored(receipt), &mut batch),
-                Answer::Refused { packet_id, qos, reason, why } => {
-                    let properties = why.properties();
-                    self.step(Input::Refused { packet_id, qos, reason, properties }, &mut batch);
-                }
-                // The ticket of a kept place is never stored.
-                Answer::Parked { .. } => {}
-                Answer::Granted { packet_id, codes, retained, why } => {
-                    let properties = why.properties();
-                    self.step(Input::Granted { packet_id, codes: &codes, properties }, &mut batch);
-                    for wanted in retained {
-                        self.replay.get_or_insert_default().push(wanted);
-                    }
-                }
-                Answer::Removed { packet_id, codes, why } => {
-                    let properties = why.properties();
-                    self.step(Input::Removed { packet_id, codes: &codes, properties }, &mut batch);
-                }
-            }
+            self.answer(answer, &mut batch);
         }
         if self.pending.is_empty() && self.pending.capacity() > 0 {
             self.pending = std::collections::VecDeque::new();
@@ -262,6 +262,32 @@ impl Connection {
             self.retry_parked(&mut batch);
         }
         self.finish(batch);
+    }
+
+    fn answer(&mut self, answer: Answer, batch: &mut Batch) {
+        match answer {
+            Answer::Receipt(receipt) => self.step(Input::Stored(receipt), batch),
+            Answer::Refused(refused) => {
+                let Refused { packet_id, qos, reason, why } = &*refused;
+                let (packet_id, qos, reason, properties) = (*packet_id, *qos, *reason, why.properties());
+                self.step(Input::Refused { packet_id, qos, reason, properties }, batch);
+            }
+            // The ticket of a kept place is never stored.
+            Answer::Parked { .. } => {}
+            Answer::Granted(granted) => {
+                let Granted { packet_id, codes, retained, why } = *granted;
+                let properties = why.properties();
+                self.step(Input::Granted { packet_id, codes: &codes, properties }, batch);
+                for wanted in retained {
+                    self.replay.get_or_insert_default().push(wanted);
+                }
+            }
+            Answer::Removed(removed) => {
+                let Removed { packet_id, codes, why } = *removed;
+                let properties = why.properties();
+                self.step(Input::Removed { packet_id, codes: &codes, properties }, batch);
+            }
+        }
     }
 
     /// Time has passed: the session may want to end.

@@ -12,7 +12,7 @@ use platform::Verdict;
 use store::{Change, Changes, Ticket};
 
 use super::Connection;
-use super::batch::{Answer, Batch, Why};
+use super::batch::{Answer, Batch, Refused, Why};
 use super::parked::Request;
 use super::topics::{Kind, Way};
 use crate::hub::delivery::{Outbound, Round, deadline_ms, expires_ms};
@@ -46,7 +46,7 @@ pub(super) struct Inbound<'a> {
 impl Connection {
     pub(super) fn on_publish(&mut self, publish: &Publish<'_>, batch: &mut Batch) {
         self.tally.read_count += 1;
-        self.seat.space.traffic.received.add(1);
+        batch.counts.received += 1;
         let (aliased, headers) = (self.session.aliased_topic(publish), publish.properties.travelling());
         let inbound = Inbound {
             topic: aliased.as_deref().unwrap_or(publish.topic),
@@ -175,7 +175,7 @@ impl Connection {
             }));
         }
         let mut round =
-            Round { changes: &mut batch.changes, wake: &mut batch.wake, traffic: &self.seat.space.traffic };
+            Round { changes: &mut batch.changes, wake: &mut batch.wake, counts: &mut batch.counts };
         outbound.deliver(&way.targets, &mut round);
         if hub.tails.anybody() {
             self.show(way, inbound);
@@ -217,7 +217,7 @@ impl Connection {
         } else if inbound.packet_id != 0 {
             let (packet_id, reason, mut why) = (inbound.packet_id, Reason(answer.reason), Why::default());
             why.tell(self.version, reason, refusal);
-            batch.answers.push(Answer::Refused { packet_id, qos, reason, why });
+            batch.answers.push(Answer::Refused(Box::new(Refused { packet_id, qos, reason, why })));
         }
     }
 

@@ -141,7 +141,7 @@ impl Connection {
             again: false,
             released: false,
         };
-        self.seat.space.traffic.sent.add(1);
+        batch.counts.sent += 1;
         self.step(Input::Deliver(delivery), batch);
     }
 }

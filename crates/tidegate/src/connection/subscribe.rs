@@ -11,7 +11,7 @@ use platform::Verdict;
 use store::{Change, Ticket};
 
 use super::Connection;
-use super::batch::{Answer, Batch, Why};
+use super::batch::{Answer, Batch, Granted, Removed, Why};
 use super::parked::{Decided, Request};
 use super::replay::Wanted;
 use crate::hub::delivery::{NO_LOCAL, RETAIN_AS_PUBLISHED};
@@ -94,7 +94,12 @@ impl Connection {
             }
         }
         let Decided { codes, retained, why } = std::mem::take(decided);
-        batch.answers.push(Answer::Granted { packet_id: subscribe.packet_id, codes, retained, why });
+        batch.answers.push(Answer::Granted(Box::new(Granted {
+            packet_id: subscribe.packet_id,
+            codes,
+            retained,
+            why,
+        })));
         Ok(())
     }
 
@@ -184,7 +189,11 @@ impl Connection {
                 batch.changes.push(Change::Unsubscribe { org, session, filter });
             }
         }
-        batch.answers.push(Answer::Removed { packet_id: unsubscribe.packet_id, codes, why });
+        batch.answers.push(Answer::Removed(Box::new(Removed {
+            packet_id: unsubscribe.packet_id,
+            codes,
+            why,
+        })));
     }
 }
 

@@ -10,7 +10,7 @@ use domain::{Message, Millis, QoS};
 use mqtt::codec::{PublishParts, encode_publish, publish_bytes};
 use store::{Change, Changes};
 
-use super::space::{Route, Target, Traffic};
+use super::space::{Counts, Route, Space, Target};
 use super::subscriber::{Fit, Offered, Subscriber, Waiting};
 
 /// MQTT 5 subscription option: not to the session that published.
@@ -43,7 +43,7 @@ pub(crate) struct Round<'a> {
     pub(crate) changes: &'a mut Changes,
     /// Who has to be woken once the round is over.
     pub(crate) wake: &'a mut Vec<Arc<Subscriber>>,
-    pub(crate) traffic: &'a Traffic,
+    pub(crate) counts: &'a mut Counts,
 }
 
 /// When a message that its publisher gives so many seconds expires; 0 = never.
@@ -71,6 +71,17 @@ impl Outbound<'_> {
             };
         }
         count
+    }
+
+    /// Delivers to everybody in a space outside of any round. What durable queues get is added to `changes`.
+    pub(crate) fn deliver_alone(&mut self, space: &Space, changes: &mut Changes) {
+        let (mut wake, mut counts) = (Vec::new(), Counts::default());
+        let mut round = Round { changes, wake: &mut wake, counts: &mut counts };
+        self.deliver(&space.targets(self.topic), &mut round);
+        space.traffic.add(counts);
+        for subscriber in wake {
+            subscriber.wake();
+        }
     }
 
     fn deliver_one(&mut self, route: &Route, round: &mut Round<'_>) -> bool {
@@ -106,15 +117,15 @@ impl Outbound<'_> {
             Offered::Taken => {}
             Offered::Absent => return false,
             Offered::Dropped | Offered::ForSession => {
-                round.traffic.dropped.add(1);
+                round.counts.dropped += 1;
                 return false;
             }
             Offered::Replaced { dropped_count } => {
-                round.traffic.dropped.add(dropped_count);
+                round.counts.dropped += dropped_count;
                 round.wake.push(route.to.clone());
             }
         }
-        round.traffic.sent.add(1);
+        round.counts.sent += 1;
         true
     }
 

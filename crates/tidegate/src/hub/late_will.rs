@@ -9,7 +9,7 @@ use platform::Verdict;
 use store::{Change, Changes};
 
 use super::Hub;
-use super::delivery::{Outbound, Round, deadline_ms, expires_ms};
+use super::delivery::{Outbound, deadline_ms, expires_ms};
 use super::space::Space;
 use super::subscriber::Subscriber;
 use crate::connection::publish::uplink;
@@ -89,7 +89,7 @@ impl Hub {
         if retains && let Err(refusal) = self.retain_published(space, &mut outbound, subscriber.clone()) {
             return refuse(&refusal);
         }
-        let (mut changes, mut wake) = (Changes::new(), Vec::new());
+        let mut changes = Changes::new();
         if let (What::Event { name, format }, Some(device)) = (uplink.what, device) {
             let mut points = Points::new();
             dialect.points(name, format, &will.payload, &mut points);
@@ -103,13 +103,9 @@ impl Hub {
                 points,
             }));
         }
-        let mut round = Round { changes: &mut changes, wake: &mut wake, traffic: &space.traffic };
-        outbound.deliver(&space.targets(&uplink.topic), &mut round);
+        outbound.deliver_alone(space, &mut changes);
         if !changes.is_empty() {
             self.store.commit(changes);
-        }
-        for subscriber in wake {
-            subscriber.wake();
         }
     }
 }

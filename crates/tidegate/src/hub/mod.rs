@@ -26,7 +26,7 @@ use platform::Platform;
 use store::{Change, Changes, Store, StoreFault, Ticket, Waiter};
 use tokio::sync::watch;
 
-use self::delivery::{Outbound, Round};
+use self::delivery::Outbound;
 use self::refusals::Refusals;
 use self::sessions::Sessions;
 use self::shelf::ShelfBounds;
@@ -235,7 +235,6 @@ impl Hub {
     /// ticket of what had to be stored.
     pub(crate) fn announce(&self, space: &Space, announcement: &Announcement) -> Ticket {
         let mut changes = Changes::new();
-        let mut wake = Vec::new();
         let mut outbound = Outbound {
             org: space.org,
             topic: &announcement.topic,
@@ -248,8 +247,7 @@ impl Hub {
             message: None,
             from: None,
         };
-        let mut round = Round { changes: &mut changes, wake: &mut wake, traffic: &space.traffic };
-        outbound.deliver(&space.targets(&announcement.topic), &mut round);
+        outbound.deliver_alone(space, &mut changes);
         let store = |retained: &Retained| {
             let change = Change::Retain { org: space.org, space: space.name, retained: retained.clone() };
             self.store.commit(change.into())
@@ -262,9 +260,6 @@ impl Hub {
             Retain::Remove => Some(self.unretain(space, &announcement.topic, None)),
             Retain::No => None,
         };
-        for subscriber in wake {
-            subscriber.wake();
-        }
         // What went into stored queues, if anything, comes behind what is retained.
         if changes.is_empty() { ticket.unwrap_or(Ticket::NONE) } else { self.store.commit(changes) }
     }

@@ -64,6 +64,27 @@ pub(crate) struct Traffic {
     pub(crate) dropped: Counter,
 }
 
+impl Traffic {
+    /// Counts what a round has counted for itself: other workers count here too, and a shared counter is dear.
+    pub(crate) fn add(&self, counts: Counts) {
+        for (counter, count) in
+            [(&self.received, counts.received), (&self.sent, counts.sent), (&self.dropped, counts.dropped)]
+        {
+            if count > 0 {
+                counter.add(count);
+            }
+        }
+    }
+}
+
+/// What passed during one round.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
+    pub(crate) dropped: u64,
+}
+
 /// A subscription was refused because the session holds as many as it may.
 #[derive(Debug)]
 pub(crate) struct TooManySubscriptions;
