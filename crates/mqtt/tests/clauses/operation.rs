@@ -12,7 +12,6 @@ use crate::row::Verdict::{Accept, Reject, RejectBy};
 use crate::row::{Row, absent, clause, dialogue, peer, server};
 
 const MALFORMED: Reason = Reason::MALFORMED_PACKET;
-pub(crate) const NO_WEBSOCKET: &str = "this server does not offer WebSocket yet";
 
 #[rustfmt::skip]
 pub(crate) const ROWS: &[Row] = &[
@@ -77,10 +76,10 @@ pub(crate) const ROWS: &[Row] = &[
     server("MQTT-4.8.0-2", "a_failing_store_closes_the_connection"),
 
     // 6 WebSocket
-    absent("MQTT-6.0.0-1", NO_WEBSOCKET),
-    absent("MQTT-6.0.0-2", NO_WEBSOCKET),
-    absent("MQTT-6.0.0-3", NO_WEBSOCKET),
-    absent("MQTT-6.0.0-4", NO_WEBSOCKET),
+    server("MQTT-6.0.0-1", "text_is_not_taken"),
+    server("MQTT-6.0.0-2", "frames_and_packets_need_not_agree"),
+    peer("MQTT-6.0.0-3", "the client offers it; one that offers nothing is served all the same"),
+    server("MQTT-6.0.0-4", "the_subprotocol_is_mqtt_where_that_is_offered"),
     // 7 Conformance
     absent("MQTT-7.0.0-1", "this server opens no connections to other servers"),
     clause("MQTT-7.0.0-2", V311, "10 __ 0004'MQTT' 04 02 0000 0001'a'", Accept),

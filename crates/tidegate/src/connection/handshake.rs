@@ -143,6 +143,8 @@ struct Seated {
     restored: Option<SessionState>,
     /// Seconds for which the session outlives the connection.
     expiry_s: u32,
+    /// What CONNACK tells of the terms.
+    properties: Vec<u8>,
 }
 
 impl Door {
@@ -311,8 +313,7 @@ impl Door {
 
     /// Sends a CONNACK and closes.
     async fn answer(&mut self, version: Version, connack: ConnAck<'_>) {
-        let mut bytes = Vec::new();
-        codec::encode(&Packet::ConnAck(connack), version, &mut bytes);
+        let bytes = encoded(version, connack);
         let sent = async {
             self.transport.write_all(&bytes).await?;
             self.transport.shutdown().await
@@ -333,6 +334,8 @@ impl Door {
             SessionRule::Fresh => (format!("{key}#{}", self.hub.next_serial()), 0),
             SessionRule::Takeover => (key.into_owned(), guest.expiry_s()),
         };
+        let properties = guest.connack_properties(&self.hub, expiry_s);
+        check_packet_bytes(connect, &properties)?;
         let seat = Seat::take(space, &key).await;
         let found = self.hub.resume_session(space, seat.subscriber(), connect.clean_start, expiry_s);
         let present = found == Found::Session;
@@ -346,7 +349,7 @@ impl Door {
             stored(&self.hub.store, Changes::new()).await.map_err(failed)?;
         }
         let restored = self.restore(space.org, &seat).await.map_err(failed)?;
-        let seated = Seated { seat, present, restored, expiry_s };
+        let seated = Seated { seat, present, restored, expiry_s, properties };
         if seated.present {
             let changes = grant_again(space, seated.seat.subscriber(), *dialect, peer);
             if !changes.is_empty() {
@@ -384,7 +387,6 @@ impl Door {
 
     /// Puts the connection together and answers with CONNACK. `None` when the organisation is gone meanwhile.
     fn welcome(self, worker: Rc<Worker>, guest: Guest<'_>, seated: Seated) -> Option<Connection> {
-        let properties = guest.connack_properties(&worker.hub, seated.expiry_s);
         let keep_alive_s = guest.keep_alive_s(&worker.hub);
         let Guest { connect, dialect, claimed, peer, space, .. } = guest;
         let hub = &worker.hub;
@@ -445,7 +447,7 @@ impl Door {
             peer,
             worker: worker.clone(),
         };
-        connection.send_connack(seated.present, &properties);
+        connection.send_connack(seated.present, &seated.properties);
         connection.announce(PresenceChange::Connected);
         Some(connection)
     }
@@ -504,6 +506,20 @@ impl Guest<'_> {
     }
 }
 
+/// A client that does not take even its CONNACK cannot be told the terms, and so not be let in
+/// [MQTT-3.1.2-24 of 5.0].
+fn check_packet_bytes(connect: &Connect<'_>, properties: &[u8]) -> Result<(), Refusal> {
+    let Some(bytes_max) = connect.properties.maximum_packet_size() else { return Ok(()) };
+    let bytes = encoded(connect.version, connack(false, properties)).len();
+    if bytes <= bytes_max as usize {
+        return Ok(());
+    }
+    let hint = format!(
+        "the client takes packets of {bytes_max} bytes and its CONNACK alone has {bytes}: raise its maximum packet size"
+    );
+    Err(Refusal::new(Code::TooLarge, hint))
+}
+
 /// Whom a certificate names, with the organisation. One that does not say its organisation is good for the only one
 /// there is: were there several, it would be good for a device of that name in each.
 fn certified(hub: &Hub, certificate: &Certificate) -> Result<String, Refusal> {
@@ -555,13 +571,19 @@ fn will_of(will: &mqtt::packet::Will<'_>) -> Will {
 
 impl Connection {
     fn send_connack(&mut self, session_present: bool, properties: &[u8]) {
-        let connack = ConnAck {
-            session_present: session_present && self.version != Version::V31,
-            code: ConnAck::ACCEPTED,
-            properties: Properties::stored(properties),
-        };
+        let connack = connack(session_present && self.version != Version::V31, properties);
         codec::encode(&Packet::ConnAck(connack), self.version, &mut self.writing);
     }
+}
+
+fn connack(session_present: bool, properties: &[u8]) -> ConnAck<'_> {
+    ConnAck { session_present, code: ConnAck::ACCEPTED, properties: Properties::stored(properties) }
+}
+
+fn encoded(version: Version, connack: ConnAck<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    codec::encode(&Packet::ConnAck(connack), version, &mut bytes);
+    bytes
 }
 
 fn inflight_count_max(hub: &Hub, peer: &Peer) -> u16 {

@@ -208,9 +208,8 @@ mod handshake {
     }
 
     #[test]
-    fn the_first_protocol_that_we_know_is_taken() {
-        for (offered, taken) in
-            [("mqtt", "mqtt"), ("mqttv3.1", "mqttv3.1"), ("chat, mqttv3.1,mqtt", "mqttv3.1")]
+    fn the_standards_protocol_is_taken_before_the_older_one() {
+        for (offered, taken) in [("mqtt", "mqtt"), ("mqttv3.1", "mqttv3.1"), ("chat, mqttv3.1,mqtt", "mqtt")]
         {
             assert_eq!(ask(&[("sec-websocket-protocol", offered)]).unwrap()["sec-websocket-protocol"], taken);
         }

@@ -12,7 +12,7 @@ use sha1::{Digest, Sha1};
 
 /// What the key is hashed with (RFC 6455 section 1.3).
 const KEY_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/// What MQTT is called: today, and by clients of MQTT 3.1.
+/// What MQTT is called: by the standard, and by clients of MQTT 3.1.
 const PROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
 
 /// Whether a request asks for a WebSocket, rightly or not.
@@ -74,14 +74,13 @@ impl Refused {
     }
 }
 
-/// The first protocol offered that we know. Old clients offer none, and speak MQTT all the same.
+/// The name for MQTT among the protocols offered; the standard's, if that is one of them [MQTT-6.0.0-4]. Old clients
+/// offer none, and speak MQTT all the same.
 fn protocol(headers: &HeaderMap) -> Result<Option<&'static str>, Refused> {
-    let mut offered = tokens(headers, &SEC_WEBSOCKET_PROTOCOL).peekable();
-    if offered.peek().is_none() {
-        return Ok(None);
-    }
-    match offered.find_map(|offer| PROTOCOLS.into_iter().find(|it| *it == offer)) {
+    let is_offered = |name: &str| tokens(headers, &SEC_WEBSOCKET_PROTOCOL).any(|it| it == name);
+    match PROTOCOLS.into_iter().find(|it| is_offered(it)) {
         Some(protocol) => Ok(Some(protocol)),
+        None if tokens(headers, &SEC_WEBSOCKET_PROTOCOL).next().is_none() => Ok(None),
         None => Err(Refused::bad("the WebSocket subprotocol has to be `mqtt` or `mqttv3.1`")),
     }
 }

@@ -129,6 +129,34 @@ async fn v5_nothing_larger_than_the_client_takes_is_sent() {
 }
 
 #[tokio::test]
+async fn v5_no_connack_is_larger_than_the_client_takes() {
+    let house = House::open().await;
+    let mut codes = Vec::new();
+    for takes in 5..=64 {
+        let options = saying(plain(""), PropertyId::MaximumPacketSize, Value::Four(takes));
+        let (code, bytes) = connack(&house, &options, |it| {
+            let mut bytes = Vec::new();
+            mqtt::codec::encode(&Packet::ConnAck(*it), Version::V5, &mut bytes);
+            (it.code, bytes.len())
+        })
+        .await;
+        assert!(bytes <= takes as usize, "{bytes} bytes to a client that takes {takes}");
+        codes.push(code);
+    }
+    codes.dedup();
+    assert_eq!(codes, [Reason::PACKET_TOO_LARGE.0, 0], "too small for a while, and then large enough");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn v5_a_client_without_a_method_is_told_of_none() {
+    let house = House::open().await;
+    let told = |it: &ConnAck<'_>| (it.code, it.properties.authentication_method().is_some());
+    assert_eq!(connack(&house, &plain("client"), told).await, (0, false));
+    house.close().await;
+}
+
+#[tokio::test]
 async fn v5_no_local_keeps_a_clients_own_messages_from_it() {
     let house = House::open().await;
     let (mut one, mut two) = (house.client(plain("one")).await, house.client(plain("two")).await);

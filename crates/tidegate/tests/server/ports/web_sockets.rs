@@ -43,6 +43,22 @@ async fn bytes(socket: &mut Socket, count: usize) -> Vec<u8> {
     bytes
 }
 
+/// Reads a CONNACK of any version.
+async fn connack_code(socket: &mut Socket) -> u8 {
+    let mut head = bytes(socket, 2).await;
+    let wanted = 2 + usize::from(head[1]);
+    head.extend(bytes(socket, wanted.saturating_sub(head.len())).await);
+    assert_eq!((head[0], head.len()), (0x20, wanted), "{head:?}");
+    head[3]
+}
+
+/// The goodbye is returned, and the connection ends.
+async fn until_closed(socket: &mut Socket) {
+    while let Some(frame) = timeout(PATIENCE, socket.next()).await.expect("the connection ends") {
+        assert!(matches!(frame, Ok(Message::Close(_)) | Err(Error::ConnectionClosed)), "{frame:?}");
+    }
+}
+
 fn piece(opcode: Data, last: bool, payload: &[u8]) -> Message {
     Message::Frame(Frame::message(Bytes::copy_from_slice(payload), OpCode::Data(opcode), last))
 }
@@ -54,23 +70,23 @@ fn login() -> Vec<u8> {
 #[tokio::test]
 async fn frames_and_packets_need_not_agree() {
     let house = House::open().await;
-    let mut socket = socket(&house).await;
-    let login = login();
-    let (one, two) = login.split_at(9);
-    socket.send(piece(Data::Binary, false, one)).await.unwrap();
-    socket.send(Message::Ping(Bytes::from_static(b"in between"))).await.unwrap();
-    assert_eq!(next(&mut socket).await, Message::Pong(Bytes::from_static(b"in between")));
-    socket.send(piece(Data::Continue, false, &[])).await.unwrap();
-    socket.send(piece(Data::Continue, true, two)).await.unwrap();
-    assert_eq!(bytes(&mut socket, 4).await, CONNACK);
-    let pings = [&PING[..], &PING, &PING[..1]].concat();
-    socket.send(Message::binary(pings)).await.unwrap();
-    assert_eq!(bytes(&mut socket, 4).await, [PONG, PONG].concat());
-    socket.send(Message::binary(PING[1..].to_vec())).await.unwrap();
-    assert_eq!(bytes(&mut socket, 2).await, PONG);
-    socket.close(None).await.unwrap();
-    while let Some(frame) = timeout(PATIENCE, socket.next()).await.expect("the goodbye is returned") {
-        assert!(matches!(frame, Ok(Message::Close(_)) | Err(Error::ConnectionClosed)), "{frame:?}");
+    for version in VERSIONS {
+        let mut socket = socket(&house).await;
+        let login = connect_bytes(&House::device("g:abc123:gw:g1").version(version));
+        let (one, two) = login.split_at(9);
+        socket.send(piece(Data::Binary, false, one)).await.unwrap();
+        socket.send(Message::Ping(Bytes::from_static(b"in between"))).await.unwrap();
+        assert_eq!(next(&mut socket).await, Message::Pong(Bytes::from_static(b"in between")));
+        socket.send(piece(Data::Continue, false, &[])).await.unwrap();
+        socket.send(piece(Data::Continue, true, two)).await.unwrap();
+        assert_eq!(connack_code(&mut socket).await, 0);
+        let pings = [&PING[..], &PING, &PING[..1]].concat();
+        socket.send(Message::binary(pings)).await.unwrap();
+        assert_eq!(bytes(&mut socket, 4).await, [PONG, PONG].concat());
+        socket.send(Message::binary(PING[1..].to_vec())).await.unwrap();
+        assert_eq!(bytes(&mut socket, 2).await, PONG);
+        socket.close(None).await.unwrap();
+        until_closed(&mut socket).await;
     }
     house.close().await;
 }
@@ -87,16 +103,20 @@ async fn what_is_right_in_the_frame_that_says_hello_is_not_lost() {
 #[tokio::test]
 async fn text_is_not_taken() {
     let house = House::open().await;
-    let mut unknown = socket(&house).await;
-    unknown.send(Message::text("hello")).await.unwrap();
-    let mut known = socket(&house).await;
-    known.send(Message::binary(login())).await.unwrap();
-    assert_eq!(bytes(&mut known, 4).await, CONNACK);
-    known.send(Message::text("hello")).await.unwrap();
-    for socket in [&mut unknown, &mut known] {
-        match next(socket).await {
-            Message::Close(Some(close)) => assert_eq!(close.code, CloseCode::Unsupported),
-            other => panic!("{other:?}"),
+    for version in VERSIONS {
+        let mut unknown = socket(&house).await;
+        unknown.send(Message::text("hello")).await.unwrap();
+        let mut known = socket(&house).await;
+        let login = connect_bytes(&House::device("g:abc123:gw:g1").version(version));
+        known.send(Message::binary(login)).await.unwrap();
+        assert_eq!(connack_code(&mut known).await, 0);
+        known.send(Message::text("hello")).await.unwrap();
+        for socket in [&mut unknown, &mut known] {
+            match next(socket).await {
+                Message::Close(Some(close)) => assert_eq!(close.code, CloseCode::Unsupported),
+                other => panic!("{other:?}"),
+            }
+            until_closed(socket).await;
         }
     }
     recorded(&house, "connect", "binary frames").await;
@@ -110,14 +130,13 @@ async fn who_sends_a_packet_that_is_too_large_reads_so() {
     let mut socket = socket(&house).await;
     let login = connect_bytes(&House::device("g:abc123:gw:g1").version(Version::V5));
     socket.send(Message::binary(login)).await.unwrap();
-    let connack = bytes(&mut socket, 5).await;
-    assert_eq!((connack[0], connack[3]), (0x20, 0));
+    assert_eq!(connack_code(&mut socket).await, 0);
     // A PUBLISH of four megabytes, in more frames than the kernel takes while nobody reads.
     socket.send(Message::binary(&b"\x30\xff\xff\xff\x01"[..])).await.unwrap();
     for _ in 0..60 {
         socket.send(Message::binary(vec![b'x'; 65_536])).await.unwrap();
     }
-    assert_eq!(bytes(&mut socket, 3).await[..3], [0xe0, 1, 0x95]);
+    assert_eq!(bytes(&mut socket, 3).await, [0xe0, 1, 0x95]);
     assert!(matches!(next(&mut socket).await, Message::Close(_)));
     house.close().await;
 }
@@ -168,6 +187,26 @@ async fn presence_says_that_it_was_a_websocket() {
         client.disconnect().await.unwrap();
         let left: Value = serde_json::from_str(&text(&monitor.next_message().await.unwrap())).unwrap();
         assert_eq!(left["Action"], "Disconnect", "{left}");
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn the_subprotocol_is_mqtt_where_that_is_offered() {
+    let house = House::open().await;
+    for (offered, chosen) in [
+        (Some("mqtt"), Some("mqtt")),
+        (Some("chat, mqtt"), Some("mqtt")),
+        (Some("mqttv3.1, mqtt"), Some("mqtt")),
+        // As clients of MQTT 3.1 call it, and clients that call it nothing.
+        (Some("mqttv3.1"), Some("mqttv3.1")),
+        (None, None),
+    ] {
+        let stream = TcpStream::connect(house.mqtt()).await.unwrap();
+        let (stream, answered) = web_socket(stream, "/", offered).await.unwrap();
+        assert_eq!(answered.as_deref(), chosen, "{offered:?}");
+        let options = House::device("g:abc123:gw:g1");
+        sim::Client::over(stream, options, Default::default()).await.unwrap().ping().await.unwrap();
     }
     house.close().await;
 }
