@@ -5,7 +5,9 @@
 
 mod chores;
 mod fuzz;
+mod paho;
 mod sdk;
+mod server;
 mod steps;
 mod tidy;
 
@@ -25,6 +27,7 @@ use clap::{Parser, Subcommand};
         cargo xtask sdk gateway        tests of SDKs and clients whose name contains `gateway`\n  \
         cargo xtask clauses            MQTT clauses that no test covers yet\n  \
         cargo xtask fuzz decode        any bytes to the MQTT decoder, for ten minutes\n  \
+        cargo xtask paho --suite DIR   Eclipse Paho's interoperability suites, fetched to DIR\n  \
         cargo xtask crash --seeds 1000 the store under a thousand crashes\n  \
         cargo xtask kill --rounds 20   the server killed twenty times under load"
 )]
@@ -73,6 +76,17 @@ enum Chore {
         #[arg(long)]
         here: bool,
     },
+    /// Eclipse Paho's interoperability suites for 3.1.1 and 5.0, each case by itself; docs/conformance.md says more.
+    Paho {
+        /// Where the suites are: a clone of Paho's repository, or the folder `interoperability` of it.
+        #[arg(long)]
+        suite: PathBuf,
+        /// How often each case is run.
+        #[arg(long, default_value_t = 1)]
+        rounds: usize,
+        /// Only cases whose name contains this.
+        filter: Option<String>,
+    },
     /// The part of `sdk` that runs inside the private network.
     #[command(hide = true)]
     SdkInside {
@@ -104,6 +118,9 @@ fn run(cli: &Cli) -> Result<bool> {
         Chore::Crash { seeds } => chores::crash(&root, *seeds),
         Chore::Kill { rounds } => chores::kill(&root, *rounds),
         Chore::Sdk { filter, here } => chores::sdk(&root, sdk::Network::from_flag(*here), filter.as_deref()),
+        Chore::Paho { suite, rounds, filter } => {
+            paho::run(&root, &paho::Choice { suite, filter: filter.as_deref(), rounds: *rounds })
+        }
         Chore::SdkInside { filter, here } => {
             sdk::inside(&root, sdk::Network::from_flag(*here), filter.as_deref())
         }

@@ -38,7 +38,13 @@ impl Steps {
     pub(crate) fn run(&mut self, name: &str, step: impl FnOnce() -> Result<()>) {
         println!("\n=== {name}");
         let started_at = Instant::now();
-        let outcome = match step() {
+        let outcome = step();
+        self.record(name, outcome, started_at.elapsed());
+    }
+
+    /// Remembers a step that has been run.
+    pub(crate) fn record(&mut self, name: &str, outcome: Result<()>, took: Duration) {
+        let outcome = match outcome {
             Ok(()) => Outcome::Passed,
             Err(error) if error.is::<CannotRun>() => Outcome::NotRun(format!("{error:#}")),
             Err(error) => Outcome::Failed(format!("{error:#}")),
@@ -48,7 +54,7 @@ impl Steps {
             Outcome::Failed(why) => println!("--- {name} FAILED: {why}"),
             Outcome::NotRun(why) => println!("--- {name} COULD NOT RUN: {why}"),
         }
-        self.done.push((name.to_owned(), outcome, started_at.elapsed()));
+        self.done.push((name.to_owned(), outcome, took));
     }
 
     /// Prints what ran, and returns whether all of it passed.
@@ -96,6 +102,33 @@ pub(crate) fn call_allowing(command: &mut Command, statuses: &[i32]) -> Result<(
         bail!("`{}`: {status}", line(command));
     }
     Ok(())
+}
+
+/// The command under `timeout`, which ends it and everything that it has started.
+pub(crate) fn within_seconds(seconds: &str, command: &Command) -> Command {
+    let mut bounded = Command::new("timeout");
+    bounded.args(["--kill-after=10", seconds]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => bounded.env(name, value),
+            None => bounded.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        bounded.current_dir(folder);
+    }
+    bounded
+}
+
+/// What a command prints. Where it fails, its own words are the error.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let output =
+        command.output().with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    if !output.status.success() {
+        let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        bail!("`{}`: {}\n{words}", line(command), output.status);
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Is there such a program? Asked by running it with the arguments, without its output.

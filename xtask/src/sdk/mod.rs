@@ -5,18 +5,18 @@
 //! always free and the machine's files stay as they are. `run` prepares and starts this program again inside the
 //! namespace; `inside` starts the server, gives it what the scripts need, and runs the scripts of [`SUITES`].
 
+mod installation;
 mod packages;
-mod server;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
-use crate::chores::cargo;
-use crate::steps::{CannotRun, Steps, answers, call, call_allowing};
+use crate::server::Build;
+use crate::steps::{CannotRun, Steps, answers, call, call_allowing, within_seconds};
+use installation::Installation;
 use packages::{Language, Packages, need_programs};
-use server::Server;
 
 /// What is run, in this order: a name, the language, and the folder below `tests`.
 const SUITES: &[(&str, Language, &str)] = &[
@@ -65,21 +65,13 @@ struct Place {
     scripts: PathBuf,
     /// `target/sdk`: packages, the server's data and its log.
     work: PathBuf,
-    /// The server's binary.
-    binary: PathBuf,
+    build: Build,
 }
 
 impl Place {
     fn new(root: &Path) -> Result<Place> {
-        // This program is `<target>/<profile>/xtask`, whatever the target folder is.
-        let own = std::env::current_exe().context("cannot find this program's own file")?;
-        let profile = own.parent().context("this program has no folder")?;
-        let target = profile.parent().context("this program is not in a target folder")?;
-        Ok(Place {
-            scripts: root.join("tests"),
-            work: target.join("sdk"),
-            binary: profile.join(format!("tidegate{}", std::env::consts::EXE_SUFFIX)),
-        })
+        let build = Build::find()?;
+        Ok(Place { scripts: root.join("tests"), work: build.target.join("sdk"), build })
     }
 }
 
@@ -94,7 +86,7 @@ pub(crate) fn run(root: &Path, network: Network, filter: Option<&str>) -> Result
     for &(_, language, folder) in SUITES {
         Packages::new(&place, language, folder).install()?;
     }
-    call(cargo(root).args(["build", "--quiet", "--workspace", "--bin", "tidegate"]))?;
+    place.build.make(root)?;
 
     let mut command = match network {
         Network::Private => private_network()?,
@@ -139,7 +131,7 @@ pub(crate) fn inside(root: &Path, network: Network, filter: Option<&str>) -> Res
     if network == Network::Private {
         furnish(&place)?;
     }
-    let server = Server::start(&place)?;
+    let server = Installation::start(&place)?;
     let mut steps = Steps::default();
     for &(name, language, folder) in SUITES {
         let mut command = Packages::new(&place, language, folder).tests(filter)?;
@@ -163,31 +155,4 @@ fn furnish(place: &Place) -> Result<()> {
     std::fs::write(&hosts, format!("127.0.0.1 localhost {}\n", HOST_NAMES.join(" ")))?;
     call(Command::new("mount").arg("--bind").arg(&hosts).arg("/etc/hosts"))?;
     call(Command::new("ip").args(["link", "set", "lo", "up"]))
-}
-
-/// The command under `timeout`, which ends it and everything that it has started.
-fn within_seconds(seconds: &str, command: &Command) -> Command {
-    let mut bounded = Command::new("timeout");
-    bounded.args(["--kill-after=10", seconds]).arg(command.get_program()).args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => bounded.env(name, value),
-            None => bounded.env_remove(name),
-        };
-    }
-    if let Some(folder) = command.get_current_dir() {
-        bounded.current_dir(folder);
-    }
-    bounded
-}
-
-/// Fails with the command's own words.
-fn output(command: &mut Command) -> Result<String> {
-    let output =
-        command.output().with_context(|| format!("cannot start {}", command.get_program().display()))?;
-    if !output.status.success() {
-        let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        bail!("{:?} {:?}: {}: {words}", command.get_program(), command.get_args(), output.status);
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
