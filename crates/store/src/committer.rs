@@ -235,7 +235,7 @@ impl<D: Disk> Committer<D> {
     }
 
     fn publish(&mut self) {
-        self.plan.telemetry.publish();
+        self.plan.publish();
         // Inboxes first: whoever hears that its message is stored may rely on the receivers having it.
         for told in self.plan.told.drain(..) {
             match told {

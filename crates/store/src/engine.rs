@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use crate::coding::Take;
 use crate::committer::{Committer, Counter};
 use crate::disk::Disk;
+use crate::last_events::{LastEvents, OpenEvents};
 use crate::limits::{Bounds, QueueBounds};
 use crate::plan::{Plan, Purges};
 use crate::queues::{Queue, Queues};
@@ -29,6 +30,7 @@ use crate::{Changes, SessionState, Stats, Store, StoreFault, Ticket};
 pub struct Engine<D> {
     disk: Arc<D>,
     open: Arc<Mutex<Open>>,
+    open_events: Arc<Mutex<OpenEvents>>,
     counter: Arc<Counter>,
     thread: Thread,
 }
@@ -70,6 +72,12 @@ impl<D> Engine<D> {
         self.open.lock().len()
     }
 
+    /// How many last events are in memory.
+    #[cfg(test)]
+    pub(crate) fn open_event_count(&self) -> usize {
+        self.open_events.lock().len()
+    }
+
     fn history(&self) -> History<'_, D> {
         History { disk: &*self.disk, open: &self.open }
     }
@@ -83,7 +91,9 @@ pub(crate) fn start<D: Disk>(disk: D, bounds: Bounds) -> Result<Engine<D>, Store
     let is_forgotten = |device| purges.contains(device);
     let telemetry = Telemetry::open(&disk, bounds.points, opening << OPENING_SHIFT, is_forgotten)?;
     let open = telemetry.shared();
-    let plan = Plan::new(bounds.queue, queues, purges, telemetry);
+    let last_events = LastEvents::open(&disk, bounds.events, opening << OPENING_SHIFT, is_forgotten)?;
+    let open_events = last_events.shared();
+    let plan = Plan::new(bounds.queue, queues, purges, telemetry, last_events);
     let (disk, counter) = (Arc::new(disk), Arc::new(Counter::default()));
     let committer = Committer::new(counter.clone(), disk.clone(), plan);
     let thread = std::thread::Builder::new()
@@ -91,7 +101,7 @@ pub(crate) fn start<D: Disk>(disk: D, bounds: Bounds) -> Result<Engine<D>, Store
         .spawn(move || committer.run())
         .map_err(|it| StoreFault::Read(format!("cannot start the committer: {it}")))?;
     let thread = Thread { counter: counter.clone(), handle: Mutex::new(Some(thread)) };
-    Ok(Engine { disk, open, counter, thread })
+    Ok(Engine { disk, open, open_events, counter, thread })
 }
 
 /// Reads the rows of a range into a list, at most `count_max` of them. `decode` gives `None` for a damaged row.
@@ -385,20 +395,32 @@ impl<D: Disk> Store for Engine<D> {
         if is_purged(&*self.disk, org, device)? {
             return Ok(Vec::new());
         }
+        // The later ones are in memory; looked at first, so that one which is written meanwhile is not missed.
+        let mut events = self.open_events.lock().all((org, device));
         let keys = Keys::prefixed(|to| schema::device_key(to, org, device, ""));
-        list(&*self.disk, Table::Last, &keys, usize::MAX, |key, value| {
+        let written = list(&*self.disk, Table::Last, &keys, usize::MAX, |key, value| {
             key.bytes(ID_LEN)?;
             values::take_last_event(key.rest_text()?, value)
-        })
+        })?;
+        for event in written {
+            if let Err(at) = events.binary_search_by(|it| it.name.cmp(&event.name)) {
+                events.insert(at, event);
+            }
+        }
+        Ok(events)
     }
 
     fn last_event(&self, org: OrgId, device: DeviceId, name: &str) -> Result<Option<LastEvent>, StoreFault> {
         let mut key = Vec::with_capacity(64);
         schema::device_key(&mut key, org, device, name);
-        let Some(value) = self.disk.get(Table::Last, &key)? else { return Ok(None) };
         if is_purged(&*self.disk, org, device)? {
             return Ok(None);
         }
+        let open = self.open_events.lock().get((org, device), name);
+        if open.is_some() {
+            return Ok(open);
+        }
+        let Some(value) = self.disk.get(Table::Last, &key)? else { return Ok(None) };
         values::take_last_event(name, &value).map(Some).ok_or_else(|| corrupt(Table::Last, &key))
     }
 

@@ -16,12 +16,14 @@ mod crash;
 mod disk;
 pub mod embedded;
 mod engine;
+mod last_events;
 pub mod limits;
 pub mod memory;
 mod plan;
 mod queues;
 mod rows;
 pub mod schema;
+mod tail;
 mod telemetry;
 mod values;
 

@@ -26,11 +26,18 @@ pub const BLOCK_POINT_COUNT: usize = 120;
 pub const BLOCK_BYTES: usize = 16 * 1024;
 /// Points that are not in blocks yet, and the series they belong to, in bytes of memory, about. Beyond it the series
 /// whose points have waited longest are closed early.
-pub const OPEN_BYTES_MAX: usize = 96 * 1024 * 1024;
+pub const OPEN_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// The tail: what is stored of telemetry and not all of it in blocks yet, in bytes on the disk. Beyond it, too, series
 /// are closed early. It is read again at opening.
 pub const TAIL_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// A row of the tail that has reached this size is ended, in bytes.
+/// Devices of the tail that are read one by one at opening. When there are more, all series are read through.
+pub const LOAD_EACH_COUNT_MAX: usize = 5_000;
+/// Last events that have no row of their own yet, in bytes of memory, about. Beyond it those that have waited longest
+/// are written.
+pub const EVENTS_BYTES_MAX: usize = 48 * 1024 * 1024;
+/// The tail of last events, in bytes on the disk. It, too, is read again at opening.
+pub const EVENTS_TAIL_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// A row of a tail that has reached this size is ended, in bytes.
 pub const TAIL_ROW_BYTES: usize = 64 * 1024;
 /// How far the oldest and the newest place of a queue may be apart. Packet ids are derived from places, so two
 /// messages of one queue must never be 65,535 places apart.
@@ -69,6 +76,29 @@ pub(crate) struct Bounds {
     pub(crate) queue: QueueBounds,
     /// Of telemetry.
     pub(crate) points: PointBounds,
+    /// Of last events.
+    pub(crate) events: EventBounds,
+}
+
+/// Bounds of last events.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EventBounds {
+    /// See [`EVENTS_BYTES_MAX`].
+    pub(crate) bytes_max: usize,
+    /// See [`EVENTS_TAIL_BYTES_MAX`].
+    pub(crate) tail_bytes_max: u64,
+    /// See [`TAIL_ROW_BYTES`].
+    pub(crate) tail_row_bytes: usize,
+}
+
+impl Default for EventBounds {
+    fn default() -> EventBounds {
+        EventBounds {
+            bytes_max: EVENTS_BYTES_MAX,
+            tail_bytes_max: EVENTS_TAIL_BYTES_MAX,
+            tail_row_bytes: TAIL_ROW_BYTES,
+        }
+    }
 }
 
 /// Bounds of telemetry.
@@ -86,6 +116,8 @@ pub(crate) struct PointBounds {
     pub(crate) tail_row_bytes: usize,
     /// See [`POINT_KEYS_PER_DEVICE_COUNT_MAX`].
     pub(crate) keys_max: usize,
+    /// See [`LOAD_EACH_COUNT_MAX`].
+    pub(crate) load_each_max: usize,
 }
 
 impl Default for PointBounds {
@@ -97,6 +129,7 @@ impl Default for PointBounds {
             tail_bytes_max: TAIL_BYTES_MAX,
             tail_row_bytes: TAIL_ROW_BYTES,
             keys_max: POINT_KEYS_PER_DEVICE_COUNT_MAX,
+            load_each_max: LOAD_EACH_COUNT_MAX,
         }
     }
 }

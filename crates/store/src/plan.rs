@@ -2,19 +2,20 @@
 //!
 //! The committer feeds a group of changes in, in order, and takes the rows out. Whatever needs to know the past is
 //! asked of the queues in memory; only forgetting a session reads the disk. Of the events of one device and name only
-//! the group's last one becomes a row: it is encoded when the group ends.
+//! the group's last one is stored: see `last_events`; what becomes of points is told in `telemetry`.
 //!
 //! A forgotten device may have a long history. Its row in the registry goes at once and a purge row hides the rest;
-//! the rest is deleted with the groups that follow, a bounded number of rows with each.
+//! the rest is deleted with the groups that follow, a bounded number of rows with each. The purge row goes last, when
+//! the tails hold nothing of the device any more.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::collections::{HashSet, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use domain::{DeviceId, Event, Message, Millis, OrgId, Points, Queued, SessionId};
 
 use crate::disk::Disk;
+use crate::last_events::LastEvents;
 use crate::limits::{GROUP_BYTES_MAX, KEY_TEXT_BYTES_MAX, PURGE_ROWS_PER_GROUP_MAX, QueueBounds};
 use crate::queues::{Key, Queues};
 use crate::rows::Rows;
@@ -47,10 +48,14 @@ pub(crate) struct Plan {
     pub(crate) oversized_count: u64,
 }
 
-/// Devices that are forgotten and whose rows are still being deleted.
+/// Devices that are forgotten and of which something is left on the disk.
 #[derive(Default)]
 pub(crate) struct Purges {
+    /// Those with rows.
     waiting: VecDeque<(OrgId, DeviceId)>,
+    /// Those without, and the rows of the two tails that come after the last which may hold something of them.
+    cleared: VecDeque<(OrgId, DeviceId, (u64, u64))>,
+    /// All of them.
     devices: HashSet<(OrgId, DeviceId)>,
     /// How many of those waiting were added with the present group.
     fresh_count: usize,
@@ -73,12 +78,18 @@ impl Purges {
 
 impl Plan {
     /// Goes on from what opening found.
-    pub(crate) fn new(bounds: QueueBounds, queues: Queues, purges: Purges, telemetry: Telemetry) -> Plan {
+    pub(crate) fn new(
+        bounds: QueueBounds,
+        queues: Queues,
+        purges: Purges,
+        telemetry: Telemetry,
+        last_events: LastEvents,
+    ) -> Plan {
         Plan {
             bounds,
             queues,
             purges,
-            last_events: LastEvents::default(),
+            last_events,
             telemetry,
             rows: Rows::default(),
             told: Vec::new(),
@@ -90,6 +101,13 @@ impl Plan {
     /// Begins a group.
     pub(crate) fn begin(&mut self) {
         self.telemetry.begin(&mut self.rows);
+        self.last_events.begin(&mut self.rows);
+    }
+
+    /// The group is stored: shows to queries what they find in memory.
+    pub(crate) fn publish(&mut self) {
+        self.telemetry.publish();
+        self.last_events.publish();
     }
 
     /// Forgets the group that was stored, and whose points can be seen.
@@ -107,7 +125,7 @@ impl Plan {
 
     /// Bytes of the group's rows, about.
     pub(crate) fn size_bytes(&self) -> usize {
-        self.rows.size_bytes() + self.last_events.size_bytes + self.telemetry.size_bytes()
+        self.rows.size_bytes() + self.last_events.size_bytes() + self.telemetry.size_bytes()
     }
 
     /// Adds a change to the group.
@@ -166,13 +184,7 @@ impl Plan {
     /// Completes the group's rows.
     pub(crate) fn finish(&mut self, disk: &impl Disk) -> Result<(), StoreFault> {
         self.telemetry.finish(&mut self.rows);
-        for event in self.last_events.drain() {
-            self.rows.put(
-                Table::Last,
-                |to| schema::device_key(to, event.org, event.device, &event.name),
-                |to| values::put_last_event(to, &event),
-            );
-        }
+        self.last_events.finish(&mut self.rows);
         self.queues.settle(|(org, session), marks| {
             self.rows.put(
                 Table::Sessions,
@@ -180,6 +192,7 @@ impl Plan {
                 |to| values::put_marks(to, marks),
             );
         });
+        self.end_purges();
         self.purge(disk)
     }
 
@@ -188,7 +201,7 @@ impl Plan {
             return Ok(());
         }
         self.points((event.org, event.device), event.at_ms, Clock::Ours, &event.points, disk)?;
-        self.last_events.replace(event);
+        self.last_events.add(event);
         Ok(())
     }
 
@@ -272,6 +285,7 @@ impl Plan {
         );
         self.purges.add(org, device);
         self.telemetry.drop_device((org, device));
+        self.last_events.drop_device((org, device));
     }
 
     /// Deletes some rows of devices that were forgotten. Not of those forgotten in this very group: some of their
@@ -291,15 +305,26 @@ impl Plan {
                     return Ok(());
                 }
             }
+            self.purges.waiting.pop_front();
+            let tails = (self.telemetry.tail().next, self.last_events.tail().next);
+            self.purges.cleared.push_back((org, device, tails));
+        }
+        self.purges.fresh_count = 0;
+        Ok(())
+    }
+
+    /// Ends what is left of forgotten devices when the tails hold nothing of them any more: until then a start would
+    /// find it there.
+    fn end_purges(&mut self) {
+        let oldest = (self.telemetry.tail().oldest(), self.last_events.tail().oldest());
+        let is_over = |(points, events): (u64, u64)| points <= oldest.0 && events <= oldest.1;
+        while let Some((org, device, _)) = self.purges.cleared.pop_front_if(|(.., it)| is_over(*it)) {
             let id = device.0.to_be_bytes();
             self.rows.delete(Table::Registry, |to| {
                 schema::registry_key(to, org, schema::registry::PURGE, &id);
             });
-            self.purges.waiting.pop_front();
             self.purges.devices.remove(&(org, device));
         }
-        self.purges.fresh_count = 0;
-        Ok(())
     }
 
     /// A change that is one row and depends on nothing.
@@ -400,62 +425,5 @@ fn key_text_len(change: &Change) -> usize {
         Change::Retain { retained, .. } => retained.message.topic().len(),
         Change::Unretain { topic, .. } => topic.len(),
         _ => 0,
-    }
-}
-
-/// The last event of each device and name in a group.
-#[derive(Default)]
-struct LastEvents {
-    /// Hash of device and name → the newest entry of `entries` with that hash.
-    index: HashMap<u64, u32, BuildHasherDefault<Hashed>>,
-    entries: Vec<(Event, u32)>,
-    hashing: RandomState,
-    size_bytes: usize,
-}
-
-const NONE: u32 = u32::MAX;
-
-impl LastEvents {
-    /// Puts the event in the place of an earlier one of its device and name.
-    fn replace(&mut self, event: Event) {
-        let hash = self.hashing.hash_one((event.org, event.device, &*event.name));
-        let head = self.index.entry(hash).or_insert(NONE);
-        let mut at = *head;
-        while let Some((earlier, next)) = self.entries.get_mut(at as usize) {
-            if (earlier.org, earlier.device) == (event.org, event.device) && earlier.name == event.name {
-                *earlier = event;
-                return;
-            }
-            at = *next;
-        }
-        self.size_bytes += event.name.len() + event.message.payload().len();
-        let entry = self.entries.len() as u32;
-        self.entries.push((event, std::mem::replace(head, entry)));
-    }
-
-    fn drain(&mut self) -> impl Iterator<Item = Event> {
-        self.index.clear();
-        self.size_bytes = 0;
-        self.entries.drain(..).map(|(event, _)| event)
-    }
-}
-
-/// The hasher of keys that are hashes.
-#[derive(Default)]
-struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }

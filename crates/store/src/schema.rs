@@ -23,14 +23,16 @@
 //! | series | org, device, key of points | number, and the time of the last point that is in a block |
 //! | blocks | org, device, number of the series (2), time of the first point (8) | block |
 //! | late | org, device, number of the series (2), time (8) | value: one that came after its time was in a block |
-//! | tail | row (8) | readings as they came, some of them not in blocks yet |
+//! | tail | `01`, row (8) | readings as they came, some of them not in blocks yet |
+//! | | `02`, row (8) | events as they came, some of them the last of their names and not among `last` yet |
 //!
 //! Settings whose name starts with `store.` are the store's own: `store.openings` counts how often the data were
-//! opened. It is the upper part (24 bits) of the number of each row of the tail; the lower part (40 bits) counts those
+//! opened. It is the upper part (24 bits) of the number of each row of a tail; the lower part (40 bits) counts those
 //! rows since. So a number is never used again.
 //!
-//! What telemetry is made of is told in `telemetry`; blocks and rows of the tail have their layouts at the top of
-//! `telemetry/block.rs` and `telemetry/tail.rs`.
+//! What telemetry is made of is told in `telemetry`; blocks have their layout at the top of
+//! `telemetry/block.rs`. Rows of the tails are entries, one after the other, laid out in `put_reading` there and in
+//! `put_event` in `last_events.rs`.
 
 use std::ops::Bound;
 
@@ -66,7 +68,7 @@ pub(crate) enum Table {
     Blocks,
     /// Points that came after their time was in a block.
     Late,
-    /// Points that are not in blocks yet.
+    /// Points that are not in blocks yet, and last events that have no row yet.
     Tail,
 }
 
@@ -178,8 +180,15 @@ pub(crate) fn series_prefix(to: &mut Vec<u8>, (org, device, number): (OrgId, Dev
     to.put(&number.to_be_bytes());
 }
 
-/// Appends the key of a row of the tail.
-pub(crate) fn tail_key(to: &mut Vec<u8>, row: u64) {
+/// Kinds of tails.
+pub(crate) mod tail {
+    pub(crate) const POINTS: u8 = 1;
+    pub(crate) const EVENTS: u8 = 2;
+}
+
+/// Appends the key of a row of a tail.
+pub(crate) fn tail_key(to: &mut Vec<u8>, kind: u8, row: u64) {
+    to.put_u8(kind);
     to.put_u64(row);
 }
 

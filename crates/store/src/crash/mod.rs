@@ -17,7 +17,7 @@ mod random;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::limits::{Bounds, PointBounds, QueueBounds};
+use crate::limits::{Bounds, EventBounds, PointBounds, QueueBounds};
 use crate::{Changes, Store, Ticket};
 use model::Model;
 use random::Random;
@@ -32,7 +32,9 @@ const BOUNDS: Bounds = Bounds {
         tail_bytes_max: 700,
         tail_row_bytes: 60,
         keys_max: 1_000,
+        load_each_max: 2,
     },
+    events: EventBounds { bytes_max: 3_000, tail_bytes_max: 700, tail_row_bytes: 100 },
 };
 
 /// Runs a test for every seed, on all cores.

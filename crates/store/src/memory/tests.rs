@@ -3,12 +3,12 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use domain::{Message, SessionId};
+use domain::{DeviceId, Message, SessionId};
 
 use super::{MemoryStore, Platter, open, start};
 use crate::contract::{Opener, samples, suite};
 use crate::disk::Disk;
-use crate::limits::{Bounds, GROUP_BYTES_MAX, PointBounds};
+use crate::limits::{Bounds, EventBounds, GROUP_BYTES_MAX, PointBounds};
 use crate::rows::Rows;
 use crate::schema::{Keys, Table};
 use crate::{Change, Changes, Store, StoreFault, Ticket, Waiter};
@@ -136,9 +136,11 @@ fn small() -> Bounds {
         open_bytes_max: 20_000,
         ..PointBounds::default()
     };
-    Bounds { points, ..Bounds::default() }
+    let events = EventBounds { bytes_max: 20_000, tail_bytes_max: 3_000, tail_row_bytes: 500 };
+    Bounds { points, events, ..Bounds::default() }
 }
 
+/// Bytes of both tails.
 fn tail_bytes(store: &MemoryStore) -> usize {
     let mut bytes = 0;
     let mut each = |_: &[u8], value: &[u8]| {
@@ -160,10 +162,12 @@ fn a_series_that_waits_does_not_hold_the_tail() {
         put_all(&store, vec![Change::Event(samples::event(org, 1, "e", at_ms))]);
         largest = largest.max(tail_bytes(&store));
     }
-    assert!((3_000..4_200).contains(&largest), "{largest}");
+    assert!((6_000..7_300).contains(&largest), "{largest}");
     drop(store);
     let store = start(platter, small()).unwrap();
     assert_eq!(samples::all_points(&store, org, 7).len(), 2);
+    assert_eq!(store.last_events(org, DeviceId(7)).unwrap()[0].at_ms, 1);
+    assert_eq!(store.last_events(org, DeviceId(1)).unwrap()[0].at_ms, 2_999);
     assert_eq!(samples::all_points(&store, org, 1).len(), 2 * 2_999);
 }
 
@@ -178,9 +182,12 @@ fn devices_leave_memory_when_it_is_full_and_come_back() {
             assert!(series < 20_000 / 200, "{series}");
         }
     }
+    let events = store.open_event_count();
+    assert!((10..20_000 / 150).contains(&events), "{events}");
     assert!(store.open_series_count() > 10, "it is not emptied either");
     for device in 0..200 {
         assert_eq!(samples::all_points(&store, org, device).len(), 6, "{device}");
+        assert_eq!(store.last_events(org, DeviceId(device)).unwrap()[0].at_ms, 3);
     }
 }
 

@@ -18,9 +18,8 @@ mod block;
 pub(crate) mod history;
 mod open;
 mod series;
-mod tail;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -33,13 +32,13 @@ use crate::disk::Disk;
 use crate::engine::corrupt;
 use crate::limits::{POINT_DELAY_MS_MAX, POINT_KEY_BYTES_MAX, PointBounds};
 use crate::rows::Rows;
-use crate::schema::{self, Keys, Table};
+use crate::schema::{self, Table};
 
+use crate::tail::Tail;
 use block::{Block, put_value, take_value};
 use open::List;
 pub(crate) use open::Open;
-use series::{Devices, Mark};
-use tail::Tail;
+use series::{Devices, Mark, take_device};
 
 /// Whose clock the time of a reading comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +87,7 @@ impl Telemetry {
             bounds,
             open: Arc::default(),
             devices: Devices::default(),
-            tail: Tail::new(next_row),
+            tail: Tail::new(schema::tail::POINTS, next_row),
             ages: BTreeSet::new(),
             full: Vec::new(),
             closed: Vec::new(),
@@ -99,14 +98,16 @@ impl Telemetry {
             refused_count: 0,
             late_count: 0,
         };
-        disk.scan(Table::Tail, &Keys::all(), &mut |key, value| {
-            let damaged = || corrupt(Table::Tail, key);
-            let number = Take::new(key).u64().ok_or_else(damaged)?;
-            telemetry.tail.restore(number, value.len() as u64);
-            for reading in tail::readings(value) {
-                let (device, at_ms, points) = reading.ok_or_else(damaged)?;
+        telemetry.load_devices(disk, bounds.load_each_max)?;
+        Tail::read(disk, schema::tail::POINTS, &mut |key, row, content, size_bytes| {
+            telemetry.tail.restore(row, size_bytes);
+            let mut from = Take::new(content);
+            while !from.rest().is_empty() {
+                let (device, at_ms, points) =
+                    take_reading(&mut from).ok_or_else(|| corrupt(Table::Tail, key))?;
                 if !is_forgotten(device) {
-                    telemetry.restore(disk, number, device, at_ms, &points)?;
+                    let points = Points::from_bytes(points).ok_or_else(|| corrupt(Table::Tail, key))?;
+                    telemetry.restore(disk, row, device, at_ms, &points)?;
                 }
             }
             Ok(ControlFlow::Continue(()))
@@ -114,13 +115,33 @@ impl Telemetry {
         Ok(telemetry)
     }
 
+    /// Reads the devices of the tail, if there are so many that a look at each would take too long.
+    fn load_devices(&mut self, disk: &impl Disk, each_max: usize) -> Result<(), StoreFault> {
+        let mut devices = HashSet::new();
+        Tail::read(disk, schema::tail::POINTS, &mut |key, _, content, _| {
+            let mut from = Take::new(content);
+            while !from.rest().is_empty() {
+                devices.insert(take_reading(&mut from).ok_or_else(|| corrupt(Table::Tail, key))?.0);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        if devices.len() > each_max {
+            self.devices.load_all(&devices, disk, &self.open)?;
+        }
+        Ok(())
+    }
+
+    /// Rows of the tail.
+    pub(crate) fn tail(&self) -> &Tail {
+        &self.tail
+    }
+
     /// The open points, for queries.
     pub(crate) fn shared(&self) -> Arc<Mutex<Open>> {
         self.open.clone()
     }
 
-    /// Takes over a reading of the tail. A key that its device does not have belongs to a forgotten device, or was
-    /// refused.
+    /// Takes over a reading of the tail. A key that its device does not have was refused.
     fn restore(
         &mut self,
         disk: &impl Disk,
@@ -244,10 +265,8 @@ impl Telemetry {
             is_open = true;
         }
         if is_open {
-            self.tail.push(device, at_ms, points);
-            if self.tail.filled_bytes() >= self.bounds.tail_row_bytes {
-                self.tail.end_row(rows);
-            }
+            self.tail.push(|to| put_reading(to, device, at_ms, points));
+            self.tail.end_full_row(self.bounds.tail_row_bytes, rows);
         }
         Ok(())
     }
@@ -319,6 +338,20 @@ fn value_bytes(value: Value<'_>) -> usize {
         Value::Bytes(it) => it.len(),
         _ => 0,
     }
+}
+
+/// Appends a reading to a row of the tail: organisation (6 bytes), device (8), time (8), length (4), and the points as
+/// `domain::Points::as_bytes` gives them.
+fn put_reading(to: &mut Vec<u8>, (org, device): (OrgId, DeviceId), at_ms: Millis, points: &Points) {
+    to.put(org.as_bytes());
+    to.put_u64(device.0);
+    to.put_u64(at_ms);
+    to.put_sized(points.as_bytes());
+}
+
+/// Reads a reading, its points as bytes.
+fn take_reading<'a>(from: &mut Take<'a>) -> Option<((OrgId, DeviceId), Millis, &'a [u8])> {
+    Some((take_device(from)?, from.u64()?, from.sized()?))
 }
 
 /// A late point: its value.

@@ -4,7 +4,7 @@
 //! A device is read from the disk when it first sends and stays as long as there is room; only one without open points
 //! is let go. A series has a place, which is where its open points are, too.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow;
 
 use domain::{DeviceId, Millis, OrgId, Value};
@@ -101,6 +101,12 @@ pub(super) fn take_series(value: &[u8]) -> Option<(u16, Option<Millis>)> {
     from.end(it)
 }
 
+/// Reads an organisation and a device, with which keys and readings begin.
+pub(super) fn take_device(from: &mut Take<'_>) -> Option<(OrgId, DeviceId)> {
+    let org = OrgId::parse(std::str::from_utf8(from.bytes(6)?).ok()?)?;
+    Some((org, DeviceId(from.u64()?)))
+}
+
 #[derive(Default)]
 struct Device {
     /// Places of its series, by key.
@@ -158,6 +164,34 @@ impl Devices {
         self.map.insert(id, device);
         self.idle.push_back(id);
         Ok(())
+    }
+
+    /// Reads the series of many devices: in one go, because a look at each would take longer.
+    pub(super) fn load_all(
+        &mut self,
+        ids: &HashSet<(OrgId, DeviceId)>,
+        disk: &impl Disk,
+        open: &Mutex<Open>,
+    ) -> Result<(), StoreFault> {
+        for id in ids {
+            self.map.insert(*id, Device { is_listed: true, ..Device::default() });
+            self.idle.push_back(*id);
+            self.size_bytes += SERIES_BYTES;
+        }
+        disk.scan(Table::Series, &Keys::all(), &mut |row_key, value| {
+            let damaged = || corrupt(Table::Series, row_key);
+            let mut from = Take::new(row_key);
+            let id = take_device(&mut from).ok_or_else(damaged)?;
+            if ids.contains(&id) {
+                let key = from.rest_text().ok_or_else(damaged)?;
+                let (number, closed_ms) = take_series(value).ok_or_else(damaged)?;
+                let place = self.place(id, key, number, closed_ms, open);
+                if let Some(device) = self.map.get_mut(&id) {
+                    device.places.push(place);
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })
     }
 
     /// Gives a series a place.
