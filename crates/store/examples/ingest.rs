@@ -4,18 +4,18 @@
 //!
 //! Each thread hands in batches of 100 events, as a connection with 100 messages in flight would, and keeps up to 10
 //! batches outstanding. An event is about 100 bytes of JSON with 3 points. Nothing is counted before it is synced. Of a
-//! folder that was used before it is told how long it takes to open.
+//! folder that was used before it is told how long it takes to open. In the end one device's history is read.
 
 #![allow(clippy::unwrap_used, reason = "a measurement may simply stop")]
 
 use std::collections::VecDeque;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use domain::{DeviceId, Event, Message, OrgId, Points, Value};
+use domain::{DeviceId, Event, Message, Order, OrgId, Points, Series, Summary, Value};
 use store::{Change, Changes, Store, Ticket, embedded};
 
 /// The allocator of the server.
@@ -63,7 +63,31 @@ fn main() {
     let mean_us = totals.latency_us.load(Ordering::Relaxed) as f64 / (events / BATCH_COUNT as f64);
     let slowest_us = totals.slowest_us.load(Ordering::Relaxed) as f64;
     println!("{:.1} ms from handing in to stored, {:.1} at most", mean_us / 1e3, slowest_us / 1e3);
+    read(&*store);
     store.close().unwrap();
+}
+
+/// Reads the first device's history, point by point and as one sum.
+fn read(store: &dyn Store) {
+    let org = OrgId::parse("abc123").unwrap();
+    let series = Series { org, device: DeviceId(0), key: "status.d.temperature" };
+    let (start, mut count, mut rest) = (Instant::now(), 0_u64, Some(0..u64::MAX));
+    while let Some(range) = rest {
+        let each = &mut |_, _: Value<'_>| {
+            count += 1;
+            ControlFlow::Continue(())
+        };
+        rest = store.points(series, range, Order::Ascending, each).unwrap();
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    println!("{count} points of a series read, {:.1} million/s", count as f64 / seconds / 1e6);
+    let (start, mut sum) = (Instant::now(), None);
+    let each = &mut |_, it: &Summary| {
+        sum = it.sum();
+        ControlFlow::Continue(())
+    };
+    store.aggregates(series, 0..u64::MAX, 0, each).unwrap();
+    println!("their sum, {sum:?}, in {:.2} ms", start.elapsed().as_secs_f64() * 1e3);
 }
 
 /// What all threads together have seen.
