@@ -181,7 +181,7 @@ impl Telemetry {
             self.close(place, rows);
         }
         while self.tail.size_bytes > self.bounds.tail_bytes_max
-            || self.devices.size_bytes() > self.bounds.open_bytes_max
+            || self.devices.busy_bytes() > self.bounds.open_bytes_max
         {
             let Some(&(_, place)) = self.ages.first() else { break };
             self.close(place, rows);

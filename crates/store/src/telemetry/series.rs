@@ -114,6 +114,8 @@ struct Device {
     /// The place of the series that was found last.
     last: Option<u32>,
     open_series_count: usize,
+    /// What it and its series take in memory besides open points.
+    size_bytes: usize,
     /// Whether it is among those that may be let go.
     is_listed: bool,
 }
@@ -127,12 +129,19 @@ pub(super) struct Devices {
     /// Devices that had no open point at some time, and may be let go if that is so still.
     idle: VecDeque<(OrgId, DeviceId)>,
     size_bytes: usize,
+    /// How much of that is of devices without open points.
+    idle_bytes: usize,
 }
 
 impl Devices {
     /// What all of it takes in memory, in bytes, about.
     pub(super) fn size_bytes(&self) -> usize {
         self.size_bytes
+    }
+
+    /// The part of it that cannot be had back by letting devices go.
+    pub(super) fn busy_bytes(&self) -> usize {
+        self.size_bytes - self.idle_bytes
     }
 
     /// The series at a place.
@@ -150,17 +159,20 @@ impl Devices {
         if self.map.contains_key(&id) {
             return Ok(());
         }
-        let mut device = Device { is_listed: true, ..Device::default() };
+        let mut device = Device { is_listed: true, size_bytes: SERIES_BYTES, ..Device::default() };
         let keys = Keys::prefixed(|to| schema::device_key(to, id.0, id.1, ""));
         disk.scan(Table::Series, &keys, &mut |row_key, value| {
             let damaged = || corrupt(Table::Series, row_key);
             let key =
                 row_key.get(ID_LEN..).and_then(|it| std::str::from_utf8(it).ok()).ok_or_else(damaged)?;
             let (number, closed_ms) = take_series(value).ok_or_else(damaged)?;
-            device.places.push(self.place(id, key, number, closed_ms, open));
+            let place = self.place(id, key, number, closed_ms, open);
+            device.places.push(place);
+            device.size_bytes += self.series(place).size_bytes();
             Ok(ControlFlow::Continue(()))
         })?;
         self.size_bytes += SERIES_BYTES;
+        self.idle_bytes += device.size_bytes;
         self.map.insert(id, device);
         self.idle.push_back(id);
         Ok(())
@@ -174,9 +186,10 @@ impl Devices {
         open: &Mutex<Open>,
     ) -> Result<(), StoreFault> {
         for id in ids {
-            self.map.insert(*id, Device { is_listed: true, ..Device::default() });
+            self.map.insert(*id, Device { is_listed: true, size_bytes: SERIES_BYTES, ..Device::default() });
             self.idle.push_back(*id);
             self.size_bytes += SERIES_BYTES;
+            self.idle_bytes += SERIES_BYTES;
         }
         disk.scan(Table::Series, &Keys::all(), &mut |row_key, value| {
             let damaged = || corrupt(Table::Series, row_key);
@@ -186,8 +199,11 @@ impl Devices {
                 let key = from.rest_text().ok_or_else(damaged)?;
                 let (number, closed_ms) = take_series(value).ok_or_else(damaged)?;
                 let place = self.place(id, key, number, closed_ms, open);
+                let size_bytes = self.series(place).size_bytes();
+                self.idle_bytes += size_bytes;
                 if let Some(device) = self.map.get_mut(&id) {
                     device.places.push(place);
+                    device.size_bytes += size_bytes;
                 }
             }
             Ok(ControlFlow::Continue(()))
@@ -257,7 +273,12 @@ impl Devices {
         let number = places.iter().map(|it| self.series[*it as usize].number + 1).max().unwrap_or(0);
         let place = self.place(id, key, number, None, open);
         self.series(place).put_row(None, rows);
+        let size_bytes = self.series(place).size_bytes();
         let device = self.map.get_mut(&id)?;
+        device.size_bytes += size_bytes;
+        if device.open_series_count == 0 {
+            self.idle_bytes += size_bytes;
+        }
         let at = device.places.partition_point(|it| *self.series[*it as usize].key < *key);
         device.places.insert(at, place);
         if let Some(last) = device.last.replace(place) {
@@ -287,6 +308,9 @@ impl Devices {
             series.oldest_row = row;
             let id = series.device;
             if let Some(device) = self.map.get_mut(&id) {
+                if device.open_series_count == 0 {
+                    self.idle_bytes -= device.size_bytes;
+                }
                 device.open_series_count += 1;
             }
         }
@@ -310,9 +334,11 @@ impl Devices {
         let (id, oldest_row) = (series.device, series.oldest_row);
         if let Some(device) = self.map.get_mut(&id) {
             device.open_series_count -= 1;
-            if device.open_series_count == 0 && !device.is_listed {
-                device.is_listed = true;
-                self.idle.push_back(id);
+            if device.open_series_count == 0 {
+                self.idle_bytes += device.size_bytes;
+                if !std::mem::replace(&mut device.is_listed, true) {
+                    self.idle.push_back(id);
+                }
             }
         }
         Some(oldest_row)
@@ -336,6 +362,9 @@ impl Devices {
     pub(super) fn remove(&mut self, id: (OrgId, DeviceId), open: &Mutex<Open>) -> Vec<(u32, u64)> {
         let Some(device) = self.map.remove(&id) else { return Vec::new() };
         self.size_bytes -= SERIES_BYTES;
+        if device.open_series_count == 0 {
+            self.idle_bytes -= device.size_bytes;
+        }
         let mut left_open = Vec::new();
         let mut open = open.lock();
         for place in device.places {
