@@ -24,12 +24,15 @@ pub(crate) struct Bench {
     /// The server: ip:port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883")]
     addr: SocketAddr,
+    /// What its column is called where there are others
+    #[arg(long, value_name = "TEXT", default_value = "tidegate")]
+    name: String,
     /// Its process on this machine: CPU time and memory are read from /proc
     #[arg(long)]
     pid: Option<u32>,
-    /// A second server, measured in turns with the first
-    #[arg(long, value_name = "ADDR[,PID]")]
-    vs: Option<Rival>,
+    /// Another server, measured in turns with the first; can be given again for further ones
+    #[arg(long, value_name = "[NAME=]ADDR[,PID]")]
+    vs: Vec<Contestant>,
     /// Measurements of each server, of which the median is shown [default: 1, with --vs 3]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     rounds: Option<u32>,
@@ -142,20 +145,24 @@ enum Workload {
     Open,
 }
 
-/// The second server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Rival(Target);
+/// A server to measure, and what its column is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Contestant {
+    name: String,
+    target: Target,
+}
 
-impl FromStr for Rival {
+impl FromStr for Contestant {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Rival, String> {
+    fn from_str(text: &str) -> Result<Contestant, String> {
+        let (name, text) = text.split_once('=').map_or((None, text), |(name, rest)| (Some(name), rest));
         let (addr, pid) = match text.split_once(',') {
             Some((addr, pid)) => (addr, Some(pid.parse().map_err(|_| format!("{pid} is no process id"))?)),
             None => (text, None),
         };
         let addr = addr.parse().map_err(|_| format!("{addr} is no address such as 127.0.0.1:1884"))?;
-        Ok(Rival(Target { addr, pid }))
+        Ok(Contestant { name: name.unwrap_or(text).to_owned(), target: Target { addr, pid } })
     }
 }
 
@@ -175,15 +182,17 @@ fn version(text: &str) -> Result<Version, String> {
 /// Measures, and prints what was found. Blocks.
 pub(super) fn run(bench: &Bench, as_json: bool) -> Result<()> {
     let plan = bench.plan()?;
-    let first = Target { addr: bench.addr, pid: bench.pid };
-    let targets: Vec<Target> = std::iter::once(first).chain(bench.vs.map(|it| it.0)).collect();
-    let mut outcomes: Vec<Vec<Outcome>> = vec![Vec::new(); targets.len()];
-    for _ in 0..bench.rounds(targets.len()) {
-        for (target, outcomes) in targets.iter().zip(&mut outcomes) {
-            outcomes.push(bench::run(&plan, *target).with_context(|| target.addr.to_string())?);
+    let target = Target { addr: bench.addr, pid: bench.pid };
+    let name = if bench.vs.is_empty() { bench.addr.to_string() } else { bench.name.clone() };
+    let contestants: Vec<Contestant> =
+        std::iter::once(Contestant { name, target }).chain(bench.vs.iter().cloned()).collect();
+    let mut outcomes: Vec<Vec<Outcome>> = vec![Vec::new(); contestants.len()];
+    for _ in 0..bench.rounds(contestants.len()) {
+        for (it, outcomes) in contestants.iter().zip(&mut outcomes) {
+            outcomes.push(bench::run(&plan, it.target).with_context(|| it.name.clone())?);
         }
     }
-    let results: Vec<(Target, Vec<Outcome>)> = targets.into_iter().zip(outcomes).collect();
+    let results: Vec<(Contestant, Vec<Outcome>)> = contestants.into_iter().zip(outcomes).collect();
     if as_json {
         print(&format!("{:#}\n", show::json(&plan, &results)))
     } else {

@@ -1,12 +1,13 @@
 //! How measurements look: a table with a column for each server, or JSON.
 
 use serde_json::{Value, json};
-use sim::bench::{Outcome, Plan, Target, Workload, median};
+use sim::bench::{Outcome, Plan, Workload, median};
 
+use super::Contestant;
 use crate::cli::table::Table;
 
 /// A server and what was measured of it, a round each.
-type Result = (Target, Vec<Outcome>);
+type Result = (Contestant, Vec<Outcome>);
 
 /// One line of the table: what it is, how it is read off an outcome, and with how many digits it is shown.
 struct Row {
@@ -79,15 +80,14 @@ fn headline(plan: &Plan) -> String {
     words.join(", ")
 }
 
-/// A table: the first server, the second, and the second against the first.
+/// A table: the first server, the others, and each of them against the first.
 pub(super) fn text(plan: &Plan, results: &[Result]) -> String {
-    let addresses: Vec<String> = results.iter().map(|it| it.0.addr.to_string()).collect();
-    let mut table = Table::new(&["", "", "", ""]);
     let mut head = vec![headline(plan)];
-    head.extend(addresses);
-    if results.len() == 2 {
-        head.push("ratio".to_owned());
+    for (index, (contestant, _)) in results.iter().enumerate() {
+        head.push(contestant.name.clone());
+        head.extend((index > 0).then(|| "ratio".to_owned()));
     }
+    let mut table = Table::new(&vec![""; head.len()]);
     table.push(head);
     for row in rows(plan.workload) {
         let values: Vec<Option<f64>> = results.iter().map(|it| value(&row, &it.1)).collect();
@@ -96,15 +96,17 @@ pub(super) fn text(plan: &Plan, results: &[Result]) -> String {
             continue;
         }
         let mut cells = vec![row.name.to_owned()];
-        cells.extend(values.iter().map(|it| it.map(|it| number(it, row.digits)).unwrap_or_default()));
-        if let [Some(first), Some(second)] = values[..]
-            && first > 0.0
-        {
-            cells.push(format!("{:.2}", second / first));
+        let first = values[0].filter(|it| *it > 0.0);
+        for (index, value) in values.iter().enumerate() {
+            cells.push(value.map(|it| number(it, row.digits)).unwrap_or_default());
+            if index > 0 {
+                let ratio = value.zip(first).map(|(value, first)| format!("{:.2}", value / first));
+                cells.push(ratio.unwrap_or_default());
+            }
         }
         table.push(cells);
     }
-    // The addresses are the headings.
+    // The servers are the headings.
     table.render("").trim_start_matches([' ', '\n']).to_owned()
 }
 
@@ -130,11 +132,12 @@ pub(super) fn json(plan: &Plan, results: &[Result]) -> Value {
     };
     let servers: Vec<Value> = results
         .iter()
-        .map(|(target, outcomes)| {
+        .map(|(contestant, outcomes)| {
             let rounds: Vec<Value> = outcomes.iter().map(|it| members(&|row| (row.read)(it))).collect();
             let counted: u64 = outcomes.iter().map(|it| it.counted).sum();
             let median = members(&|row| value(row, outcomes));
-            json!({ "addr": target.addr, "counted": counted, "median": median, "rounds": rounds })
+            let (name, addr) = (&contestant.name, contestant.target.addr);
+            json!({ "name": name, "addr": addr, "counted": counted, "median": median, "rounds": rounds })
         })
         .collect();
     json!({

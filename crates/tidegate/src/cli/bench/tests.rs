@@ -33,13 +33,15 @@ fn each_workload_has_defaults_that_suit_it() {
 }
 
 #[test]
-fn a_second_server_may_have_a_process() {
-    let addr = "127.0.0.1:1884".parse().unwrap();
-    let rival = |text: &str| bench(&format!("pair --vs {text}")).vs.unwrap().0;
-    assert_eq!(rival("127.0.0.1:1884"), Target { addr, pid: None });
-    assert_eq!(rival("127.0.0.1:1884,77"), Target { addr, pid: Some(77) });
-    for wrong in ["here", "127.0.0.1:1884,", "127.0.0.1,7"] {
-        assert!(wrong.parse::<Rival>().is_err(), "{wrong}");
+fn other_servers_may_have_names_and_processes() {
+    let vs = bench("pair --vs 127.0.0.1:1884 --vs flashmq=127.0.0.1:1885,4712").vs;
+    let addr = |text: &str| text.parse().unwrap();
+    let unnamed = Target { addr: addr("127.0.0.1:1884"), pid: None };
+    let named = Target { addr: addr("127.0.0.1:1885"), pid: Some(4712) };
+    let expected = [("127.0.0.1:1884", unnamed), ("flashmq", named)];
+    assert_eq!(vs, expected.map(|(name, target)| Contestant { name: name.to_owned(), target }));
+    for wrong in ["nowhere", "127.0.0.1", "127.0.0.1:1884,me", "name="] {
+        assert!(wrong.parse::<Contestant>().is_err(), "{wrong}");
     }
 }
 
