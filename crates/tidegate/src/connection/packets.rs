@@ -190,9 +190,9 @@ impl Connection {
             for answer in answers.drain(..) {
                 let may_answer = ticket == Ticket::NONE && self.pending.is_empty() && !self.outbox_is_full();
                 match answer {
-                    Answer::Parked { .. } => self.line_up(ticket, answer),
-                    answer if may_answer => self.answer(answer, &mut batch),
-                    answer => self.line_up(ticket, answer),
+                    // Others stand at the head of their round, so that what is retained comes right behind a SUBACK.
+                    Answer::Receipt(_) | Answer::Refused(_) if may_answer => self.answer(answer, &mut batch),
+                    _ => self.line_up(ticket, answer),
                 }
             }
             if batch.answers.is_empty() {
