@@ -15,6 +15,32 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// A credential by which a device is found without being named, as ThingsBoard's devices come (spec thingsboard 2.2).
+/// Kept as it is, because that platform's API shows it to whoever may see the device.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Login {
+    /// A token, which is the user name.
+    AccessToken(String),
+    /// Client id, user name, or both; with both or the user name alone there may be a password.
+    Basic {
+        /// The client id.
+        client_id: Option<String>,
+        /// The user name.
+        user: Option<String>,
+        /// The password.
+        password: Option<String>,
+    },
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Login::AccessToken(_) => "AccessToken(…)",
+            Login::Basic { .. } => "Basic(…)",
+        })
+    }
+}
+
 /// An application's credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {

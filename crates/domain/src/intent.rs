@@ -1,13 +1,15 @@
-//! What a peer asks: first to be let in (a claim), then to be heard.
+//! What a peer asks: first to be let in (a claim), then to be heard (intents).
 
 use std::sync::Arc;
 
-use crate::{Class, DeviceId, DeviceName, OrgId, Rights};
+use crate::attribute::Wanted;
+use crate::{Class, DeviceId, DeviceName, Millis, OrgId, Points, Rights};
 
 /// What a CONNECT asks for, as its dialect reads it. The registry decides about it, because only it knows secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim<'a> {
-    /// The organisation, as it was written; it need not exist. Ignored for anonymous peers.
+    /// The organisation, as it was written; it need not exist. Ignored for anonymous peers and for logins, which say
+    /// nothing of it.
     pub org: &'a str,
     /// Who the peer says it is.
     pub identity: Identity<'a>,
@@ -40,8 +42,91 @@ pub enum Identity<'a> {
         /// The API key it shows.
         key: &'a str,
     },
+    /// A device that does not say its name: its [`Login`](crate::Login) finds it. The token is its password.
+    Login {
+        /// The user name; an empty one is none.
+        user: &'a str,
+        /// The client id.
+        client_id: &'a str,
+    },
     /// Nobody in particular.
     Anonymous,
+}
+
+/// Whom a device or gateway speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Whose<'a> {
+    /// Itself.
+    Own,
+    /// A device behind it, by its name in the organisation.
+    Child(&'a str),
+}
+
+/// What a message asks for, where that stands in its payload: one message may be of many devices.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Intent<'a> {
+    /// From now on the gateway is the door of this device, which is registered if nobody knows it.
+    Attach {
+        /// The device's name.
+        child: &'a str,
+        /// The type it gets if it is new; `None`: the default one.
+        device_type: Option<&'a str>,
+    },
+    /// The gateway is the door of this device no longer.
+    Detach {
+        /// The device's name.
+        child: &'a str,
+    },
+    /// The device has measured something.
+    Telemetry {
+        /// Which device.
+        whose: Whose<'a>,
+        /// When; `None`: now.
+        at_ms: Option<Millis>,
+        /// What.
+        points: &'a Points,
+    },
+    /// The device says what is so about it.
+    Attributes {
+        /// Which device.
+        whose: Whose<'a>,
+        /// What.
+        points: &'a Points,
+    },
+    /// The device wants to know attributes.
+    Ask {
+        /// Which device.
+        whose: Whose<'a>,
+        /// The question's number, for the answer.
+        id: i64,
+        /// Which attributes.
+        wanted: &'a Wanted,
+    },
+    /// The device answers a command.
+    Answer {
+        /// Which device.
+        whose: Whose<'a>,
+        /// The command's number.
+        id: i64,
+        /// What it says: a JSON text, as a rule.
+        answer: &'a str,
+    },
+    /// The device wants the server to do something.
+    Call {
+        /// The call's number, for the answer.
+        id: i64,
+        /// What.
+        method: &'a str,
+    },
+    /// The device may be claimed by whoever knows the secret.
+    OpenToClaims {
+        /// Which device.
+        whose: Whose<'a>,
+        /// The secret; an empty one is one too.
+        secret: &'a str,
+        /// For how long; `None`: as long as the server says.
+        duration_ms: Option<Millis>,
+    },
 }
 
 /// Who a peer is, once admitted.

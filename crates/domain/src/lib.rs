@@ -4,6 +4,8 @@
 //! knows no wire format and no storage layout, reads no clock and never waits: times are arguments, in milliseconds
 //! since the Unix epoch.
 
+pub mod attribute;
+pub mod command;
 pub mod credential;
 pub mod device;
 pub mod event;
@@ -18,13 +20,15 @@ pub mod refusal;
 pub mod rights;
 pub mod session;
 
-pub use credential::{ApiKey, Secret};
+pub use attribute::Scope;
+pub use command::{Command, CommandId, CommandState, Keeping, Reply};
+pub use credential::{ApiKey, Login, Secret};
 pub use device::{Class, Device, DeviceId, DeviceInfo, DeviceName, DeviceType, Location, Registrar};
 pub use event::Event;
 pub use history::{Order, Series, Summary};
-pub use intent::{Claim, Identity, Peer};
+pub use intent::{Claim, Identity, Intent, Peer, Whose};
 pub use message::{Message, QoS, Retained};
-pub use notice::{Closing, Presence, Rejection};
+pub use notice::{Closing, Notice, Presence, Rejection};
 pub use org::{Org, OrgId};
 pub use point::{Points, Value};
 pub use refusal::{Code, Fault, Refusal};

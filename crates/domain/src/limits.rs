@@ -21,5 +21,19 @@ pub const QUEUE_RETENTION_MS: u64 = 48 * 3600 * 1000;
 pub const RIGHTS_RULE_COUNT_MAX: usize = 100;
 /// Bytes of such a rule.
 pub const RIGHTS_RULE_BYTES_MAX: usize = 1_024;
+/// Bytes of an attribute's key (spec thingsboard 5.4 has characters).
+pub const ATTRIBUTE_KEY_BYTES_MAX: usize = 1_020;
+/// Attributes of one device, of all scopes together.
+pub const ATTRIBUTES_PER_DEVICE_COUNT_MAX: usize = 2_000;
+/// Bytes of the attributes of one device, keys and values.
+pub const ATTRIBUTES_PER_DEVICE_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of the attributes of one organisation, keys and values: they are held in memory.
+pub const ATTRIBUTES_PER_ORG_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Commands of one device that are not done, and stored ones.
+pub const COMMANDS_PER_DEVICE_COUNT_MAX: usize = 200;
+/// Bytes of a command's method and parameters.
+pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of the commands of one organisation that are held in memory.
+pub const COMMANDS_PER_ORG_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 const _: () = assert!(QUEUE_MESSAGE_COUNT_MAX < u16::MAX as u64, "packet ids are derived from queue places");

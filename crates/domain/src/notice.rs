@@ -1,6 +1,7 @@
 //! What the platform tells a peer. A dialect renders a notice as a message of its own topic space.
 
-use crate::{Millis, Refusal};
+use crate::attribute::{Found, Wanted};
+use crate::{Millis, Points, Refusal};
 
 /// Why a connection ended. The dialect gives each its own number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,4 +106,48 @@ pub enum Request {
     Subscribe,
     /// An UNSUBSCRIBE.
     Unsubscribe,
+}
+
+/// What a device is told. Its dialect renders it for the door that the device is behind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice<'a> {
+    /// Attributes that it may read were written.
+    AttributesSet {
+        /// All that were written together.
+        points: &'a Points,
+    },
+    /// Attributes that it may read were removed.
+    AttributesRemoved {
+        /// Their names.
+        keys: &'a [String],
+    },
+    /// The answer to its question for attributes.
+    AttributesFound {
+        /// The topic it asked on: the answer goes the same way.
+        asked_on: &'a str,
+        /// The question's number.
+        id: i64,
+        /// What it asked for.
+        wanted: &'a Wanted,
+        /// What there is.
+        found: &'a Found,
+    },
+    /// It is to do something.
+    Command {
+        /// The command's number: counts for each device from 0 since the server was started.
+        number: u32,
+        /// What.
+        method: &'a str,
+        /// With what: a JSON text.
+        params: &'a str,
+    },
+    /// The answer to its own call.
+    CallAnswered {
+        /// The topic it called on: the answer goes the same way.
+        asked_on: &'a str,
+        /// The call's number.
+        id: i64,
+        /// A JSON text.
+        answer: &'a str,
+    },
 }

@@ -57,6 +57,8 @@ pub enum Code {
     TooLarge,
     /// The message is malformed.
     Malformed,
+    /// The message can be read, but what it asks for is not what the topic is for.
+    RequestInvalid,
     /// A thing of that name exists.
     Exists,
     /// The thing still has parts that depend on it.
@@ -86,7 +88,8 @@ impl Code {
             | Code::TypeInvalid
             | Code::NameInvalid
             | Code::TooLarge
-            | Code::Malformed => Fault::Peer,
+            | Code::Malformed
+            | Code::RequestInvalid => Fault::Peer,
             Code::OrgUnknown
             | Code::DeviceUnknown
             | Code::KeyUnknown
@@ -128,6 +131,7 @@ impl Code {
             Code::BackingOff => "backing_off",
             Code::TooLarge => "too_large",
             Code::Malformed => "malformed",
+            Code::RequestInvalid => "request_invalid",
             Code::Exists => "exists",
             Code::InUse => "in_use",
             Code::NotFound => "not_found",

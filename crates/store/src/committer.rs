@@ -165,6 +165,7 @@ fn cost_bytes(change: &Change) -> u64 {
         Change::Points { points, .. } => points.as_bytes().len(),
         Change::Enqueue { message, .. } => message.cost_bytes(),
         Change::Retain { retained, .. } => retained.message.cost_bytes(),
+        Change::Aspect { aspect, .. } => aspect.cost_bytes(),
         _ => 0,
     };
     (size_of::<Change>() + content) as u64

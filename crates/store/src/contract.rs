@@ -4,11 +4,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed case is a failed test")]
 
+mod aspect_cases;
 mod cases;
 mod point_cases;
 mod queue_cases;
 pub(crate) mod samples;
 
+pub(crate) use aspect_cases::*;
 pub(crate) use cases::*;
 pub(crate) use point_cases::*;
 pub(crate) use queue_cases::*;
@@ -55,6 +57,9 @@ macro_rules! suite {
             a_forgotten_session_leaves_nothing,
             changes_for_no_session_are_ignored,
             retained_messages_come_back_by_topic,
+            attributes_are_kept_by_scope_and_key,
+            logins_doors_and_commands_come_back_and_go,
+            a_forgotten_device_takes_its_aspects_along,
             what_does_not_fit_a_key_is_counted,
             changes_are_stored_in_order_and_as_one,
             everything_is_there_after_opening_again,

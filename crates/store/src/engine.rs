@@ -12,6 +12,7 @@ use domain::{
 };
 use parking_lot::Mutex;
 
+use crate::aspect::{self, AspectRow};
 use crate::coding::Take;
 use crate::committer::{Committer, Counter};
 use crate::disk::Disk;
@@ -105,7 +106,7 @@ pub(crate) fn start<D: Disk>(disk: D, bounds: Bounds) -> Result<Engine<D>, Store
 }
 
 /// Reads the rows of a range into a list, at most `count_max` of them. `decode` gives `None` for a damaged row.
-fn list<T>(
+pub(crate) fn list<T>(
     disk: &impl Disk,
     table: Table,
     keys: &Keys,
@@ -313,6 +314,10 @@ impl<D: Disk> Store for Engine<D> {
             key.bytes(ORG_LEN + 1)?;
             values::take_key(org, key.rest_text()?, value)
         })
+    }
+
+    fn aspects(&self, org: OrgId, each: &mut dyn FnMut(DeviceId, AspectRow<'_>)) -> Result<(), StoreFault> {
+        aspect::aspects(&*self.disk, org, each)
     }
 
     fn sessions(&self, org: OrgId) -> Result<Vec<(SessionRecord, Vec<Subscription>)>, StoreFault> {

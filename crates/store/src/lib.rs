@@ -7,6 +7,7 @@
 //! The store does not know what a gateway is, nor what MQTT is. It never wakes a task or sends a message by itself:
 //! it calls the [`Waiter`] and the [`Inbox`] that came with the changes, from its committer thread.
 
+pub mod aspect;
 mod coding;
 mod committer;
 #[cfg(test)]
@@ -36,6 +37,7 @@ use domain::{
     Retained, Series, SessionId, SessionRecord, Subscription, Summary, Value,
 };
 
+pub use aspect::{Aspect, AspectRow};
 pub use engine::Engine;
 
 /// A place in the order of commits. Tickets grow; [`Ticket::NONE`] is always stored.
@@ -152,6 +154,15 @@ pub enum Change {
         at_ms: Millis,
         /// The points.
         points: Points,
+    },
+    /// Stores something about a device; of one that was forgotten, it may leave a row that nobody asks for.
+    Aspect {
+        /// The device's organisation.
+        org: OrgId,
+        /// The device.
+        device: DeviceId,
+        /// What.
+        aspect: Aspect,
     },
     /// Creates a session, or replaces its record.
     PutSession(SessionRecord),
@@ -369,6 +380,10 @@ pub trait Store: Send + Sync {
 
     /// All API keys of an organisation.
     fn keys(&self, org: OrgId) -> Result<Vec<ApiKey>, StoreFault>;
+
+    /// Calls `each` with all that is so about the devices of an organisation, by device; of one device its login, its
+    /// door, its attributes by scope and key, and its commands by id.
+    fn aspects(&self, org: OrgId, each: &mut dyn FnMut(DeviceId, AspectRow<'_>)) -> Result<(), StoreFault>;
 
     /// All sessions of an organisation with their subscriptions.
     fn sessions(&self, org: OrgId) -> Result<Vec<(SessionRecord, Vec<Subscription>)>, StoreFault>;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use domain::{DeviceId, Event, Message, Millis, OrgId, Points, Queued, SessionId};
 
+use crate::aspect;
 use crate::disk::Disk;
 use crate::last_events::LastEvents;
 use crate::limits::{GROUP_BYTES_MAX, KEY_TEXT_BYTES_MAX, PURGE_ROWS_PER_GROUP_MAX, QueueBounds};
@@ -163,6 +164,11 @@ impl Plan {
             Change::Dequeue { org, session, seq } => self.dequeue((org, session), seq),
             Change::DropSession { org, session } => self.drop_session((org, session), disk)?,
             Change::DropDevice { org, device } => self.drop_device(org, device),
+            Change::Aspect { org, device, aspect } => {
+                if !self.purges.devices.contains(&(org, device)) {
+                    aspect::put(&mut self.rows, org, device, aspect);
+                }
+            }
             Change::PutSetting { .. }
             | Change::PutOrg(_)
             | Change::PutType(_)
@@ -294,7 +300,8 @@ impl Plan {
         let mut room = PURGE_ROWS_PER_GROUP_MAX;
         while self.purges.waiting.len() > self.purges.fresh_count {
             let Some(&(org, device)) = self.purges.waiting.front() else { break };
-            for table in [Table::Last, Table::Series, Table::Blocks, Table::Late] {
+            let tables = [Table::Last, Table::Series, Table::Blocks, Table::Late, Table::Aspects];
+            for table in tables {
                 let keys = Keys::prefixed(|to| schema::device_key(to, org, device, ""));
                 disk.scan(table, &keys, &mut |key, _| {
                     self.rows.delete_key(table, key);
@@ -424,6 +431,7 @@ fn key_text_len(change: &Change) -> usize {
         Change::Unsubscribe { filter, .. } => filter.len(),
         Change::Retain { retained, .. } => retained.message.topic().len(),
         Change::Unretain { topic, .. } => topic.len(),
+        Change::Aspect { aspect, .. } => aspect.key_text_len(),
         _ => 0,
     }
 }

@@ -25,6 +25,12 @@
 //! | late | org, device, number of the series (2), time (8) | value: one that came after its time was in a block |
 //! | tail | `01`, row (8) | readings as they came, some of them not in blocks yet |
 //! | | `02`, row (8) | events as they came, some of them the last of their names and not among `last` yet |
+//! | aspects | org, device, `01` | the login by which the device is found |
+//! | | org, device, `02` | the gateway that the device is behind, or was the last time |
+//! | | org, device, `03`, scope (1), name | attribute: time and value |
+//! | | org, device, `04`, command (8) | command |
+//!
+//! Scopes are 0 (client), 1 (shared) and 2 (server). The layouts of aspects are in `aspect.rs`.
 //!
 //! Settings whose name starts with `store.` are the store's own: `store.openings` counts how often the data were
 //! opened. It is the upper part (24 bits) of the number of each row of a tail; the lower part (40 bits) counts those
@@ -70,11 +76,13 @@ pub(crate) enum Table {
     Late,
     /// Points that are not in blocks yet, and last events that have no row yet.
     Tail,
+    /// What is so about devices: logins, doors, attributes, commands.
+    Aspects,
 }
 
 impl Table {
     /// All of them, in the order of their numbers.
-    pub(crate) const ALL: [Table; 10] = [
+    pub(crate) const ALL: [Table; 11] = [
         Table::Settings,
         Table::Registry,
         Table::Sessions,
@@ -85,6 +93,7 @@ impl Table {
         Table::Blocks,
         Table::Late,
         Table::Tail,
+        Table::Aspects,
     ];
 
     /// Its name, in files and messages.
@@ -100,6 +109,7 @@ impl Table {
             Table::Blocks => "blocks",
             Table::Late => "late",
             Table::Tail => "tail",
+            Table::Aspects => "aspects",
         }
     }
 
@@ -116,6 +126,14 @@ pub(crate) mod registry {
     pub(crate) const DEVICE: u8 = 3;
     pub(crate) const KEY: u8 = 4;
     pub(crate) const PURGE: u8 = 5;
+}
+
+/// Kinds of rows about a device.
+pub(crate) mod aspects {
+    pub(crate) const LOGIN: u8 = 1;
+    pub(crate) const DOOR: u8 = 2;
+    pub(crate) const ATTRIBUTE: u8 = 3;
+    pub(crate) const COMMAND: u8 = 4;
 }
 
 /// Kinds of rows of a session.

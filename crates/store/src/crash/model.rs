@@ -8,7 +8,7 @@ use domain::{DeviceId, Event, Message, OrgId, Points, Queued, Retained, SessionI
 use super::random::{DEVICES_COUNT, SESSIONS, SETTINGS, orgs};
 use crate::contract::samples::{self, SPACE};
 use crate::limits::{POINT_DELAY_MS_MAX, QueueBounds};
-use crate::{Change, SessionState, Store};
+use crate::{Aspect, AspectRow, Change, SessionState, Store};
 
 /// What a store holds.
 #[derive(Clone, Default)]
@@ -76,6 +76,7 @@ impl Model {
                 self.keep(it.org, it.device, at_ms, &it.points);
             }
             Change::Points { org, device, at_ms, points } => self.keep(*org, *device, *at_ms, points),
+            Change::Aspect { org, device, aspect } => self.aspect(*org, *device, aspect),
             Change::PutSession(it) => {
                 let new = Session {
                     record: it.clone(),
@@ -109,9 +110,28 @@ impl Model {
         }
     }
 
+    fn aspect(&mut self, org: OrgId, device: DeviceId, aspect: &Aspect) {
+        match aspect {
+            Aspect::Attributes { scope, at_ms, points } => {
+                for (key, value) in points.iter() {
+                    let key = word("attribute", org, (device, scope, key));
+                    self.words.insert(key, format!("{at_ms} {value:?}"));
+                }
+            }
+            Aspect::AttributesGone { scope, keys } => {
+                for key in keys {
+                    self.words.remove(&word("attribute", org, (device, scope, key.as_str())));
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn drop_device(&mut self, org: OrgId, device: DeviceId) {
         self.forgotten.insert((org, device));
         self.words.remove(&word("device", org, device));
+        let attribute = format!("attribute {org} ({device:?}, ");
+        self.words.retain(|key, _| !key.starts_with(&attribute));
         let last = format!("last {org} ({device:?}, ");
         self.words.retain(|key, _| !key.starts_with(&last));
         self.points.remove(&(org, device));
@@ -227,6 +247,7 @@ pub(super) fn seen(store: &dyn Store, device_end: u64) -> BTreeSet<String> {
     all.extend(store.orgs().unwrap().iter().map(|it| format!("{}: {it:?}", word("org", it.id, ""))));
     for org in orgs() {
         see_registry(store, org, &mut all);
+        see_aspects(store, org, &mut all);
         see_sessions(store, org, &mut all);
         for device in (0..device_end).map(DeviceId) {
             for it in store.last_events(org, device).unwrap() {
@@ -239,6 +260,15 @@ pub(super) fn seen(store: &dyn Store, device_end: u64) -> BTreeSet<String> {
         }
     }
     all
+}
+
+fn see_aspects(store: &dyn Store, org: OrgId, all: &mut BTreeSet<String>) {
+    let mut note = |device: DeviceId, row: AspectRow<'_>| {
+        if let AspectRow::Attribute { scope, key, at_ms, value } = row {
+            all.insert(format!("{}: {at_ms} {value:?}", word("attribute", org, (device, scope, key))));
+        }
+    };
+    store.aspects(org, &mut note).unwrap();
 }
 
 fn see_registry(store: &dyn Store, org: OrgId, all: &mut BTreeSet<String>) {

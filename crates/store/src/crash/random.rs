@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use domain::{
-    Device, DeviceId, DeviceType, Event, Message, OrgId, Points, QoS, Queued, Retained, SessionId, Value,
+    Device, DeviceId, DeviceType, Event, Message, OrgId, Points, QoS, Queued, Retained, Scope, SessionId,
+    Value,
 };
 
 use super::BOUNDS;
 use super::model::Model;
 use crate::contract::samples;
 use crate::limits::POINT_DELAY_MS_MAX;
-use crate::{Change, Inbox};
+use crate::{Aspect, Change, Inbox};
 
 pub(super) const DEVICES_COUNT: u64 = 4;
 pub(super) const SESSIONS: std::ops::Range<u64> = 1..4;
@@ -96,9 +97,22 @@ impl Random {
             9 => Change::Retain { org, space: samples::SPACE, retained: self.retained() },
             10 => Change::Unretain { org, space: samples::SPACE, topic: self.among(&NAMES).to_owned() },
             11..17 => Change::Event(self.event(org, device)),
-            17..24 => Change::Points { org, device, at_ms: self.time(), points: self.points() },
+            17..22 => Change::Points { org, device, at_ms: self.time(), points: self.points() },
+            22 | 23 => Change::Aspect { org, device, aspect: self.attributes() },
             _ => self.session_change(org, state),
         }
+    }
+
+    fn attributes(&mut self) -> Aspect {
+        let scope = self.among(&Scope::ALL);
+        if self.below(3) == 0 {
+            return Aspect::AttributesGone { scope, keys: vec![self.among(&NAMES).to_owned()] };
+        }
+        let (mut points, at_ms) = (Points::new(), self.next());
+        for _ in 0..self.below(3) {
+            points.push(self.among(&NAMES), Value::I64(self.next() as i64));
+        }
+        Aspect::Attributes { scope, at_ms, points }
     }
 
     fn event(&mut self, org: OrgId, device: DeviceId) -> Event {
