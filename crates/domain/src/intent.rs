@@ -181,6 +181,14 @@ impl Peer {
         }
     }
 
+    /// The permanent id of a device or gateway.
+    pub fn device_id(&self) -> Option<DeviceId> {
+        match self {
+            Peer::Device { id, .. } => Some(*id),
+            Peer::Application { .. } | Peer::Anonymous { .. } => None,
+        }
+    }
+
     /// The client id it came with.
     pub fn client_id(&self) -> &str {
         match self {

@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
-use domain::{Claim, Class, Code, DeviceId, DeviceName, Identity, OrgId, Peer, Refusal};
+use domain::{Claim, Class, Code, Device, DeviceId, DeviceName, Identity, OrgId, Peer, Refusal};
 
 use crate::credentials::{Holder, org_of_key};
+use crate::logins;
 use crate::registry::{OrgCell, Platform};
 
 impl Platform {
@@ -16,8 +17,12 @@ impl Platform {
     /// Refuses with [`Code::OrgUnknown`], [`Code::DeviceUnknown`], [`Code::KeyUnknown`], [`Code::OrgMismatch`],
     /// [`Code::TokenWrong`], [`Code::DeviceDisabled`] or [`Code::ClassMismatch`] (spec watson 1.1, 1.2, 1.5).
     pub fn admit(&self, claim: &Claim<'_>, client_id: &str) -> Result<Peer, Refusal> {
-        if claim.identity == Identity::Anonymous {
-            return self.admit_anonymous(client_id);
+        match claim.identity {
+            Identity::Anonymous => return self.admit_anonymous(client_id),
+            Identity::Login { user, client_id: shown } => {
+                return self.admit_login(user, shown, claim.token, client_id);
+            }
+            _ => {}
         }
         let org = OrgId::parse(claim.org);
         let cell = org.and_then(|it| self.cell(it));
@@ -31,7 +36,7 @@ impl Platform {
             Identity::Application { app, key } => {
                 self.admit_application(cell.as_deref(), org, app, key, claim, client_id)
             }
-            Identity::Anonymous => self.admit_anonymous(client_id),
+            Identity::Anonymous | Identity::Login { .. } => self.admit_anonymous(client_id),
         }?;
         match cell {
             Some(cell) if cell.state.read().org.enabled => Ok(peer),
@@ -78,15 +83,49 @@ impl Platform {
             let hint = format!("The type of {name} makes it {is}, but it connects as {says}.");
             return Err(Refusal::new(Code::ClassMismatch, hint));
         }
-        Ok(Peer::Device {
-            org: device.org,
-            id: device.id,
-            class: device.class,
-            device_type: device.device_type.clone(),
-            name: device.name.clone(),
-            client_id: client_id.to_owned(),
-            rights: Arc::clone(&device.rights),
-        })
+        Ok(peer_of(&device, client_id))
+    }
+
+    /// A device that is found by its login (spec thingsboard 2.2, 2.3).
+    fn admit_login(
+        &self,
+        user: &str,
+        shown: &str,
+        password: &[u8],
+        client_id: &str,
+    ) -> Result<Peer, Refusal> {
+        let Some(holder) = self.find_login(user, shown) else {
+            return Err(match (user, shown, password) {
+                ("", "", []) => Refusal::new(
+                    Code::NotAllowed,
+                    "Neither a user name nor a client id came. Send a device's access token as the user name.",
+                ),
+                ("", _, []) => Refusal::new(
+                    Code::ClientIdUnrecognised,
+                    "No device has this client id as its login. Send a device's access token as the user name.",
+                ),
+                _ => Refusal::new(
+                    Code::KeyUnknown,
+                    "No device has this access token or user name: see that the token is the device's.",
+                ),
+            });
+        };
+        if !logins::admits(&holder.login, password) {
+            return Err(token_wrong(password, "the device with this user name"));
+        }
+        let cell = self.cell(holder.org).ok_or_else(|| org_unknown(holder.org.as_str()))?;
+        let state = cell.state.read();
+        let Some(device) = state.by_id.get(&holder.device).filter(|_| state.org.enabled) else {
+            return Err(Refusal::new(
+                Code::OrgUnknown,
+                format!("The organisation {} is disabled.", holder.org),
+            ));
+        };
+        if !device.enabled {
+            let hint = format!("The device {} is disabled.", device.wire_name());
+            return Err(Refusal::new(Code::DeviceDisabled, hint));
+        }
+        Ok(peer_of(device, client_id))
     }
 
     fn admit_application(
@@ -147,6 +186,18 @@ impl Platform {
                 Err(Refusal::new(Code::OrgUnknown, hint))
             }
         }
+    }
+}
+
+fn peer_of(device: &Device, client_id: &str) -> Peer {
+    Peer::Device {
+        org: device.org,
+        id: device.id,
+        class: device.class,
+        device_type: device.device_type.clone(),
+        name: device.name.clone(),
+        client_id: client_id.to_owned(),
+        rights: Arc::clone(&device.rights),
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) const INSTALLATION_KEY_BYTES: usize = 32;
 
 const TOKEN_ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_*?!@()+&$";
 const NAME_ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+const ACCESS_TOKEN_ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+const ACCESS_TOKEN_CHARS: usize = 20;
 const TOKEN_CHARS: usize = 18;
 const KEY_CHARS: usize = 10;
 
@@ -70,6 +72,22 @@ impl Credentials {
         let known = u8::from(expected.is_some());
         let expected = expected.map_or([0; 32], |it| it.0);
         bool::from(shown.0.ct_eq(&expected) & known.ct_eq(&1))
+    }
+
+    /// A keyed hash under which what the wire shows of a login is looked up.
+    pub(crate) fn finder(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut mac = self.keyed.clone();
+        mac.update(b"login\0");
+        for part in parts {
+            mac.update(&(part.len() as u64).to_le_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+
+    /// A ThingsBoard access token: 20 letters and digits (spec thingsboard 1).
+    pub(crate) fn access_token(&self) -> String {
+        random_text(&self.entropy, ACCESS_TOKEN_ALPHABET, ACCESS_TOKEN_CHARS)
     }
 
     /// A device's or key's token: 18 characters of letters, digits and `-_*?!@()+&$` (spec watson 1.2), 111 bits.

@@ -24,6 +24,19 @@ pub struct NewType {
     pub metadata: Option<String>,
 }
 
+impl NewType {
+    /// A type of which nothing is known but its name and class.
+    pub fn named(name: &str, class: Class) -> NewType {
+        NewType {
+            name: name.to_owned(),
+            class,
+            description: None,
+            info: DeviceInfo::default(),
+            metadata: None,
+        }
+    }
+}
+
 /// What to change of a device type; `None` leaves a thing as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TypeChange {
@@ -53,12 +66,30 @@ impl Platform {
         if state.types.contains_key(draft.name.as_str()) {
             return Err(Refusal::new(Code::Exists, format!("The device type {} exists.", draft.name)));
         }
-        if state.types.len() >= TYPES_COUNT_MAX {
-            let hint = format!("An organisation may have {TYPES_COUNT_MAX} device types.");
-            return Err(Refusal::new(Code::TooMany, hint));
+        state.check_type_room()?;
+        let (device_type, ticket) = self.make_type(&mut state, draft, now_ms);
+        Ok((device_type, ticket))
+    }
+
+    /// The type of a device that brings its type along: made if nobody knows it, as one of devices.
+    pub(crate) fn make_type_of(
+        &self,
+        state: &mut OrgState,
+        name: &str,
+        now_ms: Millis,
+    ) -> Result<(), Refusal> {
+        if state.types.contains_key(name) {
+            return Ok(());
         }
+        check_name(Code::TypeInvalid, "device type", name)?;
+        state.check_type_room()?;
+        self.make_type(state, NewType::named(name, Class::Device), now_ms);
+        Ok(())
+    }
+
+    fn make_type(&self, state: &mut OrgState, draft: NewType, now_ms: Millis) -> (Arc<DeviceType>, Ticket) {
         let device_type = Arc::new(DeviceType {
-            org,
+            org: state.org.id,
             name: draft.name,
             class: draft.class,
             description: draft.description,
@@ -70,7 +101,7 @@ impl Platform {
         let ticket = self.store.commit(Change::PutType(Arc::clone(&device_type)).into());
         state.back_off.forget_type(&device_type.name);
         state.put_type(Arc::clone(&device_type));
-        Ok((device_type, ticket))
+        (device_type, ticket)
     }
 
     /// Changes a device type; devices that exist keep what they were registered with.
@@ -132,6 +163,14 @@ impl Platform {
 }
 
 impl OrgState {
+    fn check_type_room(&self) -> Result<(), Refusal> {
+        if self.types.len() >= TYPES_COUNT_MAX {
+            let hint = format!("An organisation may have {TYPES_COUNT_MAX} device types.");
+            return Err(Refusal::new(Code::TooMany, hint));
+        }
+        Ok(())
+    }
+
     pub(crate) fn device_type(&self, name: &str) -> Result<&Arc<DeviceType>, Refusal> {
         match self.types.get(name) {
             Some(entry) => Ok(&entry.device_type),

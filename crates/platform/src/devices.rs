@@ -22,6 +22,8 @@ pub struct NewDevice {
     pub device_type: String,
     /// Its name.
     pub name: String,
+    /// Whether it may speak for others; `None`: as its type says.
+    pub class: Option<Class>,
     /// Its token; `None`: a random one.
     pub token: Option<String>,
     /// Descriptive facts.
@@ -36,6 +38,23 @@ pub struct NewDevice {
     pub registrar: Registrar,
 }
 
+impl NewDevice {
+    /// A device of which nothing is known but its names and who registers it.
+    pub fn named(device_type: &str, name: &str, registrar: Registrar) -> NewDevice {
+        NewDevice {
+            device_type: device_type.to_owned(),
+            name: name.to_owned(),
+            class: None,
+            token: None,
+            info: DeviceInfo::default(),
+            metadata: None,
+            location: None,
+            gateway: None,
+            registrar,
+        }
+    }
+}
+
 /// What to change of a device; `None` leaves a thing as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceChange {
@@ -45,6 +64,8 @@ pub struct DeviceChange {
     pub metadata: Option<String>,
     /// Whether it may connect and be spoken for.
     pub enabled: Option<bool>,
+    /// Whether it may speak for others; whoever is connected as it is admitted on other terms then.
+    pub class: Option<Class>,
     /// A new token.
     pub token: Option<String>,
     /// What it may do.
@@ -110,7 +131,7 @@ impl Platform {
             org: state.org.id,
             device_type: draft.device_type,
             name: draft.name,
-            class: device_type.class,
+            class: draft.class.unwrap_or(device_type.class),
             info: draft.info.or(&device_type.info),
             metadata: draft.metadata.or_else(|| device_type.metadata.clone()),
             location: draft.location,
@@ -147,13 +168,14 @@ impl Platform {
         device.info = change.info.or(&device.info);
         device.metadata = change.metadata.or(device.metadata);
         device.enabled = change.enabled.unwrap_or(device.enabled);
+        device.class = change.class.unwrap_or(device.class);
         if let Some(token) = change.token {
             device.secret = self.credentials.secret(Holder::Device(device.id), token.as_bytes());
         }
         device.rights = change.rights.map_or(device.rights, Arc::new);
         let (device, ticket) = self.replace(&mut state, device);
         drop(state);
-        let has_other_rights = device.rights != old.rights;
+        let has_other_rights = device.rights != old.rights || device.class != old.class;
         if device.enabled != old.enabled || has_other_rights {
             cell.void_verdicts();
         }
@@ -199,6 +221,7 @@ impl Platform {
         let ticket = self.store.commit(Change::DropDevice { org, device: device.id }.into());
         state.remove_device(&device);
         drop(state);
+        self.forget_aspects(&cell, &device);
         cell.void_verdicts();
         self.tell(&Removed::Device(org, device.id));
         Ok(ticket)
@@ -317,6 +340,11 @@ impl OrgState {
         if self.device(name).is_some() {
             return Err(Refusal::new(Code::Exists, format!("The device {name} is registered.")));
         }
+        self.check_room()
+    }
+
+    /// Whether the organisation may have another device.
+    pub(crate) fn check_room(&self) -> Result<(), Refusal> {
         let device_count_max = self.org.device_count_max;
         if device_count_max != 0 && self.by_id.len() as u64 >= device_count_max {
             let hint = format!(

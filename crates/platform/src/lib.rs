@@ -7,13 +7,20 @@
 //! Nothing here waits, opens a socket, reads a clock or knows MQTT: times are arguments, randomness is given.
 
 mod admission;
+mod attributes;
 mod back_off;
+mod claims;
+mod commands;
+mod courier;
 mod credentials;
 mod device_types;
 mod devices;
+mod doors;
 mod ids;
 mod keys;
 pub mod limits;
+mod logins;
+mod names;
 mod orgs;
 mod registration;
 mod registry;
@@ -21,9 +28,14 @@ mod slots;
 #[cfg(test)]
 mod testing;
 
+pub use attributes::AttributeEntry;
+pub use claims::{ClaimOutcome, ClaimRules};
+pub use commands::{Done, NewCommand, Outcome};
+pub use courier::{Courier, Told};
 pub use credentials::{Entropy, org_of_key};
 pub use device_types::{NewType, TypeChange};
 pub use devices::{DeviceChange, DeviceQuery, NewDevice};
+pub use doors::{Activity, Attached, ConnectionId, DEFAULT_TYPE, Door};
 pub use keys::{KeyChange, NewKey};
 pub use orgs::OrgChange;
 pub use registration::{RegistrationStats, Verdict};

@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
-use domain::{Class, Code, Device, DeviceId, DeviceInfo, DeviceName, Millis, Peer, Refusal, Registrar};
+use domain::{Class, Code, Device, DeviceId, DeviceName, Millis, Peer, Refusal, Registrar};
 use store::Ticket;
 
-use crate::devices::NewDevice;
+use crate::devices::{NewDevice, check_name};
 use crate::registry::{OrgState, Platform};
 
 /// Whether a peer may speak for a device.
@@ -97,51 +97,71 @@ impl Platform {
             }
             return Verdict::Refused(refusal);
         }
+        let registrar = Registrar::Gateway(client_id.to_owned());
+        let draft =
+            NewDevice { gateway: Some(gateway), ..NewDevice::named(name.device_type, name.name, registrar) };
+        match self.take_turn(state, gateway, draft, now_ms) {
+            Ok(device) => Verdict::Registered(device.id),
+            Err(verdict) => verdict,
+        }
+    }
+
+    /// Registers a device under a name that is free in the organisation, for a gateway that speaks for it; its type is
+    /// made if nobody knows it. `Err` with [`Verdict::Wait`] or [`Verdict::Refused`].
+    pub(crate) fn register_in_turn(
+        &self,
+        state: &mut OrgState,
+        gateway: DeviceId,
+        draft: NewDevice,
+        now_ms: Millis,
+    ) -> Result<Arc<Device>, Verdict> {
+        let checked = check_name(Code::NameInvalid, "device", &draft.name)
+            .and_then(|()| check_name(Code::TypeInvalid, "device type", &draft.device_type))
+            .and_then(|()| state.check_room())
+            .and_then(|()| state.check_gateway_room(gateway));
+        if let Err(refusal) = checked {
+            state.counters.failed += 1;
+            return Err(Verdict::Refused(refusal));
+        }
+        self.take_turn(state, gateway, draft, now_ms)
+    }
+
+    /// Registers a device that has been checked, when it is the gateway's turn.
+    fn take_turn(
+        &self,
+        state: &mut OrgState,
+        gateway: DeviceId,
+        draft: NewDevice,
+        now_ms: Millis,
+    ) -> Result<Arc<Device>, Verdict> {
         if let Err(fault) = self.store.health() {
             // Our own failure: not the device's, so nothing is held against it.
             state.counters.failed += 1;
-            return Verdict::Refused(Refusal::new(Code::CreateFailed, fault.to_string()));
+            return Err(Verdict::Refused(Refusal::new(Code::CreateFailed, fault.to_string())));
         }
         let pending_count_max = self.registrations_pending_count_max;
         if let Err(ticket) = state.slots.ask(gateway, pending_count_max, self.store.stored(), now_ms) {
             state.counters.waited += 1;
-            return Verdict::Wait(ticket);
+            return Err(Verdict::Wait(ticket));
         }
-        match self.create_for_gateway(state, gateway, client_id, name, now_ms) {
+        // Nobody sees this token: whoever wants the device to connect by itself gives it a new one.
+        let token = self.credentials.token();
+        let made = self
+            .make_type_of(state, &draft.device_type, now_ms)
+            .and_then(|()| self.create(state, draft, &token, now_ms));
+        match made {
             Ok((device, ticket)) => {
                 state.slots.take(gateway, ticket);
                 let pending = state.slots.pending(self.store.stored()) as u64;
                 state.counters.pending_max_seen = state.counters.pending_max_seen.max(pending);
                 state.counters.registered += 1;
-                Verdict::Registered(device.id)
+                Ok(device)
             }
             Err(refusal) => {
                 state.counters.failed += 1;
-                Verdict::Refused(refusal)
+                Err(Verdict::Refused(refusal))
             }
         }
-    }
-
-    fn create_for_gateway(
-        &self,
-        state: &mut OrgState,
-        gateway: DeviceId,
-        client_id: &str,
-        name: DeviceName<'_>,
-        now_ms: Millis,
-    ) -> Result<(Arc<Device>, Ticket), Refusal> {
-        let draft = NewDevice {
-            device_type: name.device_type.to_owned(),
-            name: name.name.to_owned(),
-            token: None,
-            info: DeviceInfo::default(),
-            metadata: None,
-            location: None,
-            gateway: Some(gateway),
-            registrar: Registrar::Gateway(client_id.to_owned()),
-        };
-        // Nobody sees this token: whoever wants the device to connect by itself gives it a new one.
-        self.create(state, draft, &self.credentials.token(), now_ms)
     }
 
     /// Counters of the registrations by gateways in an organisation.
@@ -195,6 +215,11 @@ impl OrgState {
             );
             return Err(Refusal::new(Code::NotAllowed, hint));
         }
+        self.check_gateway_room(gateway)
+    }
+
+    /// Whether a gateway may register another device.
+    fn check_gateway_room(&self, gateway: DeviceId) -> Result<(), Refusal> {
         let count_max = self.org.device_per_gateway_count_max;
         let count = self.children.get(&gateway).map_or(0, |it| it.len()) as u64;
         if count_max != 0 && count >= count_max {
@@ -218,6 +243,7 @@ mod tests {
 
     use domain::limits::{REGISTRATION_BACK_OFF_MS, REGISTRATIONS_PENDING_COUNT_MAX};
 
+    use domain::DeviceInfo;
     use store::Store;
 
     use super::*;

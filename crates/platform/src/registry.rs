@@ -11,13 +11,20 @@ use domain::limits::{REGISTRATION_BACK_OFF_MS, REGISTRATIONS_PENDING_COUNT_MAX};
 use domain::{
     ApiKey, Code, Device, DeviceId, DeviceName, DeviceType, Millis, Org, OrgId, Refusal, Rights, SessionId,
 };
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use store::{Change, Store, StoreFault};
 
+use crate::attributes::Attributes;
 use crate::back_off::BackOff;
+use crate::claims::{ClaimRules, Claims};
+use crate::commands::{Commands, Outcome};
+use crate::courier::Courier;
 use crate::credentials::{Credentials, Entropy, INSTALLATION_KEY_BYTES};
+use crate::doors::Doors;
 use crate::ids::Ids;
 use crate::limits::LOAD_PAGE_COUNT;
+use crate::logins::Logins;
+use crate::names::Names;
 use crate::registration::Counters;
 use crate::slots::Slots;
 
@@ -32,6 +39,9 @@ pub struct Platform {
     pub(crate) registrations_pending_count_max: usize,
     pub(crate) anonymous: Anonymous,
     pub(crate) orgs: RwLock<BTreeMap<OrgId, Arc<OrgCell>>>,
+    pub(crate) logins: RwLock<Logins>,
+    pub(crate) claim_rules: ClaimRules,
+    pub(crate) courier: RwLock<Option<Arc<dyn Courier>>>,
     listener: RwLock<Option<RemovalListener>>,
 }
 
@@ -60,6 +70,10 @@ pub struct Anonymous {
 /// An organisation and its lock.
 pub(crate) struct OrgCell {
     pub(crate) state: RwLock<OrgState>,
+    pub(crate) doors: Mutex<Doors>,
+    pub(crate) attributes: RwLock<Attributes>,
+    pub(crate) commands: Mutex<Commands>,
+    pub(crate) claims: Mutex<Claims>,
     generation: Generation,
 }
 
@@ -79,6 +93,7 @@ pub(crate) struct OrgState {
     pub(crate) org: Org,
     pub(crate) types: BTreeMap<Box<str>, TypeEntry>,
     pub(crate) by_id: HashMap<DeviceId, Arc<Device>>,
+    pub(crate) names: Names,
     pub(crate) children: HashMap<DeviceId, BTreeSet<DeviceId>>,
     pub(crate) keys: BTreeMap<Box<str>, ApiKey>,
     pub(crate) slots: Slots,
@@ -102,7 +117,7 @@ impl Platform {
             let id = org.id;
             orgs.insert(id, Arc::new(OrgCell::load(&*store, org)?));
         }
-        Ok(Platform {
+        let platform = Platform {
             credentials: Credentials::new(entropy, &installation_key),
             ids: Ids::open(Arc::clone(&store), now_ms)?,
             store,
@@ -110,8 +125,13 @@ impl Platform {
             registrations_pending_count_max: REGISTRATIONS_PENDING_COUNT_MAX,
             anonymous: Anonymous::default(),
             orgs: RwLock::new(orgs),
+            logins: RwLock::default(),
+            claim_rules: ClaimRules::default(),
+            courier: RwLock::new(None),
             listener: RwLock::new(None),
-        })
+        };
+        platform.restore_aspects()?;
+        Ok(platform)
     }
 
     /// The same, with another time for which a failed registration is not tried again (spec watson D6); 0 = none.
@@ -150,6 +170,42 @@ impl Platform {
         }
     }
 
+    /// Brings back what is so about devices; stored logins, doors, attributes and commands of devices that are gone are
+    /// left alone.
+    fn restore_aspects(&self) -> Result<(), StoreFault> {
+        let cells: Vec<_> = self.orgs.read().iter().map(|(org, cell)| (*org, cell.clone())).collect();
+        for (org, cell) in cells {
+            let state = cell.state.read();
+            let is_known = |device: DeviceId| state.by_id.contains_key(&device);
+            for (device, login) in self.store.logins(org)?.into_iter().filter(|(it, _)| is_known(*it)) {
+                self.restore_login(org, device, login);
+            }
+            for record in self.store.doors(org)?.into_iter().filter(|it| is_known(it.device)) {
+                cell.doors.lock().restore(record);
+            }
+            let mut attributes = cell.attributes.write();
+            self.store.attributes(org, &mut |it| {
+                if is_known(it.device) {
+                    attributes.restore(it);
+                }
+            })?;
+            for command in self.store.commands(org)?.into_iter().filter(|it| is_known(it.device)) {
+                cell.commands.lock().restore(command);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets what was so about a device that is gone.
+    pub(crate) fn forget_aspects(&self, cell: &OrgCell, device: &Device) {
+        self.forget_login(device.id);
+        cell.doors.lock().remove(device.id);
+        cell.attributes.write().remove(device.id);
+        cell.claims.lock().remove(device.id);
+        let ended = cell.commands.lock().remove(device.id);
+        ended.into_iter().for_each(|done| done(Outcome::Removed));
+    }
+
     /// Grows whenever something of the organisation is removed, disabled, enabled or changed in a way that voids an
     /// earlier verdict. A new device does not count: nobody may remember that a device is unknown.
     pub fn generation(&self, org: OrgId) -> u64 {
@@ -182,13 +238,21 @@ impl OrgCell {
             org,
             types: BTreeMap::new(),
             by_id: HashMap::new(),
+            names: Names::default(),
             children: HashMap::new(),
             keys: BTreeMap::new(),
             slots: Slots::default(),
             back_off: BackOff::default(),
             counters: Counters::default(),
         };
-        OrgCell { state: RwLock::new(state), generation: Generation::default() }
+        OrgCell {
+            state: RwLock::new(state),
+            doors: Mutex::default(),
+            attributes: RwLock::default(),
+            commands: Mutex::default(),
+            claims: Mutex::default(),
+            generation: Generation::default(),
+        }
     }
 
     fn load(store: &dyn Store, org: Org) -> Result<OrgCell, StoreFault> {
@@ -245,6 +309,7 @@ impl OrgState {
         if let Some(gateway) = device.gateway {
             self.children.entry(gateway).or_default().insert(device.id);
         }
+        self.names.add(&device.name, device.id);
         self.by_id.insert(device.id, Arc::clone(&device));
         entry.devices.insert(device.name.as_str().into(), device);
         true
@@ -253,6 +318,7 @@ impl OrgState {
     /// Hides a device.
     pub(crate) fn remove_device(&mut self, device: &Device) {
         self.by_id.remove(&device.id);
+        self.names.remove(&device.name, device.id);
         self.children.remove(&device.id);
         if let Some(siblings) = device.gateway.and_then(|it| self.children.get_mut(&it)) {
             siblings.remove(&device.id);

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use domain::{Claim, Class, DeviceInfo, DeviceName, Identity, OrgId, Peer, Registrar};
+use domain::{Claim, Class, DeviceId, DeviceName, Identity, OrgId, Peer, Registrar};
 use store::memory::{self, MemoryStore};
 use store::{Changes, Store};
 
@@ -39,35 +39,36 @@ impl House {
         let org = OrgId::parse("abc123").unwrap();
         platform.create_org(Some(org), "Test", 1).unwrap();
         for (name, class) in [("sensor", Class::Device), ("gateway", Class::Gateway)] {
-            let draft = NewType {
-                name: name.to_owned(),
-                class,
-                description: None,
-                info: DeviceInfo::default(),
-                metadata: None,
-            };
-            platform.create_type(org, draft, 1).unwrap();
+            platform.create_type(org, NewType::named(name, class), 1).unwrap();
         }
         House { platform, store, org }
     }
 
+    /// Creates a device type.
+    pub(crate) fn add_type(&self, name: &str, class: Class) {
+        self.platform.create_type(self.org, NewType::named(name, class), 1).unwrap();
+    }
+
     /// A draft with nothing but its name.
     pub(crate) fn draft(device_type: &str, name: &str) -> NewDevice {
-        NewDevice {
-            device_type: device_type.to_owned(),
-            name: name.to_owned(),
-            token: None,
-            info: DeviceInfo::default(),
-            metadata: None,
-            location: None,
-            gateway: None,
-            registrar: Registrar::Operator,
-        }
+        NewDevice::named(device_type, name, Registrar::Operator)
     }
 
     /// Registers a device and gives its token.
     pub(crate) fn device(&self, device_type: &str, name: &str) -> String {
         self.platform.register(self.org, House::draft(device_type, name), 1).unwrap().1
+    }
+
+    /// Registers a device and gives its id.
+    pub(crate) fn id(&self, device_type: &str, name: &str) -> DeviceId {
+        self.platform.register(self.org, House::draft(device_type, name), 1).unwrap().0.id
+    }
+
+    /// The same house, opened again from what is stored.
+    pub(crate) fn reopened(&self) -> House {
+        let store = Arc::clone(&self.store);
+        let platform = Platform::open(Arc::clone(&store) as Arc<dyn Store>, entropy(), 1).unwrap();
+        House { platform, store, org: self.org }
     }
 
     /// Registers a device and admits it.

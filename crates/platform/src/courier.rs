@@ -1,0 +1,43 @@
+//! Who carries notices to devices: named by whoever has the connections.
+
+use std::sync::Arc;
+
+use domain::{Device, DeviceId, Notice, OrgId};
+
+use crate::registry::Platform;
+
+/// What became of a notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Somebody has it, or will have it when their connection is back.
+    Taken,
+    /// Nobody is there to take it.
+    Absent,
+}
+
+/// Carries notices to devices. Called without any lock of the platform held, on the thread of whoever caused them.
+pub trait Courier: Send + Sync {
+    /// Tells a device something, through the connection that is its door or in any other way there is.
+    fn tell(&self, device: &Arc<Device>, notice: &Notice<'_>) -> Told;
+
+    /// A gateway is now the door of a device that was connected itself: that connection has to end.
+    fn displaced(&self, org: OrgId, device: DeviceId);
+}
+
+impl Platform {
+    /// Names who carries notices. Until then nobody is there to take them.
+    pub fn set_courier(&self, courier: Arc<dyn Courier>) {
+        *self.courier.write() = Some(courier);
+    }
+
+    /// Has the courier do something; `None` where there is none.
+    pub(crate) fn told<T>(&self, ask: impl FnOnce(&dyn Courier) -> T) -> Option<T> {
+        let courier = self.courier.read().clone();
+        courier.map(|it| ask(&*it))
+    }
+
+    /// Tells a device something.
+    pub(crate) fn notify(&self, device: &Arc<Device>, notice: &Notice<'_>) -> Told {
+        self.told(|it| it.tell(device, notice)).unwrap_or(Told::Absent)
+    }
+}

@@ -1,0 +1,294 @@
+//! Logins: credentials by which a device is found without being named (spec thingsboard 2.2).
+//!
+//! A CONNECT with a login names no organisation, so that they are found through one index for the installation. Its
+//! keys are keyed hashes of what the wire shows: neither a dump of the memory nor the time that a look-up takes tells a
+//! login.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use domain::{Code, DeviceId, DeviceName, Login, OrgId, Refusal};
+use store::{Aspect, Change, Ticket};
+use subtle::ConstantTimeEq;
+
+use crate::limits::TOKEN_BYTES_MAX;
+use crate::registry::{Platform, Removed};
+
+/// A keyed hash of what finds a login.
+type Finder = [u8; 32];
+
+/// Who a login belongs to.
+#[derive(Clone, Debug)]
+pub(crate) struct Holder {
+    pub(crate) org: OrgId,
+    pub(crate) device: DeviceId,
+    pub(crate) login: Arc<Login>,
+}
+
+/// All logins of the installation.
+#[derive(Default)]
+pub(crate) struct Logins {
+    found_by: HashMap<Finder, Holder>,
+    of_device: HashMap<DeviceId, (Finder, Arc<Login>)>,
+}
+
+/// What the wire shows of a login.
+#[derive(Clone, Copy, Debug)]
+enum Shown<'a> {
+    User(&'a str),
+    ClientId(&'a str),
+    Both { client_id: &'a str, user: &'a str },
+}
+
+impl Shown<'_> {
+    fn of(login: &Login) -> Option<Shown<'_>> {
+        match login {
+            Login::AccessToken(token) => Some(Shown::User(token)),
+            Login::Basic { client_id, user, .. } => match (client_id.as_deref(), user.as_deref()) {
+                (None, None) => None,
+                (None, Some(user)) => Some(Shown::User(user)),
+                (Some(client_id), None) => Some(Shown::ClientId(client_id)),
+                (Some(client_id), Some(user)) => Some(Shown::Both { client_id, user }),
+            },
+        }
+    }
+}
+
+impl Logins {
+    pub(crate) fn put(&mut self, finder: Finder, holder: Holder) {
+        self.remove(holder.device);
+        self.of_device.insert(holder.device, (finder, holder.login.clone()));
+        self.found_by.insert(finder, holder);
+    }
+
+    pub(crate) fn remove(&mut self, device: DeviceId) {
+        if let Some((finder, _)) = self.of_device.remove(&device) {
+            self.found_by.remove(&finder);
+        }
+    }
+}
+
+impl Platform {
+    fn finder(&self, shown: Shown<'_>) -> Finder {
+        match shown {
+            Shown::User(user) => self.credentials.finder(&[b"user", user.as_bytes()]),
+            Shown::ClientId(client_id) => self.credentials.finder(&[b"client", client_id.as_bytes()]),
+            Shown::Both { client_id, user } => {
+                self.credentials.finder(&[b"both", client_id.as_bytes(), user.as_bytes()])
+            }
+        }
+    }
+
+    /// Brings stored logins back, while the platform is opened.
+    pub(crate) fn restore_login(&self, org: OrgId, device: DeviceId, login: Login) {
+        let Some(finder) = Shown::of(&login).map(|it| self.finder(it)) else { return };
+        self.logins.write().put(finder, Holder { org, device, login: Arc::new(login) });
+    }
+
+    /// Whether this user name and client id are those of a login, whatever its password is.
+    pub fn knows_login(&self, user: &str, client_id: &str) -> bool {
+        self.find_login(user, client_id).is_some()
+    }
+
+    /// Whose login it is: by both, else by the user name; by the client id where there is no user name.
+    pub(crate) fn find_login(&self, user: &str, client_id: &str) -> Option<Holder> {
+        let shown: &[Shown<'_>] = match (user, client_id) {
+            ("", "") => &[],
+            ("", client_id) => &[Shown::ClientId(client_id)],
+            (user, "") => &[Shown::User(user)],
+            (user, client_id) => &[Shown::Both { client_id, user }, Shown::User(user)],
+        };
+        let logins = self.logins.read();
+        shown.iter().find_map(|it| logins.found_by.get(&self.finder(*it)).cloned())
+    }
+
+    /// The login of a device. Where it has none and one is asked for, it gets a random access token: nobody can have
+    /// used another one.
+    ///
+    /// Refuses with [`Code::NotFound`].
+    pub fn login(&self, org: OrgId, device: DeviceId) -> Result<(Arc<Login>, Ticket), Refusal> {
+        if let Some((_, login)) = self.logins.read().of_device.get(&device) {
+            return Ok((login.clone(), Ticket::NONE));
+        }
+        let login = Login::AccessToken(self.credentials.access_token());
+        let ticket = self.set_login_of(org, device, login)?;
+        let known = self.logins.read().of_device.get(&device).map(|(_, login)| login.clone());
+        Ok((known.ok_or_else(no_device)?, ticket))
+    }
+
+    /// Gives a device a login in the place of the one it has; the removal listener hears of it.
+    ///
+    /// Refuses with [`Code::NotFound`], [`Code::Exists`] when it is another device's, [`Code::Malformed`] or
+    /// [`Code::TooLarge`].
+    pub fn set_login(&self, org: OrgId, name: DeviceName<'_>, login: Login) -> Result<Ticket, Refusal> {
+        let device = self.device(org, name).ok_or_else(no_device)?;
+        self.set_login_of(org, device.id, login)
+    }
+
+    fn set_login_of(&self, org: OrgId, device: DeviceId, login: Login) -> Result<Ticket, Refusal> {
+        check(&login)?;
+        let shown = Shown::of(&login).ok_or_else(|| malformed("A login names a client id or a user."))?;
+        let finder = self.finder(shown);
+        let cell = self.cell_or_refuse(org)?;
+        let state = cell.state.read();
+        if !state.by_id.contains_key(&device) {
+            return Err(no_device());
+        }
+        let mut logins = self.logins.write();
+        if logins.found_by.get(&finder).is_some_and(|it| it.device != device) {
+            return Err(Refusal::new(Code::Exists, "Another device has this login."));
+        }
+        let had_one = logins.of_device.get(&device).map(|(_, it)| it.clone());
+        if had_one.as_deref() == Some(&login) {
+            return Ok(Ticket::NONE);
+        }
+        let aspect = Aspect::Login(Some(login.clone()));
+        let ticket = self.store.commit(Change::Aspect { org, device, aspect }.into());
+        logins.put(finder, Holder { org, device, login: Arc::new(login) });
+        drop((logins, state));
+        if had_one.is_some() {
+            self.tell(&Removed::Device(org, device));
+        }
+        Ok(ticket)
+    }
+
+    /// Forgets the login of a device that is being removed.
+    pub(crate) fn forget_login(&self, device: DeviceId) {
+        self.logins.write().remove(device);
+    }
+}
+
+/// Whether the password that is shown is the login's. One without a password takes any.
+pub(crate) fn admits(login: &Login, shown: &[u8]) -> bool {
+    match login {
+        Login::AccessToken(_) => true,
+        Login::Basic { password: None, .. } => true,
+        Login::Basic { password: Some(it), .. } => bool::from(it.as_bytes().ct_eq(shown)),
+    }
+}
+
+fn check(login: &Login) -> Result<(), Refusal> {
+    let parts = match login {
+        Login::AccessToken(token) => [Some(token), None, None],
+        Login::Basic { client_id, user, password } => [client_id.as_ref(), user.as_ref(), password.as_ref()],
+    };
+    if parts.iter().flatten().any(|it| it.is_empty()) {
+        return Err(malformed("No part of a login may be empty."));
+    }
+    if parts.iter().flatten().any(|it| it.len() > TOKEN_BYTES_MAX) {
+        let hint = format!("A part of a login may have {TOKEN_BYTES_MAX} bytes.");
+        return Err(Refusal::new(Code::TooLarge, hint));
+    }
+    match login {
+        Login::Basic { user: None, password: Some(_), .. } => {
+            Err(malformed("A password belongs to a user name."))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn malformed(hint: &str) -> Refusal {
+    Refusal::new(Code::Malformed, hint)
+}
+
+fn no_device() -> Refusal {
+    Refusal::new(Code::NotFound, "There is no such device.")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+    use domain::{Claim, Identity, Peer};
+
+    use super::*;
+    use crate::testing::House;
+
+    fn basic(client_id: Option<&str>, user: Option<&str>, password: Option<&str>) -> Login {
+        let [client_id, user, password] = [client_id, user, password].map(|it| it.map(str::to_owned));
+        Login::Basic { client_id, user, password }
+    }
+
+    fn name(name: &str) -> DeviceName<'_> {
+        DeviceName { device_type: "sensor", name }
+    }
+
+    fn admit(house: &House, client_id: &str, user: &str, password: &str) -> Result<String, Code> {
+        let identity = Identity::Login { user, client_id };
+        let claim = Claim { org: "", identity, token: password.as_bytes() };
+        match house.platform.admit(&claim, client_id) {
+            Ok(Peer::Device { name, .. }) => Ok(name),
+            Ok(other) => panic!("{other:?}"),
+            Err(refusal) => Err(refusal.code),
+        }
+    }
+
+    #[test]
+    fn a_login_finds_its_device() {
+        let house = House::new();
+        for (device, login) in [
+            ("token", Login::AccessToken("T1".to_owned())),
+            ("client", basic(Some("c1"), None, None)),
+            ("user", basic(None, Some("u1"), None)),
+            ("user+pass", basic(None, Some("u2"), Some("p2"))),
+            ("both", basic(Some("c1"), Some("u3"), None)),
+            ("all", basic(Some("c1"), Some("u4"), Some("p4"))),
+        ] {
+            house.device("sensor", device);
+            house.platform.set_login(house.org, name(device), login).unwrap();
+        }
+        for (client_id, user, password, expected) in [
+            ("any", "T1", "", Ok("token")),
+            ("", "T1", "any", Ok("token")),
+            ("c1", "", "", Ok("client")),
+            ("any", "u1", "any", Ok("user")),
+            ("any", "u2", "p2", Ok("user+pass")),
+            ("any", "u2", "p3", Err(Code::TokenWrong)),
+            ("any", "u2", "", Err(Code::TokenWrong)),
+            ("c1", "u3", "any", Ok("both")),
+            ("c2", "u3", "", Err(Code::KeyUnknown)),
+            ("c1", "u4", "p4", Ok("all")),
+            ("c1", "u4", "p5", Err(Code::TokenWrong)),
+            ("c1", "T1", "", Ok("token")),
+            ("any", "T2", "", Err(Code::KeyUnknown)),
+            ("c2", "", "", Err(Code::ClientIdUnrecognised)),
+            ("", "", "", Err(Code::NotAllowed)),
+        ] {
+            let found = admit(&house, client_id, user, password);
+            assert_eq!(found, expected.map(str::to_owned), "{client_id} {user} {password}");
+        }
+    }
+
+    #[test]
+    fn a_login_belongs_to_one_device_and_goes_with_it() {
+        let house = House::new();
+        house.device("sensor", "a");
+        house.device("sensor", "b");
+        let token = || Login::AccessToken("T1".to_owned());
+        let set = |device, login| house.platform.set_login(house.org, name(device), login);
+        set("a", token()).unwrap();
+        assert_eq!(set("b", token()).unwrap_err().code, Code::Exists);
+        assert_eq!(set("b", basic(None, Some("T1"), None)).unwrap_err().code, Code::Exists);
+        set("a", Login::AccessToken("T2".to_owned())).unwrap();
+        set("b", token()).unwrap();
+        assert_eq!(admit(&house, "", "T1", ""), Ok("b".to_owned()));
+        house.platform.drop_device(house.org, name("b")).unwrap();
+        assert_eq!(admit(&house, "", "T1", ""), Err(Code::KeyUnknown));
+        for wrong in [basic(None, None, None), basic(Some("c"), None, Some("p")), basic(None, Some(""), None)]
+        {
+            assert_eq!(set("a", wrong).unwrap_err().code, Code::Malformed);
+        }
+    }
+
+    #[test]
+    fn a_device_without_a_login_gets_one_when_it_is_asked_for() {
+        let house = House::new();
+        house.device("sensor", "a");
+        let id = house.platform.device(house.org, name("a")).unwrap().id;
+        let (login, _) = house.platform.login(house.org, id).unwrap();
+        let Login::AccessToken(token) = &*login else { panic!("{login:?}") };
+        assert!(token.len() == 20 && token.bytes().all(|it| it.is_ascii_alphanumeric()), "{token}");
+        assert_eq!(admit(&house, "", token, ""), Ok("a".to_owned()));
+        assert_eq!(house.platform.login(house.org, id).unwrap().0, login);
+    }
+}
