@@ -8,8 +8,11 @@
 //! To add a dialect, write its folder and name it in [`all`].
 
 use std::borrow::Cow;
+use std::ops::ControlFlow;
 
-use domain::{Claim, Closing, DeviceName, Peer, Points, Presence, Refusal, Rejection};
+use domain::{
+    Claim, Closing, Device, DeviceName, Intent, Notice, Peer, Points, Presence, Refusal, Rejection, Whose,
+};
 use mqtt::packet::Connect;
 use mqtt::{QoS, Version};
 
@@ -18,6 +21,7 @@ pub use domain::notice::Request;
 pub mod limits;
 pub mod plain;
 pub mod rights;
+pub mod thingsboard;
 pub mod time;
 pub mod user;
 pub mod watson;
@@ -75,6 +79,46 @@ pub trait Dialect: Send + Sync {
     /// The message that tells this peer that what it asked for was refused, where [`Answer::notify`] says so.
     fn rejection(&self, peer: &Peer, rejection: &Rejection<'_>) -> Option<Announcement>;
 
+    /// Reads what a message of [`What::Asked`] asks for, and gives it to `each` one by one until that breaks. Hot.
+    /// Refused is what cannot be read at all: whatever was given until then is void. `Some` refusal is of parts that
+    /// could not be read; the others stand.
+    fn intents(
+        &self,
+        _topic: &str,
+        _payload: &[u8],
+        _each: &mut dyn FnMut(Intent<'_>) -> ControlFlow<()>,
+    ) -> Result<Option<Refusal>, Refusal> {
+        Ok(None)
+    }
+
+    /// The answer to a device's call ([`Intent::Call`]): a JSON text.
+    fn call(&self, _peer: &Peer, _method: &str, _terms: &Terms) -> String {
+        "null".to_owned()
+    }
+
+    /// Whether a connection of this dialect is the door of a device, and of the devices that a gateway names: what they
+    /// are told is pushed to it.
+    fn has_doors(&self) -> bool {
+        false
+    }
+
+    /// Whether clients' wills are published.
+    fn has_wills(&self) -> bool {
+        true
+    }
+
+    /// How a device is told something; `None` where the dialect has no words for it. `whose` says whether the door is
+    /// the device's own or that of a gateway, and how the gateway calls it.
+    fn notice(&self, _device: &Device, _whose: Whose<'_>, _notice: &Notice<'_>) -> Option<Rendered> {
+        None
+    }
+
+    /// The topic of the space under which others hear of an event that came in another dialect; `None` where they do
+    /// not.
+    fn event_topic(&self, _device: &Device, _event: &str, _format: &str) -> Option<String> {
+        None
+    }
+
     /// What the server tells everybody about itself, under system topics; kept as long as it is not said anew.
     fn status(&self, status: &Status<'_>) -> Vec<Announcement>;
 }
@@ -98,6 +142,15 @@ pub enum Place {
     Here,
     /// Anywhere else.
     Elsewhere,
+}
+
+/// What a session may rely on, as a dialect may tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Bytes of a payload, at most.
+    pub payload_bytes_max: usize,
+    /// Messages under way to the server, at most.
+    pub inflight_count_max: u16,
 }
 
 /// The state of one topic space, as its dialect may tell it.
@@ -128,6 +181,9 @@ pub enum Recognition<'a> {
     Unknown,
     /// One of ours, if the registry agrees.
     Claimed(Claimed<'a>),
+    /// One of ours if the registry knows the login that it claims; another dialect may know it otherwise. Refused in
+    /// our words if none does.
+    Perhaps(Claimed<'a>),
     /// One of ours, and wrong in a way that needs no registry to see.
     Refused(Refusal),
 }
@@ -219,6 +275,8 @@ pub enum What<'a> {
     },
     /// A message about nothing that the platform knows: routed, and not part of any history.
     Message,
+    /// Something that stands in the payload: [`Dialect::intents`] reads it.
+    Asked,
     /// A message of the dialect's device management.
     Manage {
         /// The operation, e.g. `mgmt/manage`; empty when the topic names none.
@@ -242,9 +300,10 @@ pub struct Grant {
 /// How a refused request is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Answer {
-    /// Close the connection, for this reason and unacknowledged; `None`: it stays open and the request is
-    /// acknowledged.
+    /// Close the connection, for this reason; `None`: it stays open and the request is acknowledged.
     pub close: Option<Closing>,
+    /// Whether the request is acknowledged before a close.
+    pub acknowledged: bool,
     /// The number to acknowledge with: for SUBSCRIBE the filter's code in the connection's version, otherwise a
     /// reason code of 5.0.
     pub reason: u8,
@@ -263,6 +322,41 @@ pub struct Announcement {
     pub retain: Retain,
 }
 
+/// What a device is told, in the words of a dialect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rendered {
+    /// For the session that is the device's door.
+    Push(Push),
+    /// For whoever is subscribed to it in the topic space.
+    Routed {
+        /// Its topic in the space.
+        topic: String,
+        /// Its payload.
+        payload: Vec<u8>,
+    },
+}
+
+/// A message for one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Push {
+    /// The topics that it may be sent to, each with the filter that the client subscribes to for it. Of those it is
+    /// subscribed to, the last subscribed one is taken.
+    pub ways: Vec<Way>,
+    /// Whether it is sent to the first of them, at QoS 1, where the client is subscribed to none.
+    pub unasked: bool,
+    /// Its payload.
+    pub payload: Vec<u8>,
+}
+
+/// A topic that a push may be sent to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// What the client subscribes to for it, as it writes it.
+    pub filter: &'static str,
+    /// The topic, as the client sees it.
+    pub topic: String,
+}
+
 /// What an announcement does to the retained message of its topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Retain {
@@ -278,5 +372,5 @@ pub enum Retain {
 
 /// The dialects, in the order in which they are asked to recognise a client: the one that knows the least comes last.
 pub fn all(watson: &'static watson::Watson, plain: &'static plain::Plain) -> Vec<&'static dyn Dialect> {
-    vec![watson, plain]
+    vec![watson, &thingsboard::ThingsBoard, plain]
 }

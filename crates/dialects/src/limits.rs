@@ -19,5 +19,18 @@ pub const SORT_KEYS_COUNT_MAX: usize = 8;
 pub const BULK_BODY_BYTES_MAX: usize = 512 * 1024;
 /// Bytes of a message's payload in the Watson dialect (spec watson 2.3).
 pub const PAYLOAD_BYTES_MAX: usize = 131_072;
+/// Nesting of JSON in the ThingsBoard dialect. Deeper messages are malformed.
+pub const THINGSBOARD_DEPTH_MAX: u32 = 64;
+/// Devices in one message of a ThingsBoard gateway.
+pub const THINGSBOARD_DEVICES_COUNT_MAX: usize = 10_000;
+/// Values in one reading, and attributes in one message, of a ThingsBoard device.
+pub const THINGSBOARD_VALUES_COUNT_MAX: usize = 10_000;
+/// Characters of a key in the ThingsBoard dialect (spec thingsboard 5.4).
+pub const THINGSBOARD_KEY_CHARS_MAX: usize = 255;
+/// Digits to which a number with an exponent is written out (spec thingsboard 5.2). One with more stays as it came: a
+/// few bytes must not become megabytes.
+pub const THINGSBOARD_DIGITS_MAX: usize = 400;
+/// Keys in one question for attributes.
+pub const THINGSBOARD_KEYS_ASKED_COUNT_MAX: usize = 2_000;
 /// Bytes of a plain client's id. It is part of what a stored session is known by.
 pub const PLAIN_CLIENT_ID_BYTES_MAX: usize = 1_024;

@@ -84,14 +84,14 @@ pub enum Intent<'a> {
         /// When; `None`: now.
         at_ms: Option<Millis>,
         /// What.
-        points: &'a Points,
+        points: Points,
     },
     /// The device says what is so about it.
     Attributes {
         /// Which device.
         whose: Whose<'a>,
         /// What.
-        points: &'a Points,
+        points: Points,
     },
     /// The device wants to know attributes.
     Ask {

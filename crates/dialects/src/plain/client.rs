@@ -9,13 +9,22 @@ use mqtt::packet::Connect;
 use super::Anonymous;
 use crate::limits::PLAIN_CLIENT_ID_BYTES_MAX;
 use crate::user::{certified, device, org_of_key};
-use crate::{Claimed, Hello, Place, SessionRule};
+use crate::{Claimed, Hello, Place, Recognition, SessionRule};
 
 /// Stands between identity and client id in a session's key. Neither names nor keys hold control characters.
 const SEPARATOR: char = '\t';
 
-/// Reads a CONNECT.
-pub(super) fn recognise<'a>(anonymous: Anonymous, hello: &Hello<'_, 'a>) -> Result<Claimed<'a>, Refusal> {
+/// Reads a CONNECT. A user name of no form of ours that comes without a password is some other platform's token.
+pub(super) fn recognise<'a>(anonymous: Anonymous, hello: &Hello<'_, 'a>) -> Recognition<'a> {
+    let (user, password) = (hello.connect.username.unwrap_or_default(), hello.connect.password);
+    let is_ours = org_of_key(user).is_some() || device(user).is_some();
+    if !user.is_empty() && !is_ours && password.is_none_or(<[u8]>::is_empty) {
+        return Recognition::Unknown;
+    }
+    claim(anonymous, hello).map_or_else(Recognition::Refused, Recognition::Claimed)
+}
+
+fn claim<'a>(anonymous: Anonymous, hello: &Hello<'_, 'a>) -> Result<Claimed<'a>, Refusal> {
     let connect = hello.connect;
     check_client_id(connect)?;
     let token = connect.password.unwrap_or_default();

@@ -51,7 +51,7 @@ impl Dialect for Plain {
     }
 
     fn recognise<'a>(&self, hello: &Hello<'_, 'a>) -> Recognition<'a> {
-        client::recognise(self.anonymous, hello).map_or_else(Recognition::Refused, Recognition::Claimed)
+        client::recognise(self.anonymous, hello)
     }
 
     fn session_key<'p>(&self, peer: &'p Peer) -> Cow<'p, str> {

@@ -27,7 +27,7 @@ pub(super) fn answer(version: Version, request: Request, refusal: &Refusal) -> A
         (Version::V311, Request::Subscribe) => SUBACK_FAILURE,
         _ => reason(request, refusal.code),
     };
-    Answer { close, reason, notify: false }
+    Answer { close, acknowledged: false, reason, notify: false }
 }
 
 /// The reason code of 5.0.

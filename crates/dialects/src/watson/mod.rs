@@ -6,10 +6,12 @@
 
 use std::borrow::Cow;
 
-use domain::{Millis, Peer, Points, Presence, Refusal, Rejection};
+use domain::{Device, Millis, Notice, Peer, Points, Presence, Refusal, Rejection, Whose};
 use mqtt::{QoS, Version};
 
-use crate::{Announcement, Answer, Dialect, Grant, Hello, Recognition, Request, Status, Uplink, View};
+use crate::{
+    Announcement, Answer, Dialect, Grant, Hello, Recognition, Rendered, Request, Status, Uplink, View,
+};
 
 pub mod client;
 pub mod http;
@@ -98,6 +100,16 @@ impl Dialect for Watson {
 
     fn rejection(&self, peer: &Peer, rejection: &Rejection<'_>) -> Option<Announcement> {
         notice::rejection(self.notify_style, peer, rejection)
+    }
+
+    fn notice(&self, device: &Device, _: Whose<'_>, notice: &Notice<'_>) -> Option<Rendered> {
+        let Notice::Command { method, params, .. } = notice else { return None };
+        let topic = topic::of_command(device.wire_name(), method)?;
+        Some(Rendered::Routed { topic, payload: params.as_bytes().to_vec() })
+    }
+
+    fn event_topic(&self, device: &Device, event: &str, format: &str) -> Option<String> {
+        topic::of_event(device.wire_name(), event, format)
     }
 
     fn status(&self, _: &Status<'_>) -> Vec<Announcement> {

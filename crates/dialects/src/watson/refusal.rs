@@ -28,14 +28,19 @@ pub(super) fn answer(
         (Version::V311, Request::Subscribe) => SUBACK_FAILURE,
         _ => reason(request, refusal.code),
     };
-    Answer { close, reason, notify: peer.is_gateway() && is_notified(style, request, refusal.code) }
+    Answer {
+        close,
+        acknowledged: false,
+        reason,
+        notify: peer.is_gateway() && is_notified(style, request, refusal.code),
+    }
 }
 
 /// Why the refusal closes the connection, if it does.
 fn closing(peer: &Peer, version: Version, request: Request, qos: QoS, refusal: &Refusal) -> Option<Closing> {
     match refusal.code {
         Code::TooLarge => return Some(Closing::TooLarge),
-        Code::Malformed => return Some(Closing::ProtocolError),
+        Code::Malformed | Code::RequestInvalid => return Some(Closing::ProtocolError),
         Code::StoreFailed => return Some(Closing::ServerFailed),
         // An acknowledged message is forgotten by its sender; one of ours must not be. A SUBACK says what failed.
         code if code.fault() == Fault::Ours && request == Request::Publish => {
@@ -63,7 +68,7 @@ fn reason(request: Request, code: Code) -> u8 {
             Request::Subscribe | Request::Unsubscribe => 0x8F,
         },
         Code::TooLarge => 0x95,
-        Code::Malformed => 0x81,
+        Code::Malformed | Code::RequestInvalid => 0x81,
         code => match code.fault() {
             Fault::Capacity => 0x97,
             Fault::Ours => 0x83,
@@ -91,7 +96,7 @@ pub(super) fn connack(version: Version, refusal: &Refusal) -> Option<u8> {
         Code::ClientIdInvalid => (Some(2), 0x85),
         Code::TopicInvalid | Code::TopicReserved | Code::TypeInvalid | Code::NameInvalid => (None, 0x90),
         Code::TooLarge => (None, 0x95),
-        Code::Malformed => (None, 0x81),
+        Code::Malformed | Code::RequestInvalid => (None, 0x81),
         Code::StoreFailed | Code::CreateFailed => (Some(3), 0x88),
         Code::TooMany | Code::GatewayFull | Code::OrgFull | Code::BackingOff => (Some(3), 0x97),
         Code::OrgUnknown
@@ -136,7 +141,9 @@ pub(super) fn close_code(closing: Closing) -> (u16, &'static str) {
 pub(super) fn return_code(code: Code) -> (u16, &'static str) {
     match code {
         Code::TooMany => (104, "The server capacity is reached"),
-        Code::Malformed => (105, "The data that was received from the client is not valid"),
+        Code::Malformed | Code::RequestInvalid => {
+            (105, "The data that was received from the client is not valid")
+        }
         Code::ClientIdInvalid | Code::ClientIdUnrecognised => (166, "The client ID is not valid"),
         Code::StoreFailed => (167, "The server is not available"),
         Code::GatewayFull => (173, "Too many active devices"),

@@ -59,6 +59,44 @@ pub(super) fn application_status_topic(app: &str) -> String {
     format!("iot-2/app/{app}/mon")
 }
 
+/// The topic of an event that came in another dialect.
+pub(super) fn of_event(device: DeviceName<'_>, event: &str, format: &str) -> Option<String> {
+    of_message(device, "evt", event, format)
+}
+
+/// The topic of a command, in JSON, that came in another dialect.
+pub(super) fn of_command(device: DeviceName<'_>, command: &str) -> Option<String> {
+    of_message(device, "cmd", command, "json")
+}
+
+/// Names that cannot be a level of a topic have those characters escaped: `a/b` is `a%2Fb`. An event or command has no
+/// such name.
+fn of_message(device: DeviceName<'_>, kind: &str, name: &str, format: &str) -> Option<String> {
+    let is_level = |it: &str| !it.is_empty() && !it.contains(['/', '+', '#', '\0']);
+    if !is_level(name) || !is_level(format) {
+        return None;
+    }
+    let (device_type, device) = (escaped(device.device_type), escaped(device.name));
+    Some(format!("iot-2/type/{device_type}/id/{device}/{kind}/{name}/fmt/{format}"))
+}
+
+fn escaped(name: &str) -> Cow<'_, str> {
+    if !name.contains(['/', '+', '#', '%']) {
+        return Cow::Borrowed(name);
+    }
+    let mut to = String::with_capacity(name.len() + 8);
+    for it in name.chars() {
+        match it {
+            '/' => to.push_str("%2F"),
+            '+' => to.push_str("%2B"),
+            '#' => to.push_str("%23"),
+            '%' => to.push_str("%25"),
+            it => to.push(it),
+        }
+    }
+    Cow::Owned(to)
+}
+
 /// Whether a topic is one of those.
 pub(super) fn is_application_status(topic: &str) -> bool {
     topic.starts_with("iot-2/app/") && topic.ends_with("/mon")

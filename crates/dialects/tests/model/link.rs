@@ -37,7 +37,7 @@ impl World {
                 Recognition::Refused(refusal) => {
                     return self.refuse_connection(client, connect.version, &refusal);
                 }
-                Recognition::Unknown => {
+                Recognition::Unknown | Recognition::Perhaps(_) => {
                     let refusal = Refusal::new(Code::ClientIdUnrecognised, "No dialect knows it.");
                     return self.refuse_connection(client, connect.version, &refusal);
                 }

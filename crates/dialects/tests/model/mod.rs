@@ -200,7 +200,7 @@ impl World {
                 SEED.points(name, format, payload, &mut points);
                 self.registry.keep(device, name, format, payload, points);
             }
-            What::Command { .. } | What::Message => {}
+            What::Command { .. } | What::Message | What::Asked => {}
             // Device management answers it; nobody is subscribed to it.
             What::Manage { .. } => return Ok(()),
         }

@@ -87,7 +87,7 @@ impl Registry {
                 Ok(Peer::Application { org, app, key, client_id, rights: Arc::default() })
             }
             // Transcripts of Watson have none.
-            Identity::Anonymous | Identity::Certified { .. } => Err(refuse(Code::NotAllowed)),
+            Identity::Anonymous | Identity::Certified { .. } | Identity::Login { .. } => Err(refuse(Code::NotAllowed)),
         }
     }
 

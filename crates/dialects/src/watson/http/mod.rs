@@ -93,7 +93,8 @@ fn status(code: Code) -> u16 {
         | Code::TopicReserved
         | Code::TypeInvalid
         | Code::NameInvalid
-        | Code::Malformed => 400,
+        | Code::Malformed
+        | Code::RequestInvalid => 400,
         Code::TokenWrong => 401,
         Code::OrgUnknown
         | Code::KeyUnknown

@@ -1,0 +1,31 @@
+//! Whose client is this: devices come with a login and say neither organisation nor name (spec thingsboard 2.2).
+
+use domain::{Claim, Identity, Peer};
+
+use crate::{Claimed, Hello, Recognition, SessionRule};
+
+/// Whatever has a user name or a client id may be ours: only the registry knows its logins.
+pub(super) fn recognise<'a>(hello: &Hello<'_, 'a>) -> Recognition<'a> {
+    let connect = hello.connect;
+    let user = connect.username.unwrap_or_default();
+    Recognition::Perhaps(Claimed {
+        claim: Claim {
+            org: "",
+            identity: Identity::Login { user, client_id: connect.client_id },
+            token: connect.password.unwrap_or_default(),
+        },
+        session: SessionRule::Takeover,
+        share: None,
+        keep_alive_s_max: None,
+    })
+}
+
+/// One session for each device, whatever client ids its connections have (spec 2.4): two devices with one client id do
+/// not disturb each other, a second connection of one device takes over.
+pub(super) fn session_key(peer: &Peer) -> String {
+    match peer.device_id() {
+        Some(device) => device.0.to_string(),
+        // Nobody but devices is admitted by a login.
+        None => format!("client {}", peer.client_id()),
+    }
+}

@@ -1,0 +1,118 @@
+//! ThingsBoard: the customs of its devices and gateways over MQTT.
+//!
+//! One file for each question: whose client is this (`client`), what is a topic about (`topic`), what does a payload
+//! ask for (`request`, over `json` and `value`), what are devices told (`notice`), how is a refusal answered
+//! (`refusal`). The README beside this file describes the wire as it is served.
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+use domain::{Code, Device, Intent, Notice, Peer, Points, Presence, Refusal, Rejection, Whose};
+use mqtt::{QoS, Version};
+
+use crate::{
+    Announcement, Answer, Dialect, Grant, Hello, Recognition, Rendered, Request, Status, Terms, Uplink, View,
+};
+
+mod client;
+mod json;
+mod notice;
+mod refusal;
+mod request;
+mod topic;
+mod value;
+
+pub use value::print_points;
+
+/// The event under which telemetry is known in other dialects, and as a device's last event.
+pub const TELEMETRY: &str = "telemetry";
+
+/// The ThingsBoard dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThingsBoard;
+
+impl Dialect for ThingsBoard {
+    fn name(&self) -> &'static str {
+        "thingsboard"
+    }
+
+    fn recognise<'a>(&self, hello: &Hello<'_, 'a>) -> Recognition<'a> {
+        client::recognise(hello)
+    }
+
+    fn session_key<'p>(&self, peer: &'p Peer) -> Cow<'p, str> {
+        Cow::Owned(client::session_key(peer))
+    }
+
+    fn assigns_client_ids(&self) -> bool {
+        true
+    }
+
+    fn has_shared_subscriptions(&self) -> bool {
+        false
+    }
+
+    fn view(&self, _: &Peer) -> View {
+        View::Whole
+    }
+
+    fn uplink<'a>(&self, peer: &'a Peer, topic: &'a str) -> Result<Uplink<'a>, Refusal> {
+        topic::uplink(peer, topic)
+    }
+
+    fn points(&self, _: &str, _: &str, _: &[u8], points: &mut Points) {
+        points.clear();
+    }
+
+    fn grant(&self, peer: &Peer, filter: &str) -> Result<Grant, Refusal> {
+        topic::grant(peer, filter)
+    }
+
+    fn answer(&self, _: &Peer, version: Version, request: Request, qos: QoS, refusal: &Refusal) -> Answer {
+        refusal::answer(version, request, qos, refusal)
+    }
+
+    fn connack(&self, version: Version, refusal: &Refusal) -> Option<u8> {
+        Some(refusal::connack(version, refusal))
+    }
+
+    fn presence(&self, _: &Peer, _: &Presence<'_>) -> Option<Announcement> {
+        None
+    }
+
+    fn rejection(&self, _: &Peer, _: &Rejection<'_>) -> Option<Announcement> {
+        None
+    }
+
+    fn intents(
+        &self,
+        topic: &str,
+        payload: &[u8],
+        each: &mut dyn FnMut(Intent<'_>) -> ControlFlow<()>,
+    ) -> Result<Option<Refusal>, Refusal> {
+        match topic::subject(topic) {
+            Some(subject) => request::read(subject, payload, each),
+            None => Err(Refusal::new(Code::TopicInvalid, "The topic is none of the API.")),
+        }
+    }
+
+    fn call(&self, peer: &Peer, method: &str, terms: &Terms) -> String {
+        notice::call(peer, method, terms)
+    }
+
+    fn has_doors(&self) -> bool {
+        true
+    }
+
+    fn has_wills(&self) -> bool {
+        false
+    }
+
+    fn notice(&self, _: &Device, whose: Whose<'_>, notice: &Notice<'_>) -> Option<Rendered> {
+        notice::notice(whose, notice)
+    }
+
+    fn status(&self, _: &Status<'_>) -> Vec<Announcement> {
+        Vec::new()
+    }
+}
