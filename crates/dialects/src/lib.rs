@@ -11,7 +11,8 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use domain::{
-    Claim, Closing, Device, DeviceName, Intent, Notice, Peer, Points, Presence, Refusal, Rejection, Whose,
+    Claim, Closing, Device, DeviceId, DeviceName, Intent, Notice, Peer, Points, Presence, Refusal, Rejection,
+    Whose,
 };
 use mqtt::packet::Connect;
 use mqtt::{QoS, Version};
@@ -96,10 +97,10 @@ pub trait Dialect: Send + Sync {
         "null".to_owned()
     }
 
-    /// Whether a connection of this dialect is the door of a device, and of the devices that a gateway names: what they
-    /// are told is pushed to it.
-    fn has_doors(&self) -> bool {
-        false
+    /// The session key of a device, in a dialect whose connections are the doors of a device and of those that it names
+    /// as a gateway: what they are told is pushed to that session. `None` where there are no doors.
+    fn door_key(&self, _device: DeviceId) -> Option<String> {
+        None
     }
 
     /// Whether clients' wills are published.

@@ -45,6 +45,7 @@ fn step(world: &mut World, act: &Act) -> Result<(), String> {
             None => hears(world, client, heard),
             Some((one, other)) => hears(world, one, heard).or_else(|_| hears(world, other, heard)),
         },
+        Act::Does(_) => Err("the model has no administrator".to_owned()),
         Act::Knows(fact) => world.knows(fact),
     }
 }

@@ -44,6 +44,14 @@ impl Platform {
         }
     }
 
+    /// Whether the login that a claim shows is known, whatever its password is. Always so for other claims.
+    pub fn knows(&self, claim: &Claim<'_>) -> bool {
+        match claim.identity {
+            Identity::Login { user, client_id } => self.find_login(user, client_id).is_some(),
+            _ => true,
+        }
+    }
+
     /// `token` is `None` where nothing is left to prove.
     fn admit_device(
         &self,

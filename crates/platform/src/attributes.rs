@@ -12,7 +12,7 @@ use domain::limits::{
     ATTRIBUTES_PER_ORG_BYTES_MAX,
 };
 use domain::{Code, DeviceId, Millis, Notice, OrgId, Points, Refusal, Scope, Value};
-use store::{Aspect, AttributeRow, Change, Changes, Ticket, Waiter};
+use store::{Aspect, Change, Changes, Ticket, Waiter};
 
 use crate::registry::Platform;
 
@@ -95,8 +95,15 @@ impl OfDevice {
 }
 
 impl Attributes {
-    pub(crate) fn restore(&mut self, row: AttributeRow<'_>) {
-        self.change(row.device, |it| it.put(row.scope, row.key, Entry::new(row.at_ms, row.value)));
+    pub(crate) fn restore(
+        &mut self,
+        device: DeviceId,
+        scope: Scope,
+        key: &str,
+        at_ms: Millis,
+        value: Value<'_>,
+    ) {
+        self.change(device, |it| it.put(scope, key, Entry::new(at_ms, value)));
     }
 
     pub(crate) fn remove(&mut self, device: DeviceId) {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::{Class, Code, Device, DeviceId, Millis, OrgId, Peer, Refusal, Registrar};
 use parking_lot::Mutex;
-use store::{Aspect, Change, DoorRecord, Ticket};
+use store::{Aspect, Change, Ticket};
 
 use crate::devices::NewDevice;
 use crate::registration::Verdict;
@@ -52,6 +52,15 @@ pub struct Activity {
     pub disconnected_ms: Millis,
     /// When it was last heard.
     pub active_ms: Millis,
+}
+
+/// What a device's or gateway's own connection has, once it is the door.
+#[derive(Clone, Debug, Default)]
+pub struct Entered {
+    /// Its own door.
+    pub door: Arc<Door>,
+    /// The devices whose door it is now, itself included: what waits for them can be delivered.
+    pub devices: Vec<DeviceId>,
 }
 
 /// Whether a gateway is now the door of a device.
@@ -117,12 +126,12 @@ impl Door {
 
 impl Doors {
     /// Brings a stored door back.
-    pub(crate) fn restore(&mut self, record: DoorRecord) {
-        let door = self.door(record.device);
+    pub(crate) fn restore(&mut self, device: DeviceId, gateway: DeviceId, attached: bool) {
+        let door = self.door(device);
         *door.state.lock() =
-            State { gateway: Some(record.gateway), attached: record.attached, ..State::default() };
-        if record.attached {
-            self.behind.entry(record.gateway).or_default().insert(record.device);
+            State { gateway: Some(gateway), attached, ..State::default() };
+        if attached {
+            self.behind.entry(gateway).or_default().insert(device);
         }
     }
 
@@ -257,12 +266,14 @@ impl Platform {
     }
 
     /// A device or gateway has connected itself: the connection is its door, and that of the devices that were behind
-    /// it when its last connection ended, unless another door has been found for them. Gives the devices whose door it
-    /// is now.
-    pub fn enter(&self, peer: &Peer, connection: ConnectionId, now_ms: Millis) -> Vec<DeviceId> {
-        let (Some(cell), Some(own)) = (self.cell(peer.org()), peer.device_id()) else { return Vec::new() };
+    /// it when its last connection ended, unless another door has been found for them.
+    pub fn enter(&self, peer: &Peer, connection: ConnectionId, now_ms: Millis) -> Entered {
+        let (Some(cell), Some(own)) = (self.cell(peer.org()), peer.device_id()) else {
+            return Entered::default();
+        };
         let mut doors = cell.doors.lock();
-        doors.door(own).take(connection, now_ms);
+        let door = doors.door(own);
+        door.take(connection, now_ms);
         if let Some(aspect) = doors.set_gateway(own, None) {
             self.store.commit(Change::Aspect { org: peer.org(), device: own, aspect }.into());
         }
@@ -271,7 +282,7 @@ impl Platform {
         for device in &lost {
             doors.door(*device).take(connection, now_ms);
         }
-        lost.into_iter().chain([own]).collect()
+        Entered { door, devices: lost.into_iter().chain([own]).collect() }
     }
 
     /// A connection has ended: it is nobody's door any more.
@@ -449,7 +460,10 @@ mod tests {
         assert_eq!(displaced.0.lock().len(), 1);
         house.platform.leave(&own, THREE, 10);
         assert_eq!(door(id), None);
-        assert!(!house.platform.enter(&first, ONE, 11).contains(&id), "it was taken from the gateway");
+        assert!(
+            !house.platform.enter(&first, ONE, 11).devices.contains(&id),
+            "it was taken from the gateway"
+        );
     }
 
     #[test]
@@ -461,7 +475,7 @@ mod tests {
         house.platform.leave(&gateway, ONE, 7);
         assert_eq!(house.platform.door(house.org, kept), None);
         assert_eq!(house.platform.activity(house.org, kept).disconnected_ms, 7);
-        let entered = house.platform.enter(&gateway, TWO, 8);
+        let entered = house.platform.enter(&gateway, TWO, 8).devices;
         assert_eq!(entered, [kept, gateway.device_id().unwrap()]);
         assert_eq!(house.platform.door(house.org, kept), gateway.device_id());
         assert_eq!(house.platform.door(house.org, sent_away), None);
@@ -469,7 +483,7 @@ mod tests {
         let again = house.reopened();
         assert_eq!(again.platform.door(again.org, kept), None);
         assert_eq!(again.platform.last_gateway(again.org, sent_away), gateway.device_id());
-        assert_eq!(again.platform.enter(&gateway, THREE, 9), [kept, gateway.device_id().unwrap()]);
+        assert_eq!(again.platform.enter(&gateway, THREE, 9).devices, [kept, gateway.device_id().unwrap()]);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub use courier::{Courier, Told};
 pub use credentials::{Entropy, org_of_key};
 pub use device_types::{NewType, TypeChange};
 pub use devices::{DeviceChange, DeviceQuery, NewDevice};
-pub use doors::{Activity, Attached, ConnectionId, DEFAULT_TYPE, Door};
+pub use doors::{Activity, Attached, ConnectionId, DEFAULT_TYPE, Door, Entered};
 pub use keys::{KeyChange, NewKey};
 pub use orgs::OrgChange;
 pub use registration::{RegistrationStats, Verdict};

@@ -85,11 +85,6 @@ impl Platform {
         self.logins.write().put(finder, Holder { org, device, login: Arc::new(login) });
     }
 
-    /// Whether this user name and client id are those of a login, whatever its password is.
-    pub fn knows_login(&self, user: &str, client_id: &str) -> bool {
-        self.find_login(user, client_id).is_some()
-    }
-
     /// Whose login it is: by both, else by the user name; by the client id where there is no user name.
     pub(crate) fn find_login(&self, user: &str, client_id: &str) -> Option<Holder> {
         let shown: &[Shown<'_>] = match (user, client_id) {

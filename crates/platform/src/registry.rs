@@ -12,7 +12,7 @@ use domain::{
     ApiKey, Code, Device, DeviceId, DeviceName, DeviceType, Millis, Org, OrgId, Refusal, Rights, SessionId,
 };
 use parking_lot::{Mutex, RwLock};
-use store::{Change, Store, StoreFault};
+use store::{AspectRow, Change, Store, StoreFault};
 
 use crate::attributes::Attributes;
 use crate::back_off::BackOff;
@@ -177,21 +177,16 @@ impl Platform {
         for (org, cell) in cells {
             let state = cell.state.read();
             let is_known = |device: DeviceId| state.by_id.contains_key(&device);
-            for (device, login) in self.store.logins(org)?.into_iter().filter(|(it, _)| is_known(*it)) {
-                self.restore_login(org, device, login);
-            }
-            for record in self.store.doors(org)?.into_iter().filter(|it| is_known(it.device)) {
-                cell.doors.lock().restore(record);
-            }
-            let mut attributes = cell.attributes.write();
-            self.store.attributes(org, &mut |it| {
-                if is_known(it.device) {
-                    attributes.restore(it);
+            let mut restore = |device: DeviceId, row: AspectRow<'_>| match row {
+                _ if !is_known(device) => {}
+                AspectRow::Login(login) => self.restore_login(org, device, login),
+                AspectRow::Door { gateway, attached } => cell.doors.lock().restore(device, gateway, attached),
+                AspectRow::Attribute { scope, key, at_ms, value } => {
+                    cell.attributes.write().restore(device, scope, key, at_ms, value);
                 }
-            })?;
-            for command in self.store.commands(org)?.into_iter().filter(|it| is_known(it.device)) {
-                cell.commands.lock().restore(command);
-            }
+                AspectRow::Command(command) => cell.commands.lock().restore(command),
+            };
+            self.store.aspects(org, &mut restore)?;
         }
         Ok(())
     }

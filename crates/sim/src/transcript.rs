@@ -23,7 +23,8 @@
 //! `device T/D token X disabled` · `gateway T/D token X` (each makes its type) · `key K token X` · `devices-max N` (of
 //! the organisation) · `devices-per-gateway-max N` · `registration-fails` (creating a device fails inside the server) ·
 //! `rights K|T/D [publish F …] [subscribe F …]` (what a key or device may do: rules of `domain::Rights`) ·
-//! `anonymous [publish F …] [subscribe F …]` (clients without credentials are let in, and may do that).
+//! `anonymous [publish F …] [subscribe F …]` (clients without credentials are let in, and may do that) ·
+//! `login T/D token X` · `login T/D basic [client=…] [user=…] [pass=…]` (a login by which the device is found).
 //!
 //! **`name>`** is what client `name` sends. Each CONNECT is a connection of its own; a name whose connection has ended
 //! may connect again.
@@ -57,11 +58,20 @@
 //! A **payload** is the text to the end of the line; `*131072` is that many bytes `x`; `~{…}` (heard only) is any JSON
 //! object in which each of these members has this value, where `null` means that the member is absent.
 //!
+//! **`!!`** is what an administrator does at that point:
+//!
+//! * `share T/D {…}`: writes shared attributes; `hide T/D {…}`: server attributes; `unshare T/D key …`: removes shared.
+//! * `ask T/D r1 method params`: gives a command and waits for the answer, under the name `r1`; `order T/D r1 …`: waits
+//!   for none.
+//! * `claim T/D granted|failed|none [secret]`: claims a device, with that outcome.
+//! * `remove T/D` · `disable T/D`.
+//!
 //! **`=>`** is what the server knows by then: `registered T/D via gT/gD` · `unknown T/D` · `point T/D key = value`
 //! (the newest of that key; a value is `true`, `-3`, `21.5`, `"text"`, `json […]` or `bytes …` as text) ·
-//! `last T/D event format payload`.
+//! `last T/D event format payload` · `attribute T/D client|shared|server key = value` (`= nothing`: there is none) ·
+//! `outcome r1 taken|late|removed|answered …` (what became of a command).
 
-use domain::{Class, Rights};
+use domain::{Class, Login, Reply, Rights, Scope};
 use mqtt::{QoS, Version};
 
 mod read;
@@ -98,6 +108,8 @@ pub enum Act {
         /// What it hears.
         heard: Heard,
     },
+    /// An administrator does something.
+    Does(Deed),
     /// The server knows.
     Knows(Fact),
 }
@@ -147,6 +159,60 @@ pub enum Given {
     },
     /// Clients without credentials are let in, and may do this.
     Anonymous(Rights),
+    /// The login by which a device is found.
+    Login {
+        /// The device.
+        device: DeviceRef,
+        /// Its login.
+        login: Login,
+    },
+}
+
+/// What an administrator does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// Writes attributes.
+    Write {
+        /// Of this device.
+        device: DeviceRef,
+        /// In this scope.
+        scope: Scope,
+        /// A JSON object.
+        attributes: String,
+    },
+    /// Removes shared attributes.
+    Unshare {
+        /// Of this device.
+        device: DeviceRef,
+        /// Their keys.
+        keys: Vec<String>,
+    },
+    /// Gives a command.
+    Command {
+        /// To this device.
+        device: DeviceRef,
+        /// What the transcript calls it.
+        name: String,
+        /// Whether an answer is waited for.
+        reply: Reply,
+        /// What to do.
+        method: String,
+        /// With what.
+        params: String,
+    },
+    /// Claims a device.
+    Claim {
+        /// The device.
+        device: DeviceRef,
+        /// `granted`, `failed` or `none`.
+        outcome: String,
+        /// The secret that is shown.
+        secret: String,
+    },
+    /// Removes a device.
+    Remove(DeviceRef),
+    /// Disables a device.
+    Disable(DeviceRef),
 }
 
 /// A device's names: `type/name`.
@@ -333,6 +399,24 @@ pub enum Fact {
         key: String,
         /// The value.
         value: PointValue,
+    },
+    /// An attribute of a device.
+    Attribute {
+        /// The device.
+        device: DeviceRef,
+        /// The attribute's scope.
+        scope: Scope,
+        /// The key.
+        key: String,
+        /// The value; `None` where there must be none.
+        value: Option<PointValue>,
+    },
+    /// What became of a command.
+    Outcome {
+        /// What the transcript calls it.
+        name: String,
+        /// `taken`, `late`, `removed`, or `answered` with the answer.
+        outcome: String,
     },
     /// The last event of a name.
     Last {

@@ -19,6 +19,13 @@ pub(crate) const PARKED_BYTES_MAX: usize = 1024 * 1024;
 pub(crate) const TOPIC_CACHE_COUNT_MAX: usize = 4_096;
 /// Bytes of a topic whose way is remembered; a longer one is looked up each time. Real topics stay below 200.
 pub(crate) const TOPIC_CACHE_BYTES_MAX: usize = 512;
+/// Devices behind a gateway that its connection finds by name without asking the platform; beyond it the memory is
+/// cleared and filled anew.
+pub(crate) const CHILDREN_CACHE_COUNT_MAX: usize = 100_000;
+/// How long a command that comes in another dialect waits for its device.
+pub(crate) const COMMAND_MS_MAX: u64 = 10_000;
+/// How often the deadlines of commands are looked at.
+pub(crate) const COMMANDS_SWEEP_MS: u64 = 100;
 /// Bytes handed to the store and not yet stored, over all connections; beyond it readers pause.
 pub(crate) const STORE_WAITING_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// How often ended sessions and waiting wills are looked for.

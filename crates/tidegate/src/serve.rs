@@ -21,6 +21,7 @@ use crate::config::{BulkRemoveStatus, Config};
 use crate::greet::{Encryption, Gate, Port};
 use crate::http::{Desk, HttpUse};
 use crate::hub::Hub;
+use crate::hub::post::Post;
 use crate::hub::status::keep_telling;
 use crate::limits;
 use crate::listen;
@@ -80,6 +81,7 @@ pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running> 
     let hub = Hub::open(platform.clone(), clock, &config)?;
     let hub = Arc::new(hub);
     listen_for_removals(&platform, &hub);
+    platform.set_courier(Arc::new(Post(Arc::downgrade(&hub))));
     let orgs: Vec<_> = platform.orgs().iter().map(|it| it.id).collect();
     let tls = Arc::new(Tls::open(&config, &orgs, clock.wall_ms())?);
     let worker_count = match config.server.worker_count {
@@ -105,6 +107,7 @@ pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running> 
         running.listeners.spawn(keep_telling(running.hub.clone(), interval));
     }
     running.listeners.spawn(sweep_sessions(running.hub.clone()));
+    running.listeners.spawn(sweep_commands(running.hub.clone()));
     let (platform, asked) = (running.platform.clone(), running.refresh.clone());
     running.listeners.spawn(keep_certificates(platform, tls, clock, asked));
     Ok(running)
@@ -179,6 +182,14 @@ async fn sweep_sessions(hub: Arc<Hub>) {
     loop {
         tokio::time::sleep(Duration::from_millis(limits::SESSIONS_SWEEP_MS)).await;
         hub.sweep_sessions();
+    }
+}
+
+/// Ends the commands whose deadline is over.
+async fn sweep_commands(hub: Arc<Hub>) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(limits::COMMANDS_SWEEP_MS)).await;
+        hub.platform.sweep_commands(hub.clock.wall_ms());
     }
 }
 

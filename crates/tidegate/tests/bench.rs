@@ -37,6 +37,7 @@ async fn serve(folder: &TempDir) -> Running {
         let draft = NewDevice {
             device_type: "gw".into(),
             name: format!("load{n}").as_str().into(),
+            class: None,
             token: Some(TOKEN.into()),
             info: info.clone(),
             metadata: None,

@@ -1,6 +1,6 @@
 //! Whose client is this: devices come with a login and say neither organisation nor name (spec thingsboard 2.2).
 
-use domain::{Claim, Identity, Peer};
+use domain::{Claim, DeviceId, Identity, Peer};
 
 use crate::{Claimed, Hello, Recognition, SessionRule};
 
@@ -24,8 +24,13 @@ pub(super) fn recognise<'a>(hello: &Hello<'_, 'a>) -> Recognition<'a> {
 /// not disturb each other, a second connection of one device takes over.
 pub(super) fn session_key(peer: &Peer) -> String {
     match peer.device_id() {
-        Some(device) => device.0.to_string(),
+        Some(device) => door_key(device),
         // Nobody but devices is admitted by a login.
         None => format!("client {}", peer.client_id()),
     }
+}
+
+/// The key of a device's one session.
+pub(super) fn door_key(device: DeviceId) -> String {
+    device.0.to_string()
 }

@@ -7,7 +7,9 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use domain::{Code, Device, Intent, Notice, Peer, Points, Presence, Refusal, Rejection, Whose};
+use domain::{
+    Code, Device, DeviceId, Intent, Millis, Notice, Peer, Points, Presence, Refusal, Rejection, Whose,
+};
 use mqtt::{QoS, Version};
 
 use crate::{
@@ -22,10 +24,21 @@ mod request;
 mod topic;
 mod value;
 
-pub use value::print_points;
-
 /// The event under which telemetry is known in other dialects, and as a device's last event.
 pub const TELEMETRY: &str = "telemetry";
+
+/// A reading as others hear of it: its values as a JSON object, with its time as `ts` where the device named one and no
+/// value is called so.
+pub fn telemetry(at_ms: Option<Millis>, points: &Points) -> String {
+    let mut to = String::with_capacity(points.as_bytes().len() + 32);
+    value::print_points(&mut to, points);
+    if let Some(at_ms) = at_ms.filter(|_| points.iter().all(|(key, _)| key != "ts")) {
+        let comma = if points.is_empty() { "" } else { "," };
+        to.truncate(to.len() - 1);
+        to.push_str(&format!("{comma}\"ts\":{at_ms}}}"));
+    }
+    to
+}
 
 /// The ThingsBoard dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,8 +113,8 @@ impl Dialect for ThingsBoard {
         notice::call(peer, method, terms)
     }
 
-    fn has_doors(&self) -> bool {
-        true
+    fn door_key(&self, device: DeviceId) -> Option<String> {
+        Some(client::door_key(device))
     }
 
     fn has_wills(&self) -> bool {

@@ -166,6 +166,10 @@ fn found_of_child(id: i64, name: &str, wanted: &Wanted, found: &Found) -> String
     to
 }
 
+/// What its platform tells at most (spec 4.5); more is taken, but clients are tuned to this.
+const PAYLOAD_BYTES_TOLD_MAX: usize = 65_536;
+const INFLIGHT_COUNT_TOLD_MAX: u16 = 100;
+
 /// The answer to a device's own call. There is one that the server knows: clients send nothing before it is answered
 /// (spec 4.5). Others are answered at once with an error, which every client takes better than silence.
 pub(super) fn call(peer: &Peer, method: &str, terms: &Terms) -> String {
@@ -175,7 +179,8 @@ pub(super) fn call(peer: &Peer, method: &str, terms: &Terms) -> String {
         to.push('}');
         return to;
     }
-    let Terms { payload_bytes_max, inflight_count_max } = terms;
+    let payload_bytes_max = terms.payload_bytes_max.min(PAYLOAD_BYTES_TOLD_MAX);
+    let inflight_count_max = terms.inflight_count_max.min(INFLIGHT_COUNT_TOLD_MAX);
     let none = r#"{"messages":null,"telemetryMessages":null,"telemetryDataPoints":null}"#;
     let gateway = if peer.is_gateway() { format!(r#","gatewayRateLimits":{none}"#) } else { String::new() };
     format!(

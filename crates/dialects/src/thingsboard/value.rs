@@ -255,7 +255,7 @@ pub(super) fn print(to: &mut String, value: Value<'_>) {
 }
 
 /// Appends points as an object.
-pub fn print_points(to: &mut String, points: &Points) {
+pub(super) fn print_points(to: &mut String, points: &Points) {
     to.push('{');
     for (at, (key, value)) in points.iter().enumerate() {
         if at > 0 {

@@ -43,7 +43,9 @@ impl Registry {
                 self.devices.insert(device.clone(), known);
             }
             Given::Key { key, token } => drop(self.keys.insert(key.clone(), token.clone())),
-            Given::Rights { .. } | Given::Anonymous(_) => return Err("the model knows no rights".to_owned()),
+            Given::Rights { .. } | Given::Anonymous(_) | Given::Login { .. } => {
+                return Err("the model knows no rights and no logins".to_owned());
+            }
             Given::DevicesMax(count) => self.devices_max = Some(*count),
             Given::DevicesPerGatewayMax(count) => self.devices_per_gateway_max = Some(*count),
             Given::RegistrationFails => self.registration_fails = true,
@@ -87,7 +89,9 @@ impl Registry {
                 Ok(Peer::Application { org, app, key, client_id, rights: Arc::default() })
             }
             // Transcripts of Watson have none.
-            Identity::Anonymous | Identity::Certified { .. } | Identity::Login { .. } => Err(refuse(Code::NotAllowed)),
+            Identity::Anonymous | Identity::Certified { .. } | Identity::Login { .. } => {
+                Err(refuse(Code::NotAllowed))
+            }
         }
     }
 
@@ -161,6 +165,7 @@ impl Registry {
                 Some(it) if it == value => Ok(()),
                 other => Err(format!("the point is {other:?}")),
             },
+            Fact::Attribute { .. } | Fact::Outcome { .. } => Err("the model knows no attributes".to_owned()),
             Fact::Last { device, event, format, payload } => {
                 let (found_format, found) =
                     known(device)?.last.get(event).ok_or("there was no such event")?;

@@ -2,12 +2,12 @@
 
 use std::str::FromStr;
 
-use domain::{Class, Rights};
+use domain::{Class, Login, Reply, Rights, Scope};
 use mqtt::{QoS, Version};
 
 use super::{
-    Ack, Act, Asked, Connect, DeviceRef, Fact, Given, Heard, Mistake, PacketId, Payload, PointValue, Publish,
-    Said, Step,
+    Ack, Act, Asked, Connect, Deed, DeviceRef, Fact, Given, Heard, Mistake, PacketId, Payload, PointValue,
+    Publish, Said, Step,
 };
 
 /// Reads a transcript; see the module's text for the format.
@@ -31,6 +31,9 @@ fn acts(line: &str) -> Read<Vec<Act>> {
     if let Some(facts) = line.strip_prefix("given ") {
         return facts.split('·').map(|it| given(it.trim()).map(Act::Given)).collect();
     }
+    if let Some(deed) = line.strip_prefix("!! ") {
+        return Ok(vec![Act::Does(self::deed(deed)?)]);
+    }
     if let Some(known) = line.strip_prefix("=> ") {
         return Ok(vec![Act::Knows(fact(known)?)]);
     }
@@ -41,7 +44,7 @@ fn acts(line: &str) -> Read<Vec<Act>> {
     if let Some(client) = head.strip_suffix('<') {
         return Ok(vec![Act::Hears { client: client.to_owned(), heard: heard(rest)? }]);
     }
-    Err("a line begins with given, =>, client> or client<".to_owned())
+    Err("a line begins with given, =>, !!, client> or client<".to_owned())
 }
 
 fn given(text: &str) -> Read<Given> {
@@ -60,6 +63,7 @@ fn given(text: &str) -> Read<Given> {
         ["rights", holder, rules @ ..] => {
             Given::Rights { holder: (*holder).to_owned(), rights: rights(rules)? }
         }
+        ["login", device, rest @ ..] => Given::Login { device: device_ref(device)?, login: login(rest)? },
         ["anonymous", rules @ ..] => Given::Anonymous(rights(rules)?),
         _ => return Err(format!("\"{text}\" is no fact")),
     })
@@ -80,6 +84,51 @@ fn rights(words: &[&str]) -> Read<Rights> {
     Ok(rights)
 }
 
+/// `token X` or `basic [client=…] [user=…] [pass=…]`
+fn login(words: &[&str]) -> Read<Login> {
+    let parts = match words {
+        ["token", token] => return Ok(Login::AccessToken((*token).to_owned())),
+        ["basic", parts @ ..] => parts,
+        _ => return Err("a login is a token, or basic".to_owned()),
+    };
+    let (mut client_id, mut user, mut password) = (None, None, None);
+    for part in parts {
+        match part.split_once('=') {
+            Some(("client", it)) => client_id = Some(it.to_owned()),
+            Some(("user", it)) => user = Some(it.to_owned()),
+            Some(("pass", it)) => password = Some(it.to_owned()),
+            _ => return Err(format!("\"{part}\" is no part of a login")),
+        }
+    }
+    Ok(Login::Basic { client_id, user, password })
+}
+
+fn deed(text: &str) -> Read<Deed> {
+    let (kind, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let (device, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+    let device = || device_ref(device);
+    Ok(match kind {
+        "share" => Deed::Write { device: device()?, scope: Scope::Shared, attributes: rest.to_owned() },
+        "hide" => Deed::Write { device: device()?, scope: Scope::Server, attributes: rest.to_owned() },
+        "unshare" => {
+            Deed::Unshare { device: device()?, keys: rest.split_whitespace().map(str::to_owned).collect() }
+        }
+        "ask" | "order" => {
+            let mut parts = rest.splitn(3, ' ');
+            let mut next = || parts.next().map(str::to_owned).ok_or("ask T/D name method params");
+            let reply = if kind == "ask" { Reply::Wanted } else { Reply::None };
+            Deed::Command { device: device()?, name: next()?, reply, method: next()?, params: next()? }
+        }
+        "claim" => {
+            let (outcome, secret) = rest.split_once(' ').unwrap_or((rest, ""));
+            Deed::Claim { device: device()?, outcome: outcome.to_owned(), secret: secret.to_owned() }
+        }
+        "remove" => Deed::Remove(device()?),
+        "disable" => Deed::Disable(device()?),
+        _ => return Err(format!("nobody can \"{kind}\"")),
+    })
+}
+
 fn given_device(class: Class, device: &str, token: &str, enabled: bool) -> Read<Given> {
     Ok(Given::Device { class, device: device_ref(device)?, token: token.to_owned(), enabled })
 }
@@ -96,6 +145,19 @@ fn fact(text: &str) -> Read<Fact> {
             let (device, rest) = rest.split_once(' ').ok_or("point T/D key = value")?;
             let (key, value) = rest.split_once(" = ").ok_or("point T/D key = value")?;
             Fact::Point { device: device_ref(device)?, key: key.to_owned(), value: point_value(value)? }
+        }
+        "attribute" => {
+            let format = "attribute T/D client|shared|server key = value";
+            let (device, rest) = rest.split_once(' ').ok_or(format)?;
+            let (scope, rest) = rest.split_once(' ').ok_or(format)?;
+            let (key, value) = rest.split_once(" = ").ok_or(format)?;
+            let scope = Scope::ALL.into_iter().find(|it| it.name() == scope).ok_or(format)?;
+            let value = if value == "nothing" { None } else { Some(point_value(value)?) };
+            Fact::Attribute { device: device_ref(device)?, scope, key: key.to_owned(), value }
+        }
+        "outcome" => {
+            let (name, outcome) = rest.split_once(' ').ok_or("outcome name what")?;
+            Fact::Outcome { name: name.to_owned(), outcome: outcome.to_owned() }
         }
         "last" => {
             let mut parts = rest.splitn(4, ' ');

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::Refusal;
+use domain::{Closing, Refusal};
 use mqtt::property::{Properties, PropertyId, PropertyWriter, Value};
 use mqtt::session::Receipt;
 use mqtt::{QoS, Reason, Version};
@@ -42,6 +42,8 @@ pub(crate) enum Answer {
     Parked { packet_id: u16 },
     /// A SUBACK.
     Granted(Box<Granted>),
+    /// The connection ends, now that everything before this is answered.
+    Goodbye { closing: Closing, reason: Reason },
     /// An UNSUBACK.
     Removed(Box<Removed>),
 }

@@ -38,6 +38,8 @@ impl Connection {
         if closing == Closing::TakenOver {
             closing = self.hear_out().await;
         }
+        // Before the client can notice: whoever acts on its absence finds the doors shut.
+        self.leave_doors();
         if let (Version::V5, Some(reason)) = (self.version, goodbye_reason(closing)) {
             self.send_disconnect(reason);
         }
@@ -50,6 +52,8 @@ impl Connection {
             }),
         };
         self.finish_parked().await;
+        // What was parked may have opened some again.
+        self.leave_doors();
         let late_will = self.publish_will(closing);
         tracing::debug!(peer = self.peer.client_id(), ?closing, "Disconnected");
         if self.seat.session().is_some() {

@@ -85,8 +85,8 @@ pub(super) async fn admit(worker: Rc<Worker>, arrival: Arrival) -> Option<Connec
     let connect = Connect { client_id, ..connect };
     let admitted =
         worker.hub.platform.admit(&claimed.claim, connect.client_id).and_then(|peer| match &connect.will {
-            Some(will) => uplink(dialect, &peer, will.topic).map(drop).map(|()| peer),
-            None => Ok(peer),
+            Some(will) if dialect.has_wills() => uplink(dialect, &peer, will.topic).map(drop).map(|()| peer),
+            _ => Ok(peer),
         });
     let peer = match admitted {
         Ok(peer) => peer,
@@ -222,14 +222,22 @@ impl Door {
         &self,
         hello: &Hello<'_, 'a>,
     ) -> Result<(&'static dyn Dialect, Claimed<'a>), Unrecognised> {
+        let mut perhaps = None;
         for dialect in self.dialects() {
             match dialect.recognise(hello) {
                 Recognition::Unknown => {}
                 Recognition::Claimed(claimed) => return Ok((dialect, claimed)),
+                Recognition::Perhaps(claimed) if self.hub.platform.knows(&claimed.claim) => {
+                    return Ok((dialect, claimed));
+                }
+                Recognition::Perhaps(claimed) => perhaps = perhaps.or(Some((dialect, claimed))),
                 Recognition::Refused(refusal) => {
                     return Err(Unrecognised { dialect: Some(dialect), refusal });
                 }
             }
+        }
+        if let Some(perhaps) = perhaps {
+            return Ok(perhaps);
         }
         let hint = "the client id is of no known form: a Watson gateway uses g:org:type:id";
         let refusal = Refusal::new(Code::ClientIdUnrecognised, hint);
@@ -301,7 +309,7 @@ impl Door {
                 let (app, key, rights) = (app.to_owned(), key.to_owned(), Arc::default());
                 Some(Peer::Application { org, app, key, client_id, rights })
             }
-            Identity::Anonymous => None,
+            Identity::Login { .. } | Identity::Anonymous => None,
         }
     }
 
@@ -421,7 +429,7 @@ impl Door {
             seat: seated.seat,
             session: Session::open(now.monotonic_ms, &opening),
             expiry_s: seated.expiry_s,
-            will: connect.will.as_ref().map(|it| Box::new(will_of(it))),
+            will: connect.will.as_ref().filter(|_| dialect.has_wills()).map(|it| Box::new(will_of(it))),
             registry: hub.platform.generation_of(peer.org())?,
             connected_ms: now.wall_ms,
             partial: Vec::new(),
@@ -429,6 +437,7 @@ impl Door {
             written: 0,
             stalled_since_ms: None,
             topics: Default::default(),
+            household: None,
             pending: Default::default(),
             places_kept: 0,
             parked: Default::default(),
@@ -443,12 +452,14 @@ impl Door {
                 (false, false) => Some(Closing::Removed),
                 (false, true) => None,
             },
+            is_leaving: false,
             tally: Tally::default(),
             peer,
             worker: worker.clone(),
         };
         connection.send_connack(seated.present, &seated.properties);
         connection.announce(PresenceChange::Connected);
+        connection.move_in();
         Some(connection)
     }
 }

@@ -4,10 +4,12 @@
 //! worker's buffer, works through every packet in it, hands one batch of changes to the store, wakes the receivers and
 //! writes once. Between rounds the connection owns no buffer; nothing in a round waits.
 
+mod asked;
 mod backlog;
 pub(crate) mod batch;
 mod farewell;
 mod handshake;
+mod household;
 mod packets;
 mod parked;
 mod presence;
@@ -35,6 +37,7 @@ use tokio::time::{Instant, Sleep};
 
 use self::backlog::Backlog;
 use self::batch::Answer;
+use self::household::Household;
 use self::parked::Parked;
 use self::replay::Replay;
 use self::seat::Seat;
@@ -135,6 +138,8 @@ pub(crate) struct Connection {
     /// Since when the client has not taken what is ready for it.
     stalled_since_ms: Option<u64>,
     topics: Topics,
+    /// The devices whose door this is, in a dialect that has doors.
+    household: Option<Box<Household>>,
     /// Grows when devices are removed or disabled.
     registry: platform::Generation,
     /// Answers that wait for the store, in order.
@@ -153,6 +158,8 @@ pub(crate) struct Connection {
     timer: Option<Pin<Box<Sleep>>>,
     timer_at_ms: u64,
     closing: Option<Closing>,
+    /// An answer behind which the connection ends is lined up: nothing more is taken in.
+    is_leaving: bool,
     tally: Tally,
 }
 
@@ -244,6 +251,7 @@ impl Connection {
     /// Whether more input may be taken in now.
     fn may_read(&self) -> bool {
         !self.outbox_is_full()
+            && !self.is_leaving
             && self.pending.len() < usize::from(limits::RECEIVE_COUNT_MAX)
             && !self.parked.is_full()
             && self.throttle <= self.worker.hub.store.stored()

@@ -29,7 +29,8 @@ impl Connection {
             self.writing = self.worker.spare();
         }
         let mut batch = self.begin();
-        while !self.partial.is_empty() && !bytes.is_empty() && self.closing.is_none() {
+        self.note_activity();
+        while !self.partial.is_empty() && !bytes.is_empty() && self.takes_more() {
             match self.frame(&self.partial) {
                 Ok(Frame::Incomplete { needed }) => {
                     let (now, later) = bytes.split_at(needed.min(bytes.len()));
@@ -48,13 +49,17 @@ impl Connection {
         self.finish(batch);
     }
 
+    fn takes_more(&self) -> bool {
+        self.closing.is_none() && !self.is_leaving
+    }
+
     fn take_partial(&mut self, batch: &mut Batch) {
         let packet = std::mem::take(&mut self.partial);
         self.on_packet(&packet, batch);
     }
 
     fn take_whole_packets(&mut self, mut bytes: &[u8], batch: &mut Batch) {
-        while !bytes.is_empty() && self.closing.is_none() {
+        while !bytes.is_empty() && self.takes_more() {
             match self.frame(bytes) {
                 Ok(Frame::Whole { len }) => {
                     let (packet, later) = bytes.split_at(len);
@@ -272,6 +277,7 @@ impl Connection {
                 let (packet_id, qos, reason, properties) = (*packet_id, *qos, *reason, why.properties());
                 self.step(Input::Refused { packet_id, qos, reason, properties }, batch);
             }
+            Answer::Goodbye { closing, reason } => self.close(closing, reason),
             // The ticket of a kept place is never stored.
             Answer::Parked { .. } => {}
             Answer::Granted(granted) => {

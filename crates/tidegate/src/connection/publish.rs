@@ -80,6 +80,7 @@ impl Connection {
             return None;
         }
         match self.outcome(inbound.topic) {
+            Outcome::Go(way) if way.kind == Kind::Asked => return self.ask(inbound, batch),
             Outcome::Go(way) => self.accept(&way, inbound, batch),
             Outcome::Wait(until, device) => return Some(self.park(until, device, inbound)),
             Outcome::Discard => acknowledge(inbound, batch),
@@ -177,6 +178,9 @@ impl Connection {
         let mut round =
             Round { changes: &mut batch.changes, wake: &mut batch.wake, counts: &mut batch.counts };
         outbound.deliver(&way.targets, &mut round);
+        if let (Kind::Command, Some(device)) = (way.kind, way.device) {
+            hub.command_at_door(self.peer.org(), device, &way.name, inbound.payload);
+        }
         if hub.tails.anybody() {
             self.show(way, inbound);
         }
@@ -192,7 +196,7 @@ impl Connection {
             kind: match way.kind {
                 Kind::Command => "command",
                 Kind::Message => "message",
-                Kind::Event | Kind::Manage => "event",
+                Kind::Event | Kind::Manage | Kind::Asked => "event",
             },
             device_type: uplink.device.map_or("", |it| it.device_type),
             device: uplink.device.map_or("", |it| it.name),
@@ -205,19 +209,27 @@ impl Connection {
         self.worker.hub.tails.show(self.peer.org(), line);
     }
 
-    fn refuse_publish(&mut self, inbound: &Inbound<'_>, refusal: &Refusal, batch: &mut Batch) {
+    pub(super) fn refuse_publish(&mut self, inbound: &Inbound<'_>, refusal: &Refusal, batch: &mut Batch) {
         let qos = wire_qos(inbound.qos);
         let answer = self.dialect.answer(&self.peer, self.version, Asked::Publish, qos, refusal);
         self.record("publish", Some(inbound.topic), refusal);
         if answer.notify {
             self.notify(Asked::Publish, inbound.topic, refusal);
         }
-        if let Some(closing) = answer.close {
-            self.close(closing, Reason(answer.reason));
-        } else if inbound.packet_id != 0 {
-            let (packet_id, reason, mut why) = (inbound.packet_id, Reason(answer.reason), Why::default());
+        let (packet_id, reason, mut why) = (inbound.packet_id, Reason(answer.reason), Why::default());
+        let acknowledges = packet_id != 0 && (answer.close.is_none() || answer.acknowledged);
+        if acknowledges {
             why.tell(self.version, reason, refusal);
             batch.answers.push(Answer::Refused(Box::new(Refused { packet_id, qos, reason, why })));
+        }
+        match answer.close {
+            Some(closing) if acknowledges => {
+                // Behind the acknowledgement, and those before it.
+                batch.answers.push(Answer::Goodbye { closing, reason });
+                self.is_leaving = true;
+            }
+            Some(closing) => self.close(closing, reason),
+            None => {}
         }
     }
 
@@ -253,7 +265,7 @@ impl Connection {
         }
     }
 
-    fn park(&mut self, until: Ticket, device: String, inbound: &Inbound<'_>) -> Request {
+    pub(super) fn park(&mut self, until: Ticket, device: String, inbound: &Inbound<'_>) -> Request {
         self.wake_at(until);
         Request::Publish {
             device,
@@ -340,7 +352,7 @@ impl Connection {
 }
 
 /// The message is dealt with once everything of this round is stored.
-fn acknowledge(inbound: &Inbound<'_>, batch: &mut Batch) {
+pub(super) fn acknowledge(inbound: &Inbound<'_>, batch: &mut Batch) {
     if inbound.packet_id != 0 {
         let receipt = Receipt::Publish { packet_id: inbound.packet_id, qos: wire_qos(inbound.qos) };
         batch.answers.push(Answer::Receipt(receipt));
@@ -363,6 +375,7 @@ fn way_of(uplink: &Uplink<'_>, device: Option<domain::DeviceId>) -> Way {
         What::Event { name, format } => (Kind::Event, name, format),
         What::Command { name, format } => (Kind::Command, name, format),
         What::Message => (Kind::Message, "", ""),
+        What::Asked => (Kind::Asked, "", ""),
         What::Manage { operation } => (Kind::Manage, operation, ""),
     };
     Way {

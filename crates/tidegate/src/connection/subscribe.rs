@@ -100,6 +100,7 @@ impl Connection {
             retained,
             why,
         })));
+        self.deliver_waiting();
         Ok(())
     }
 

@@ -40,6 +40,8 @@ pub(crate) enum Kind {
     Event,
     Command,
     Message,
+    /// Its payload says what.
+    Asked,
     Manage,
 }
 

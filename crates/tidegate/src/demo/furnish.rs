@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use domain::{Class, Code, DeviceInfo, DeviceName, Millis, OrgId, Refusal, Registrar};
+use domain::{Class, Code, DeviceName, Millis, OrgId, Refusal, Registrar};
 use platform::{DeviceChange, NewDevice, NewKey, NewType, Platform};
 use sim::watson::{Gateway, Plant};
 
@@ -69,20 +69,12 @@ impl Furnished {
 }
 
 fn new_type(name: &str, class: Class) -> NewType {
-    NewType { name: name.to_owned(), class, description: None, info: DeviceInfo::default(), metadata: None }
+    NewType::named(name, class)
 }
 
 fn new_gateway(token: &str) -> NewDevice {
-    NewDevice {
-        device_type: GATEWAY.device_type.to_owned(),
-        name: GATEWAY.name.to_owned(),
-        token: Some(token.to_owned()),
-        info: DeviceInfo::default(),
-        metadata: None,
-        location: None,
-        gateway: None,
-        registrar: Registrar::Operator,
-    }
+    let named = NewDevice::named(GATEWAY.device_type, GATEWAY.name, Registrar::Operator);
+    NewDevice { token: Some(token.to_owned()), ..named }
 }
 
 /// `None` when an earlier demo has made it.

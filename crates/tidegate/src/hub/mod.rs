@@ -6,6 +6,7 @@
 
 pub(crate) mod delivery;
 pub(crate) mod late_will;
+pub(crate) mod post;
 pub(crate) mod refusals;
 pub(crate) mod rights;
 pub(crate) mod sessions;
@@ -154,6 +155,11 @@ impl Hub {
             self.tell_status(&space);
         }
         space
+    }
+
+    /// The topic space of an organisation in a dialect, where there is one.
+    pub(crate) fn known_space(&self, org: OrgId, dialect: &'static str) -> Option<Arc<Space>> {
+        self.spaces.read().get(&(org, dialect)).cloned()
     }
 
     /// All topic spaces that there are.

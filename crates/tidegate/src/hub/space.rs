@@ -215,6 +215,11 @@ impl Space {
         subscriber
     }
 
+    /// The subscriber of a session key, where there is a session.
+    pub(crate) fn subscriber(&self, key: &str) -> Option<Arc<Subscriber>> {
+        self.subscribers.lock().get(key).cloned()
+    }
+
     /// Forgets a clean session's subscriber once nobody else holds or waits for its seat.
     pub(crate) fn release(&self, subscriber: &Arc<Subscriber>) {
         let mut subscribers = self.subscribers.lock();

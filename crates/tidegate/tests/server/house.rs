@@ -126,6 +126,7 @@ impl House {
         let draft = NewDevice {
             device_type: device_type.into(),
             name: name.into(),
+            class: None,
             token: Some(TOKEN.into()),
             info: DeviceInfo::default(),
             metadata: None,

@@ -5,16 +5,19 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use domain::{Class, DeviceInfo, DeviceName, OrgId, Registrar, Rights};
+use domain::attribute::Keys;
+use domain::{Class, DeviceName, Keeping, OrgId, Points, Registrar, Rights, Scope};
 use mqtt::packet::{self, Connect, FilterRequest, FilterRequests, Filters, Will};
 use mqtt::property::{Properties, PropertyId, PropertyWriter, Value};
 use mqtt::{Packet, QoS, Reason, Version};
-use platform::{NewDevice, NewKey, NewType, OrgChange};
+use platform::{NewCommand, NewDevice, NewKey, NewType, OrgChange, Outcome};
 use sim::Wire;
-use sim::transcript::{Ack, Act, DeviceRef, Fact, Given, Heard, PacketId, Payload, Publish, Said, parse};
+use sim::transcript::{
+    Ack, Act, Deed, DeviceRef, Fact, Given, Heard, PacketId, Payload, Publish, Said, parse,
+};
 use store::memory::MemoryStore;
 use tempfile::TempDir;
 use tidegate::{Config, Running};
@@ -68,6 +71,8 @@ struct Stage {
     types: Vec<String>,
     clients: BTreeMap<String, Client>,
     registration_fails: bool,
+    /// What became of commands, by their names in the transcript.
+    outcomes: Arc<Mutex<BTreeMap<String, Outcome>>>,
 }
 
 /// A connection and what has come through it.
@@ -98,7 +103,8 @@ impl Stage {
         let running = tidegate::start_on(config, store.clone()).await.unwrap();
         let org = OrgId::parse("abc123").unwrap();
         let (types, clients) = (Vec::new(), BTreeMap::new());
-        Stage { running, store, _folder: folder, org, types, clients, registration_fails: false }
+        let outcomes = Arc::default();
+        Stage { running, store, _folder: folder, org, types, clients, registration_fails: false, outcomes }
     }
 
     async fn act(&mut self, act: &Act) -> Result<(), String> {
@@ -106,6 +112,7 @@ impl Stage {
             Act::Given(given) => self.given(given),
             Act::Says { client, said } => return self.says(client, said).await,
             Act::Hears { client, heard } => return self.hears(client, heard).await,
+            Act::Does(deed) => return self.does(deed),
             Act::Knows(fact) => return self.knows(fact).await,
         }
         Ok(())
@@ -121,7 +128,7 @@ impl Stage {
             Given::Type { name, class } => self.add_type(name, *class),
             Given::Device { class, device, token, enabled } => {
                 self.add_type(&device.device_type, *class);
-                platform.register(self.org, draft(device, token), 1).unwrap();
+                platform.register(self.org, draft(*class, device, token), 1).unwrap();
                 if !enabled {
                     let change = platform::DeviceChange { enabled: Some(false), ..Default::default() };
                     platform.update_device(self.org, name_of(device), change).unwrap();
@@ -155,6 +162,9 @@ impl Stage {
                     }
                 }
             }
+            Given::Login { device, login } => {
+                platform.set_login(self.org, name_of(device), login.clone()).map(drop).unwrap();
+            }
             // A setting of the server.
             Given::Anonymous(_) => {}
         }
@@ -163,15 +173,53 @@ impl Stage {
     fn add_type(&mut self, name: &str, class: Class) {
         if !self.types.iter().any(|it| it == name) {
             self.types.push(name.to_owned());
-            let draft = NewType {
-                name: name.to_owned(),
-                class,
-                description: None,
-                info: DeviceInfo::default(),
-                metadata: None,
-            };
-            self.running.platform.create_type(self.org, draft, 1).unwrap();
+            self.running.platform.create_type(self.org, NewType::named(name, class), 1).unwrap();
         }
+    }
+
+    fn does(&self, deed: &Deed) -> Result<(), String> {
+        let (platform, org) = (self.running.platform.clone(), self.org);
+        let id = |device: &DeviceRef| {
+            platform.device(org, name_of(device)).map(|it| it.id).ok_or_else(|| format!("no {device:?}"))
+        };
+        let done = match deed {
+            Deed::Write { device, scope, attributes } => {
+                let list = [(id(device)?, points(attributes))];
+                platform.put_attributes(org, *scope, &list, 1, None).map(drop)
+            }
+            Deed::Unshare { device, keys } => {
+                platform.drop_attributes(org, id(device)?, Scope::Shared, keys.clone()).map(drop)
+            }
+            Deed::Command { device, name, reply, method, params } => {
+                let (outcomes, name) = (self.outcomes.clone(), name.clone());
+                let now_ms = wall_ms();
+                let draft = NewCommand {
+                    method: method.clone(),
+                    params: params.clone(),
+                    reply: *reply,
+                    keeping: Keeping::Passing,
+                    deadline_ms: now_ms + 2_000,
+                    additional: None,
+                    done: Some(Box::new(move |it| _ = outcomes.lock().unwrap().insert(name, it))),
+                };
+                platform.command(org, id(device)?, draft, now_ms).map(drop)
+            }
+            Deed::Claim { device, outcome, secret } => {
+                let claimed = platform.claim(org, id(device)?, secret, wall_ms());
+                let expected = match outcome.as_str() {
+                    "granted" => platform::ClaimOutcome::Granted,
+                    "failed" => platform::ClaimOutcome::Failed,
+                    _ => platform::ClaimOutcome::NoWindow,
+                };
+                return same(&expected, &claimed);
+            }
+            Deed::Remove(device) => platform.drop_device(org, name_of(device)).map(drop),
+            Deed::Disable(device) => {
+                let change = platform::DeviceChange { enabled: Some(false), ..Default::default() };
+                platform.update_device(org, name_of(device), change).map(drop)
+            }
+        };
+        done.map_err(|it| it.to_string())
     }
 
     async fn says(&mut self, name: &str, said: &Said) -> Result<(), String> {
@@ -255,6 +303,25 @@ impl Stage {
                     .latest(org, id_of(device)?, Some(&[key]), &mut note)
                     .map_err(|it| it.to_string())?;
                 same(&format!("{:?}", value.as_value()), &newest)
+            }
+            Fact::Attribute { device, scope, key, value } => {
+                let keys = Keys::Named(vec![key.clone()]);
+                let found = platform.attributes(org, id_of(device)?, *scope, &keys);
+                let found = found.first().map(|it| format!("{:?}", it.value()));
+                same(&value.as_ref().map(|it| format!("{:?}", it.as_value())), &found)
+            }
+            Fact::Outcome { name, outcome } => {
+                let found = self.outcomes.lock().unwrap().get(name).cloned();
+                let found = found.ok_or("nothing has become of it yet")?;
+                same(
+                    outcome,
+                    &match found {
+                        Outcome::Taken => "taken".to_owned(),
+                        Outcome::Late { .. } => "late".to_owned(),
+                        Outcome::Removed => "removed".to_owned(),
+                        Outcome::Answered(it) => format!("answered {it}"),
+                    },
+                )
             }
             Fact::Last { device, event, format, payload } => {
                 let last = platform.store().last_event(org, id_of(device)?, event);
@@ -543,19 +610,35 @@ fn same_payload(expected: &Payload, bytes: &[u8]) -> Result<(), String> {
     }
 }
 
+fn wall_ms() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64
+}
+
+/// Attributes that are written as a JSON object.
+fn points(object: &str) -> Points {
+    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(object).unwrap();
+    let mut points = Points::new();
+    for (key, value) in &object {
+        let text = value.to_string();
+        points.push(
+            key,
+            match value {
+                serde_json::Value::Bool(it) => domain::Value::Bool(*it),
+                serde_json::Value::Number(it) if it.is_i64() => domain::Value::I64(it.as_i64().unwrap()),
+                serde_json::Value::Number(it) => domain::Value::F64(it.as_f64().unwrap()),
+                serde_json::Value::String(it) => domain::Value::Text(it),
+                _ => domain::Value::Json(&text),
+            },
+        );
+    }
+    points
+}
+
 fn name_of(device: &DeviceRef) -> DeviceName<'_> {
     DeviceName { device_type: &device.device_type, name: &device.name }
 }
 
-fn draft(device: &DeviceRef, token: &str) -> NewDevice {
-    NewDevice {
-        device_type: device.device_type.clone(),
-        name: device.name.clone(),
-        token: Some(token.to_owned()),
-        info: DeviceInfo::default(),
-        metadata: None,
-        location: None,
-        gateway: None,
-        registrar: Registrar::Operator,
-    }
+fn draft(class: Class, device: &DeviceRef, token: &str) -> NewDevice {
+    let named = NewDevice::named(&device.device_type, &device.name, Registrar::Operator);
+    NewDevice { class: Some(class), token: Some(token.to_owned()), ..named }
 }

@@ -8,14 +8,14 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::{Code, Device, DeviceName, OrgId, Refusal, Registrar};
-use platform::{DeviceChange, DeviceQuery, NewDevice};
+use domain::{Class, Code, Device, DeviceName, Login, OrgId, Refusal, Registrar};
+use platform::{DeviceChange, DeviceQuery, NewDevice, NewType};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::fault::Fault;
 use super::org_of;
-use super::request::{At, Body, LocationBody, Params};
+use super::request::{At, Body, ClassName, LocationBody, Params};
 use super::shape::{DeviceShape, DevicesShape, InfoShape, NameShape, RightsChange};
 use crate::Shared;
 use crate::limits::{API_PAGE_COUNT, API_PAGE_COUNT_MAX};
@@ -27,7 +27,10 @@ pub(super) struct Draft {
     #[serde(rename = "type")]
     device_type: String,
     name: String,
+    class: Option<ClassName>,
     token: Option<String>,
+    /// The token with which it comes as a ThingsBoard device. Its type is made then if it is missing, as there.
+    access_token: Option<String>,
     #[serde(default)]
     info: InfoShape,
     metadata: Option<Box<RawValue>>,
@@ -39,6 +42,7 @@ pub(super) struct Draft {
 #[serde(deny_unknown_fields)]
 pub(super) struct Change {
     enabled: Option<bool>,
+    class: Option<ClassName>,
     token: Option<String>,
     #[serde(default)]
     info: InfoShape,
@@ -105,6 +109,7 @@ pub(super) async fn create(
     let draft = NewDevice {
         device_type: body.device_type,
         name: body.name,
+        class: body.class.map(Class::from),
         token: body.token,
         info: body.info.into(),
         metadata: body.metadata.map(|it| it.get().to_owned()),
@@ -112,8 +117,21 @@ pub(super) async fn create(
         gateway,
         registrar: Registrar::Operator,
     };
-    let (device, token, ticket) = shared.platform.register(org, draft, now_ms)?;
-    stored(&shared.platform, ticket).await?;
+    let platform = &shared.platform;
+    if body.access_token.is_some() && platform.device_type(org, &draft.device_type).is_none() {
+        platform.create_type(org, NewType::named(&draft.device_type, Class::Device), now_ms)?;
+    }
+    let (device, token, mut ticket) = platform.register(org, draft, now_ms)?;
+    if let Some(access_token) = body.access_token {
+        match platform.set_login(org, device.wire_name(), Login::AccessToken(access_token)) {
+            Ok(later) => ticket = ticket.max(later),
+            Err(refusal) => {
+                platform.drop_device(org, device.wire_name())?;
+                return Err(refusal.into());
+            }
+        }
+    }
+    stored(platform, ticket).await?;
     Ok((StatusCode::CREATED, Json(shape(&shared, &device).with_token(token))))
 }
 
@@ -142,6 +160,7 @@ pub(super) async fn change(
         info: body.info.into(),
         metadata: body.metadata.map(|it| it.get().to_owned()),
         enabled: body.enabled,
+        class: body.class.map(Class::from),
         token: body.token,
         rights,
     };

@@ -53,7 +53,8 @@ fn status(code: Code) -> StatusCode {
         | Code::TypeInvalid
         | Code::NameInvalid
         | Code::ClassMismatch
-        | Code::Malformed => StatusCode::BAD_REQUEST,
+        | Code::Malformed
+        | Code::RequestInvalid => StatusCode::BAD_REQUEST,
         Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::BackingOff => StatusCode::TOO_MANY_REQUESTS,
         Code::NotServed => StatusCode::NOT_IMPLEMENTED,

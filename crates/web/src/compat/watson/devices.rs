@@ -164,6 +164,7 @@ pub(super) fn draft(
     Ok(NewDevice {
         device_type,
         name: body.name,
+        class: None,
         token: body.token,
         info: body.info,
         metadata: body.metadata,

@@ -1,0 +1,278 @@
+//! Messages whose meaning stands in their payload: one may be of many devices.
+//!
+//! The dialect reads them and gives what they ask for one by one. First everything is collected, and the devices are
+//! found or registered; only when the whole message was read is any of it carried out, all of it in the round's batch,
+//! with one acknowledgement. A message that has to wait for a registration slot is parked whole.
+
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use dialects::thingsboard::telemetry;
+use dialects::{Dialect, Rendered, Terms};
+use domain::attribute::Wanted;
+use domain::{Code, DeviceId, Event, Fault, Intent, Message, Millis, Notice, Points, Refusal, Scope, Whose};
+use store::{Change, Changes, Ticket};
+
+use super::Connection;
+use super::batch::Batch;
+use super::household::{Asked, Found, Resident};
+use super::parked::Request;
+use super::publish::{Inbound, acknowledge};
+use crate::hub::delivery::{Outbound, Round, deadline_ms, expires_ms};
+use crate::hub::space::Space;
+use crate::hub::tail::Line;
+use crate::limits;
+
+/// What messages of this kind are parked as: they may be of any device, so that they wait behind each other.
+const ANY_DEVICE: &str = "";
+
+/// What a message asks for, collected while it is read.
+#[derive(Default)]
+struct Errand {
+    measured: Vec<(Rc<Resident>, Option<Millis>, Points)>,
+    attributes: Vec<(DeviceId, Points)>,
+    rest: Vec<Deed>,
+    /// The platform has been asked about a device: what it stored is acknowledged, too.
+    has_asked: bool,
+    /// The worst that was refused.
+    refusal: Option<Refusal>,
+    /// Every registration slot is taken: ask again at this ticket.
+    wait: Option<Ticket>,
+}
+
+/// What is done once the message was read.
+enum Deed {
+    Detach(String),
+    Ask { of: Rc<Resident>, child: Option<String>, id: i64, wanted: Wanted },
+    Answer { of: Rc<Resident>, id: i64, answer: String },
+    Call { id: i64, method: String },
+    OpenToClaims { of: Rc<Resident>, secret: String, duration_ms: Option<Millis> },
+}
+
+impl Errand {
+    /// Our own failure is worse than what cannot be read, and that is worse than anything else: the worst decides what
+    /// the one answer says.
+    fn refuse(&mut self, refusal: Refusal) {
+        let badness = |it: &Refusal| match it.code {
+            code if code.fault() == Fault::Ours => 2,
+            Code::Malformed => 1,
+            _ => 0,
+        };
+        if self.refusal.as_ref().is_none_or(|it| badness(it) < badness(&refusal)) {
+            self.refusal = Some(refusal);
+        }
+    }
+}
+
+impl Connection {
+    /// Carries out a message, or gives it back as a request to be parked.
+    pub(super) fn ask(&mut self, inbound: &Inbound<'_>, batch: &mut Batch) -> Option<Request> {
+        if !self.parked.is_empty() && self.parked.holds(ANY_DEVICE) {
+            let until = self.parked.until;
+            return Some(self.park(until, ANY_DEVICE.to_owned(), inbound));
+        }
+        let (dialect, mut errand) = (self.dialect, Errand::default());
+        let outcome =
+            dialect.intents(inbound.topic, inbound.payload, &mut |it| self.collect(it, &mut errand));
+        if let Some(until) = errand.wait {
+            return Some(self.park(until, ANY_DEVICE.to_owned(), inbound));
+        }
+        match outcome {
+            Err(refusal) => errand = Errand { refusal: Some(refusal), ..Errand::default() },
+            Ok(partial) => partial.into_iter().for_each(|it| errand.refuse(it)),
+        }
+        self.carry_out_errand(&mut errand, inbound, batch);
+        match errand.refusal {
+            Some(refusal) => self.refuse_publish(inbound, &refusal, batch),
+            None => acknowledge(inbound, batch),
+        }
+        None
+    }
+
+    /// Notes one thing that a message asks for.
+    fn collect(&mut self, intent: Intent<'_>, errand: &mut Errand) -> ControlFlow<()> {
+        let (whose, device_type) = match &intent {
+            Intent::Attach { child, device_type } => (Whose::Child(child), *device_type),
+            Intent::Telemetry { whose, .. }
+            | Intent::Attributes { whose, .. }
+            | Intent::Ask { whose, .. }
+            | Intent::Answer { whose, .. }
+            | Intent::OpenToClaims { whose, .. } => (*whose, None),
+            Intent::Detach { child } => {
+                errand.rest.push(Deed::Detach((*child).to_owned()));
+                return ControlFlow::Continue(());
+            }
+            Intent::Call { id, method } => {
+                errand.rest.push(Deed::Call { id: *id, method: (*method).to_owned() });
+                return ControlFlow::Continue(());
+            }
+        };
+        let of = match self.resident(whose, device_type) {
+            Some(Found::Resident(of, asked)) => {
+                errand.has_asked |= asked == Asked::Yes;
+                of
+            }
+            Some(Found::Wait(ticket)) => {
+                errand.wait = Some(ticket);
+                return ControlFlow::Break(());
+            }
+            Some(Found::Refused(refusal)) => {
+                errand.refuse(refusal);
+                return ControlFlow::Continue(());
+            }
+            // Only dialects with doors have messages of this kind.
+            None => return ControlFlow::Break(()),
+        };
+        match intent {
+            Intent::Telemetry { points, .. } if points.is_empty() => {}
+            Intent::Telemetry { at_ms, points, .. } => errand.measured.push((of, at_ms, points)),
+            Intent::Attributes { points, .. } => errand.attributes.push((of.device.id, points)),
+            Intent::Ask { id, wanted, .. } => {
+                let child = match whose {
+                    Whose::Own => None,
+                    Whose::Child(name) => Some(name.to_owned()),
+                };
+                errand.rest.push(Deed::Ask { of, child, id, wanted: wanted.clone() });
+            }
+            Intent::Answer { id, answer, .. } => {
+                errand.rest.push(Deed::Answer { of, id, answer: answer.to_owned() });
+            }
+            Intent::OpenToClaims { secret, duration_ms, .. } => {
+                errand.rest.push(Deed::OpenToClaims { of, secret: secret.to_owned(), duration_ms });
+            }
+            Intent::Attach { .. } | Intent::Detach { .. } | Intent::Call { .. } => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn carry_out_errand(&mut self, errand: &mut Errand, inbound: &Inbound<'_>, batch: &mut Batch) {
+        let hub = self.worker.hub.clone();
+        let org = self.peer.org();
+        if !errand.measured.is_empty() {
+            let others = hub.listeners(org, self.dialect.name());
+            for (of, at_ms, points) in errand.measured.drain(..) {
+                self.keep_reading(&of, at_ms, points, &others, inbound, batch);
+            }
+        }
+        if !errand.attributes.is_empty() {
+            let waiter = Some(self.seat.subscriber().clone() as Arc<dyn store::Waiter>);
+            let list = std::mem::take(&mut errand.attributes);
+            match hub.platform.put_attributes(org, Scope::Client, &list, self.wall_ms, waiter) {
+                Ok(ticket) => batch.until = batch.until.max(ticket),
+                Err(refusal) => errand.refuse(refusal),
+            }
+        }
+        for deed in std::mem::take(&mut errand.rest) {
+            if let Err(refusal) = self.do_deed(deed, inbound.topic, batch) {
+                errand.refuse(refusal);
+            }
+        }
+        if errand.has_asked {
+            // Whatever was registered has an earlier ticket than this.
+            let waiter = Some(self.seat.subscriber().clone() as Arc<dyn store::Waiter>);
+            batch.until = batch.until.max(hub.store.commit(Changes { list: Vec::new(), waiter }));
+        }
+    }
+
+    /// Keeps a reading, and lets those hear of it who listen in other dialects.
+    fn keep_reading(
+        &self,
+        of: &Resident,
+        at_ms: Option<Millis>,
+        points: Points,
+        others: &[(&'static dyn Dialect, Arc<Space>)],
+        inbound: &Inbound<'_>,
+        batch: &mut Batch,
+    ) {
+        let Some(household) = &self.household else { return };
+        let (name, format) = household.event.clone();
+        let payload = telemetry(at_ms, &points);
+        let hub = &self.worker.hub;
+        for (dialect, space) in others {
+            let Some(topic) = dialect.event_topic(&of.device, &name, &format) else { continue };
+            let mut outbound = Outbound {
+                org: of.device.org,
+                topic: &topic,
+                headers: &[],
+                payload: payload.as_bytes(),
+                qos: inbound.qos,
+                retain: false,
+                deadline_ms: deadline_ms(self.wall_ms, hub.limits.queue_retention_s, inbound.expires_ms),
+                expires_ms: expires_ms(self.wall_ms, None),
+                message: None,
+                from: None,
+            };
+            let mut round =
+                Round { changes: &mut batch.changes, wake: &mut batch.wake, traffic: &space.traffic };
+            outbound.deliver(&space.targets(&topic), &mut round);
+        }
+        if hub.tails.anybody() {
+            let line = Line {
+                at_ms: self.wall_ms,
+                dialect: self.dialect.name(),
+                kind: "event",
+                device_type: &of.device.device_type,
+                device: &of.device.name,
+                name: &name,
+                format: &format,
+                payload: payload.as_str().into(),
+                from: self.peer.client_id(),
+                missed: 0,
+            };
+            hub.tails.show(of.device.org, line);
+        }
+        batch.changes.push(Change::Event(Event {
+            org: of.device.org,
+            device: of.device.id,
+            name,
+            format,
+            at_ms: at_ms.unwrap_or(self.wall_ms),
+            message: Message::shared("", &[], payload.as_bytes()),
+            points,
+        }));
+    }
+
+    fn do_deed(&mut self, deed: Deed, topic: &str, batch: &mut Batch) -> Result<(), Refusal> {
+        let platform = self.worker.hub.platform.clone();
+        let org = self.peer.org();
+        match deed {
+            Deed::Detach(name) => {
+                let Some(household) = &self.household else { return Ok(()) };
+                let ticket = platform.detach(&self.peer, household.connection, &name, self.wall_ms);
+                if ticket > Ticket::NONE {
+                    let waiter = Some(self.seat.subscriber().clone() as Arc<dyn store::Waiter>);
+                    batch.until = self.worker.hub.store.commit(Changes { list: Vec::new(), waiter });
+                }
+            }
+            Deed::Ask { of, child, id, wanted } => {
+                let found = platform.find_attributes(org, of.device.id, &wanted);
+                let notice = Notice::AttributesFound { asked_on: topic, id, wanted: &wanted, found: &found };
+                self.reply(&of, child.as_deref().map_or(Whose::Own, Whose::Child), &notice);
+            }
+            Deed::Answer { of, id, answer } => platform.answer_command(org, of.device.id, id, &answer),
+            Deed::Call { id, method } => {
+                let terms = Terms {
+                    payload_bytes_max: self.worker.hub.limits.payload_bytes_max,
+                    inflight_count_max: limits::RECEIVE_COUNT_MAX,
+                };
+                let answer = self.dialect.call(&self.peer, &method, &terms);
+                let notice = Notice::CallAnswered { asked_on: topic, id, answer: &answer };
+                if let Some(Found::Resident(own, _)) = self.resident(Whose::Own, None) {
+                    self.reply(&own, Whose::Own, &notice);
+                }
+            }
+            Deed::OpenToClaims { of, secret, duration_ms } => {
+                platform.open_to_claims(org, of.device.id, &secret, duration_ms, self.wall_ms)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers this client itself.
+    fn reply(&self, of: &Resident, whose: Whose<'_>, notice: &Notice<'_>) {
+        if let Some(Rendered::Push(push)) = self.dialect.notice(&of.device, whose, notice) {
+            self.worker.hub.push(&self.space, self.seat.subscriber(), &push);
+        }
+    }
+}

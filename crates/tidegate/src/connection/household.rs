@@ -1,0 +1,141 @@
+//! The devices whose door this connection is, in a dialect that has doors: itself, and those that a gateway names.
+//!
+//! The platform decides who is whose door; what is kept here is for finding a device by the name in a payload without
+//! asking again. It is good as long as nothing was removed (the registry's generation) and nobody else has become the
+//! door, which the door itself tells.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use domain::{Device, DeviceId, Millis, Refusal, Whose};
+use platform::{Attached, ConnectionId, Door, Platform};
+use store::Ticket;
+
+use super::Connection;
+use crate::limits;
+
+/// A device whose door this connection is.
+pub(super) struct Resident {
+    pub(super) device: Arc<Device>,
+    door: Arc<Door>,
+    /// The registry's generation when it was found.
+    generation: u64,
+}
+
+/// The devices of a connection.
+pub(super) struct Household {
+    pub(super) connection: ConnectionId,
+    own: Rc<Resident>,
+    children: HashMap<Box<str>, Rc<Resident>>,
+    /// What events of these devices are called: name and format.
+    pub(super) event: (Arc<str>, Arc<str>),
+}
+
+/// What became of a device that a payload names.
+pub(super) enum Found {
+    /// With whether the platform was asked: whatever is acknowledged has to wait for it.
+    Resident(Rc<Resident>, Asked),
+    /// Every registration slot is taken: ask again at this ticket.
+    Wait(Ticket),
+    Refused(Refusal),
+}
+
+/// Whether the platform was asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    Yes,
+    No,
+}
+
+impl Household {
+    /// The household of a device or gateway that has just connected, and the devices in it.
+    fn enter(
+        platform: &Platform,
+        peer: &domain::Peer,
+        connection: ConnectionId,
+        generation: u64,
+        now_ms: Millis,
+    ) -> Option<(Household, Vec<DeviceId>)> {
+        let device = platform.device_by_id(peer.org(), peer.device_id()?)?;
+        let entered = platform.enter(peer, connection, now_ms);
+        let own = Rc::new(Resident { device, door: entered.door, generation });
+        let event = (dialects::thingsboard::TELEMETRY.into(), "json".into());
+        Some((Household { connection, own, children: HashMap::new(), event }, entered.devices))
+    }
+}
+
+impl Connection {
+    /// Becomes the door of the client's device and, for a gateway, of those that were behind it.
+    pub(super) fn move_in(&mut self) {
+        let is_door = self.peer.device_id().and_then(|it| self.dialect.door_key(it)).is_some();
+        if !is_door || self.closing.is_some() {
+            return;
+        }
+        let hub = self.worker.hub.clone();
+        let connection = ConnectionId(hub.next_serial());
+        let entered =
+            Household::enter(&hub.platform, &self.peer, connection, self.registry.get(), self.wall_ms);
+        let Some((household, devices)) = entered else { return };
+        self.household = Some(Box::new(household));
+        for device in devices {
+            hub.platform.deliver_waiting(self.peer.org(), device);
+        }
+    }
+
+    /// Something has come from the client: its own device is active.
+    pub(super) fn note_activity(&self) {
+        if let Some(household) = &self.household {
+            household.own.door.hears(household.connection, self.wall_ms);
+        }
+    }
+
+    /// The device that a payload speaks of; for a gateway's child, this connection is its door from here on.
+    pub(super) fn resident(&mut self, whose: Whose<'_>, device_type: Option<&str>) -> Option<Found> {
+        let household = self.household.as_deref_mut()?;
+        let name = match whose {
+            Whose::Own => return Some(Found::Resident(household.own.clone(), Asked::No)),
+            Whose::Child(name) => name,
+        };
+        let generation = self.registry.get();
+        if let Some(known) = household.children.get(name)
+            && known.generation == generation
+            && known.door.hears(household.connection, self.wall_ms)
+        {
+            return Some(Found::Resident(known.clone(), Asked::No));
+        }
+        let platform = self.worker.hub.platform.clone();
+        let connection = household.connection;
+        Some(match platform.attach(&self.peer, connection, name, device_type, self.wall_ms) {
+            Attached::Wait(ticket) => Found::Wait(ticket),
+            Attached::Refused(refusal) => Found::Refused(refusal),
+            Attached::Yes { device, door, is_new } => {
+                let id = device.id;
+                let resident = Rc::new(Resident { device, door, generation });
+                if household.children.len() >= limits::CHILDREN_CACHE_COUNT_MAX {
+                    household.children.clear();
+                }
+                household.children.insert(name.into(), resident.clone());
+                if is_new {
+                    platform.deliver_waiting(self.peer.org(), id);
+                }
+                Found::Resident(resident, Asked::Yes)
+            }
+        })
+    }
+
+    /// What waits for this connection's own device can be delivered, now that it has subscribed to something.
+    pub(super) fn deliver_waiting(&self) {
+        if let Some(household) = &self.household {
+            self.worker.hub.platform.deliver_waiting(self.peer.org(), household.own.device.id);
+        }
+    }
+
+    /// This connection is nobody's door any more.
+    pub(super) fn leave_doors(&self) {
+        if let Some(household) = &self.household {
+            let now_ms = self.worker.hub.clock.wall_ms();
+            self.worker.hub.platform.leave(&self.peer, household.connection, now_ms);
+        }
+    }
+}

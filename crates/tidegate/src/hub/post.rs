@@ -1,0 +1,181 @@
+//! The post: what devices are told, carried to whoever is there to take it; and what one dialect's devices say, to the
+//! topic spaces of the others.
+//!
+//! A device that has a door is told through it: a message for the one session that is the door, rendered by its dialect
+//! and given to that session's mailbox or stored queue, past the router. A device without one may be reached in a
+//! dialect that routes commands by topic. The platform calls from any thread, without a lock of its own held.
+
+use std::sync::{Arc, Weak};
+
+use dialects::{Dialect, Push, Rendered};
+use domain::{Closing, Device, DeviceId, Keeping, Notice, OrgId, QoS, Reply, Whose};
+use platform::{Courier, NewCommand, Told};
+use store::Changes;
+
+use super::Hub;
+use super::delivery::{Outbound, Round, deadline_ms};
+use super::space::{Route, Space, Target};
+use super::subscriber::Subscriber;
+use crate::limits;
+
+/// The hub as the platform knows it.
+pub(crate) struct Post(pub(crate) Weak<Hub>);
+
+impl Courier for Post {
+    fn tell(&self, device: &Arc<Device>, notice: &Notice<'_>) -> Told {
+        self.0.upgrade().map_or(Told::Absent, |hub| hub.tell(device, notice))
+    }
+
+    fn displaced(&self, org: OrgId, device: DeviceId) {
+        if let Some((_, session)) = self.0.upgrade().and_then(|hub| hub.door_session(org, device)) {
+            session.kick(Closing::TakenOver);
+        }
+    }
+}
+
+impl Hub {
+    /// Tells a device something, in any way there is.
+    pub(crate) fn tell(&self, device: &Arc<Device>, notice: &Notice<'_>) -> Told {
+        match self.tell_at_door(device, notice) {
+            Told::Taken => Told::Taken,
+            Told::Absent => self.tell_by_topic(device, notice),
+        }
+    }
+
+    /// Tells a device that has a door, or a stored session of its own.
+    fn tell_at_door(&self, device: &Arc<Device>, notice: &Notice<'_>) -> Told {
+        let door = self.platform.door(device.org, device.id);
+        let is_command = matches!(notice, Notice::Command { .. });
+        // A command waits in the platform until somebody is there, not in a stored queue.
+        if door.is_none() && is_command {
+            return Told::Absent;
+        }
+        let holder = door.unwrap_or(device.id);
+        let name = (holder != device.id).then(|| self.platform.name_in_org(device));
+        let whose = name.as_deref().map_or(Whose::Own, Whose::Child);
+        let Some((dialect, session)) = self.door_session(device.org, holder) else { return Told::Absent };
+        let Some(Rendered::Push(push)) = dialect.notice(device, whose, notice) else { return Told::Absent };
+        let Some(space) = self.known_space(device.org, dialect.name()) else { return Told::Absent };
+        if is_command && !session.is_attached() {
+            return Told::Absent;
+        }
+        self.push(&space, &session, &push)
+    }
+
+    /// The session that is, or was, the door of a device that connects itself.
+    fn door_session(&self, org: OrgId, device: DeviceId) -> Option<(&'static dyn Dialect, Arc<Subscriber>)> {
+        self.dialects.iter().find_map(|dialect| {
+            let key = dialect.door_key(device)?;
+            let session = self.known_space(org, dialect.name())?.subscriber(&key)?;
+            Some((*dialect, session))
+        })
+    }
+
+    /// Gives a message to one session, under the topic that it subscribed to last, or, where it need not have, under
+    /// the first.
+    pub(crate) fn push(&self, space: &Space, to: &Arc<Subscriber>, push: &Push) -> Told {
+        let held = to.held();
+        let subscribed = held
+            .iter()
+            .filter_map(|held| push.ways.iter().find(|it| it.filter == held.filter).map(|way| (held, way)))
+            .max_by_key(|(held, _)| held.id);
+        let (topic, route) = match (subscribed, push.ways.first()) {
+            (Some((held, way)), _) => {
+                let identifiers = Some(held.identifier).filter(|it| *it != 0).into_iter().collect();
+                (&way.topic, Route::to_one(to, held.qos, identifiers))
+            }
+            (None, Some(way)) if push.unasked && to.is_attached() => {
+                (&way.topic, Route::to_one(to, QoS::AtLeastOnce, Box::default()))
+            }
+            _ => return Told::Absent,
+        };
+        drop(held);
+        self.give(space, topic, &push.payload, QoS::ExactlyOnce, &[Target::One(route)])
+    }
+
+    /// A command came in another dialect for a device that is behind a door: it waits for the device a little, and not
+    /// for an answer.
+    pub(crate) fn command_at_door(&self, org: OrgId, device: DeviceId, name: &str, payload: &[u8]) {
+        if self.platform.door(org, device).is_none() {
+            return;
+        }
+        let now_ms = self.clock.wall_ms();
+        let draft = NewCommand {
+            method: name.to_owned(),
+            params: as_json(payload),
+            reply: Reply::None,
+            keeping: Keeping::Passing,
+            deadline_ms: now_ms + limits::COMMAND_MS_MAX,
+            additional: None,
+            done: None,
+        };
+        if let Err(refusal) = self.platform.command(org, device, draft, now_ms) {
+            tracing::info!(%org, device = device.0, code = refusal.code.name(), "Refused: {}", refusal.hint);
+        }
+    }
+
+    /// Tells a device by a topic of a dialect that has one for it, if anybody is subscribed to that.
+    fn tell_by_topic(&self, device: &Device, notice: &Notice<'_>) -> Told {
+        for dialect in &self.dialects {
+            let Some(Rendered::Routed { topic, payload }) = dialect.notice(device, Whose::Own, notice) else {
+                continue;
+            };
+            let Some(space) = self.known_space(device.org, dialect.name()) else { continue };
+            let targets = space.targets(&topic);
+            if self.give(&space, &topic, &payload, QoS::AtLeastOnce, &targets) == Told::Taken {
+                return Told::Taken;
+            }
+        }
+        Told::Absent
+    }
+
+    /// Delivers a message of the server at once: what goes into stored queues is handed to the store.
+    fn give(&self, space: &Space, topic: &str, payload: &[u8], qos: QoS, targets: &[Target]) -> Told {
+        let (mut changes, mut wake) = (Changes::new(), Vec::new());
+        let now_ms = self.clock.wall_ms();
+        let mut outbound = Outbound {
+            org: space.org,
+            topic,
+            headers: &[],
+            payload,
+            qos,
+            retain: false,
+            deadline_ms: deadline_ms(now_ms, self.limits.queue_retention_s, 0),
+            expires_ms: 0,
+            message: None,
+            from: None,
+        };
+        let mut round = Round { changes: &mut changes, wake: &mut wake, traffic: &space.traffic };
+        let count = outbound.deliver(targets, &mut round);
+        if !changes.is_empty() {
+            self.store.commit(changes);
+        }
+        for subscriber in wake {
+            subscriber.wake();
+        }
+        if count > 0 { Told::Taken } else { Told::Absent }
+    }
+
+    /// The topic spaces of other dialects in which somebody might hear of an event of this one.
+    pub(crate) fn listeners(&self, org: OrgId, own: &'static str) -> Vec<(&'static dyn Dialect, Arc<Space>)> {
+        let others = self.dialects.iter().filter(|it| it.name() != own);
+        let spaces = others.filter_map(|it| Some((*it, self.known_space(org, it.name())?)));
+        spaces.filter(|(_, space)| space.subscription_count() > 0).collect()
+    }
+}
+
+/// A payload as JSON: as it is, or as a text.
+fn as_json(payload: &[u8]) -> String {
+    let text = String::from_utf8_lossy(payload);
+    match serde_json::from_str::<&serde_json::value::RawValue>(&text) {
+        Ok(json) => json.get().to_owned(),
+        Err(_) => serde_json::Value::String(text.into_owned()).to_string(),
+    }
+}
+
+impl Route {
+    /// The way to one session that needs no router.
+    fn to_one(to: &Arc<Subscriber>, qos: QoS, identifiers: Box<[u32]>) -> Route {
+        Route { to: to.clone(), qos, options: 0, identifiers, except: None }
+    }
+}
