@@ -128,8 +128,7 @@ impl Doors {
     /// Brings a stored door back.
     pub(crate) fn restore(&mut self, device: DeviceId, gateway: DeviceId, attached: bool) {
         let door = self.door(device);
-        *door.state.lock() =
-            State { gateway: Some(gateway), attached, ..State::default() };
+        *door.state.lock() = State { gateway: Some(gateway), attached, ..State::default() };
         if attached {
             self.behind.entry(gateway).or_default().insert(device);
         }

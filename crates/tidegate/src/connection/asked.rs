@@ -158,7 +158,7 @@ impl Connection {
         if !errand.attributes.is_empty() {
             let waiter = Some(self.seat.subscriber().clone() as Arc<dyn store::Waiter>);
             let list = std::mem::take(&mut errand.attributes);
-            match hub.platform.put_attributes(org, Scope::Client, &list, self.wall_ms, waiter) {
+            match hub.platform.put_attributes(org, Scope::Client, &list, self.wall_ms(), waiter) {
                 Ok(ticket) => batch.until = batch.until.max(ticket),
                 Err(refusal) => errand.refuse(refusal),
             }
@@ -198,8 +198,8 @@ impl Connection {
                 payload: payload.as_bytes(),
                 qos: inbound.qos,
                 retain: false,
-                deadline_ms: deadline_ms(self.wall_ms, hub.limits.queue_retention_s, inbound.expires_ms),
-                expires_ms: expires_ms(self.wall_ms, None),
+                deadline_ms: deadline_ms(self.wall_ms(), hub.limits.queue_retention_s, inbound.expires_ms),
+                expires_ms: expires_ms(self.wall_ms(), None),
                 message: None,
                 from: None,
             };
@@ -209,7 +209,7 @@ impl Connection {
         }
         if hub.tails.anybody() {
             let line = Line {
-                at_ms: self.wall_ms,
+                at_ms: self.wall_ms(),
                 dialect: self.dialect.name(),
                 kind: "event",
                 device_type: &of.device.device_type,
@@ -222,15 +222,22 @@ impl Connection {
             };
             hub.tails.show(of.device.org, line);
         }
-        batch.changes.push(Change::Event(Event {
-            org: of.device.org,
-            device: of.device.id,
+        let (org, device) = (of.device.org, of.device.id);
+        let mut event = Event {
+            org,
+            device,
             name,
             format,
-            at_ms: at_ms.unwrap_or(self.wall_ms),
+            at_ms: self.wall_ms(),
             message: Message::shared("", &[], payload.as_bytes()),
             points,
-        }));
+        };
+        // At a time that the device names, a point takes the place of one that is there; at ours none does.
+        if let Some(at_ms) = at_ms {
+            let points = std::mem::take(&mut event.points);
+            batch.changes.push(Change::Points { org, device, at_ms, points });
+        }
+        batch.changes.push(Change::Event(event));
     }
 
     fn do_deed(&mut self, deed: Deed, topic: &str, batch: &mut Batch) -> Result<(), Refusal> {
@@ -239,7 +246,7 @@ impl Connection {
         match deed {
             Deed::Detach(name) => {
                 let Some(household) = &self.household else { return Ok(()) };
-                let ticket = platform.detach(&self.peer, household.connection, &name, self.wall_ms);
+                let ticket = platform.detach(&self.peer, household.connection, &name, self.wall_ms());
                 if ticket > Ticket::NONE {
                     let waiter = Some(self.seat.subscriber().clone() as Arc<dyn store::Waiter>);
                     batch.until = self.worker.hub.store.commit(Changes { list: Vec::new(), waiter });
@@ -263,7 +270,7 @@ impl Connection {
                 }
             }
             Deed::OpenToClaims { of, secret, duration_ms } => {
-                platform.open_to_claims(org, of.device.id, &secret, duration_ms, self.wall_ms)?;
+                platform.open_to_claims(org, of.device.id, &secret, duration_ms, self.wall_ms())?;
             }
         }
         Ok(())
@@ -272,7 +279,7 @@ impl Connection {
     /// Answers this client itself.
     fn reply(&self, of: &Resident, whose: Whose<'_>, notice: &Notice<'_>) {
         if let Some(Rendered::Push(push)) = self.dialect.notice(&of.device, whose, notice) {
-            self.worker.hub.push(&self.space, self.seat.subscriber(), &push);
+            self.worker.hub.push(&self.seat.space, self.seat.subscriber(), &push);
         }
     }
 }

@@ -75,7 +75,7 @@ impl Connection {
         let hub = self.worker.hub.clone();
         let connection = ConnectionId(hub.next_serial());
         let entered =
-            Household::enter(&hub.platform, &self.peer, connection, self.registry.get(), self.wall_ms);
+            Household::enter(&hub.platform, &self.peer, connection, self.registry.get(), self.wall_ms());
         let Some((household, devices)) = entered else { return };
         self.household = Some(Box::new(household));
         for device in devices {
@@ -86,12 +86,13 @@ impl Connection {
     /// Something has come from the client: its own device is active.
     pub(super) fn note_activity(&self) {
         if let Some(household) = &self.household {
-            household.own.door.hears(household.connection, self.wall_ms);
+            household.own.door.hears(household.connection, self.wall_ms());
         }
     }
 
     /// The device that a payload speaks of; for a gateway's child, this connection is its door from here on.
     pub(super) fn resident(&mut self, whose: Whose<'_>, device_type: Option<&str>) -> Option<Found> {
+        let now_ms = self.wall_ms();
         let household = self.household.as_deref_mut()?;
         let name = match whose {
             Whose::Own => return Some(Found::Resident(household.own.clone(), Asked::No)),
@@ -100,13 +101,13 @@ impl Connection {
         let generation = self.registry.get();
         if let Some(known) = household.children.get(name)
             && known.generation == generation
-            && known.door.hears(household.connection, self.wall_ms)
+            && known.door.hears(household.connection, now_ms)
         {
             return Some(Found::Resident(known.clone(), Asked::No));
         }
         let platform = self.worker.hub.platform.clone();
         let connection = household.connection;
-        Some(match platform.attach(&self.peer, connection, name, device_type, self.wall_ms) {
+        Some(match platform.attach(&self.peer, connection, name, device_type, now_ms) {
             Attached::Wait(ticket) => Found::Wait(ticket),
             Attached::Refused(refusal) => Found::Refused(refusal),
             Attached::Yes { device, door, is_new } => {

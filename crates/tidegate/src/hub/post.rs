@@ -77,12 +77,15 @@ impl Hub {
         let held = to.held();
         let subscribed = held
             .iter()
-            .filter_map(|held| push.ways.iter().find(|it| it.filter == held.filter).map(|way| (held, way)))
+            .filter_map(|held| {
+                push.ways.iter().find(|it| it.filter == held.subscription.filter).map(|way| (held, way))
+            })
             .max_by_key(|(held, _)| held.id);
         let (topic, route) = match (subscribed, push.ways.first()) {
             (Some((held, way)), _) => {
-                let identifiers = Some(held.identifier).filter(|it| *it != 0).into_iter().collect();
-                (&way.topic, Route::to_one(to, held.qos, identifiers))
+                let identifiers =
+                    Some(held.subscription.identifier).filter(|it| *it != 0).into_iter().collect();
+                (&way.topic, Route::to_one(to, held.subscription.qos, identifiers))
             }
             (None, Some(way)) if push.unasked && to.is_attached() => {
                 (&way.topic, Route::to_one(to, QoS::AtLeastOnce, Box::default()))

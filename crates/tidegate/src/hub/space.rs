@@ -217,7 +217,7 @@ impl Space {
 
     /// The subscriber of a session key, where there is a session.
     pub(crate) fn subscriber(&self, key: &str) -> Option<Arc<Subscriber>> {
-        self.subscribers.lock().get(key).cloned()
+        self.subscribers.lock().get(key).map(|it| it.0.clone())
     }
 
     /// Forgets a clean session's subscriber once nobody else holds or waits for its seat.
