@@ -299,13 +299,20 @@ pub(crate) enum DeviceCommand {
     /// Register a device or gateway, and print its token
     #[command(after_help = "Examples:
   tidegate device add pump/p1
-  tidegate device add edge-gateway/gw1 --token 'the-token-it-already-has'")]
+  tidegate device add edge-gateway/gw1 --token 'the-token-it-already-has'
+  tidegate device add default/gw1 --gateway --access-token 'the-access-token-of-thingsboard'")]
     Add {
         #[command(flatten)]
         device: DeviceArg,
         /// The token it proves itself with [default: random]
         #[arg(long)]
         token: Option<String>,
+        /// The access token with which it comes as a ThingsBoard device; makes its type if that is missing
+        #[arg(long, value_name = "TOKEN")]
+        access_token: Option<String>,
+        /// It may speak for others, whatever its type says
+        #[arg(long)]
+        gateway: bool,
     },
     /// List devices
     #[command(after_help = "Examples:
@@ -367,6 +374,41 @@ pub(crate) enum DeviceCommand {
         /// At most so many, the oldest first
         #[arg(long, value_name = "COUNT", default_value_t = 100)]
         limit: u32,
+    },
+    /// Show the attributes of a device, or write some
+    #[command(after_help = "Examples:
+  tidegate device attributes default/gw1
+  tidegate device attributes default/gw1 --share interval=5 --share 'mode=\"eco\"'
+  tidegate device attributes default/gw1 --unshare interval")]
+    Attributes {
+        #[command(flatten)]
+        device: DeviceArg,
+        /// Write a shared attribute, and tell the device: key=value, the value in JSON
+        #[arg(long, value_name = "KEY=VALUE")]
+        share: Vec<String>,
+        /// Remove a shared attribute, and tell the device
+        #[arg(long, value_name = "KEY")]
+        unshare: Vec<String>,
+    },
+    /// Give a device a command, and show its answer
+    #[command(after_help = "Examples:
+  tidegate device command default/gw1 gateway_ping
+  tidegate device command pump/p1 setSpeed '{\"rpm\":900}' --no-reply
+  tidegate device command pump/p1 reboot --timeout 60")]
+    Command {
+        #[command(flatten)]
+        device: DeviceArg,
+        /// What to do
+        method: String,
+        /// With what, in JSON
+        #[arg(default_value = "null")]
+        params: String,
+        /// Wait for the device to take it, not for an answer
+        #[arg(long)]
+        no_reply: bool,
+        /// Seconds to wait
+        #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+        timeout: u64,
     },
     /// Show the last event of each name of a device
     #[command(after_help = "Example:

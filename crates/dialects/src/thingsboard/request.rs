@@ -141,7 +141,7 @@ fn own_telemetry(text: &str, each: Each<'_>) -> Read<()> {
     let mut readings = Vec::new();
     match reader.token()? {
         Token::Open(Bracket::Object) => {
-            readings.push(reading(&mut reader, Metadata::AsValue)?.map_err(Wrong::Shape)?)
+            readings.push(reading(&mut reader, Metadata::AsValue)?.map_err(Wrong::Shape)?);
         }
         Token::Open(Bracket::List) => {
             list_of_readings(&mut reader, Metadata::AsValue, &mut readings)?.map_err(Wrong::Shape)?;
@@ -589,7 +589,7 @@ fn claim(reader: &mut Reader<'_>, token: Token<'_>) -> Result<Result<Claim, &'st
                 Err(_) => wrong = Some("durationMs is not a number of milliseconds"),
             },
             ("secretKey" | "durationMs", _) => {
-                wrong = Some("a claim has secretKey, a text, and durationMs, a number")
+                wrong = Some("a claim has secretKey, a text, and durationMs, a number");
             }
             _ => {}
         }

@@ -115,9 +115,10 @@ pub(crate) fn logins_doors_and_commands_come_back_and_go(opener: &mut dyn Opener
     ];
     assert_eq!(all(&*store, a), expected);
     let mut commands = Vec::new();
-    let mut note = |_, row: AspectRow<'_>| match row {
-        AspectRow::Command(it) => commands.push(it),
-        _ => {}
+    let mut note = |_, row: AspectRow<'_>| {
+        if let AspectRow::Command(it) = row {
+            commands.push(it);
+        }
     };
     store.aspects(a, &mut note).unwrap();
     assert_eq!(commands, [queued, command(a, D1, 6, CommandState::Sent)]);

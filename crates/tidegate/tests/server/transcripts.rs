@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::attribute::Keys;
@@ -13,6 +13,7 @@ use domain::{Class, DeviceName, Keeping, OrgId, Points, Registrar, Rights, Scope
 use mqtt::packet::{self, Connect, FilterRequest, FilterRequests, Filters, Will};
 use mqtt::property::{Properties, PropertyId, PropertyWriter, Value};
 use mqtt::{Packet, QoS, Reason, Version};
+use parking_lot::Mutex;
 use platform::{NewCommand, NewDevice, NewKey, NewType, OrgChange, Outcome};
 use sim::Wire;
 use sim::transcript::{
@@ -200,7 +201,7 @@ impl Stage {
                     keeping: Keeping::Passing,
                     deadline_ms: now_ms + 2_000,
                     additional: None,
-                    done: Some(Box::new(move |it| _ = outcomes.lock().unwrap().insert(name, it))),
+                    done: Some(Box::new(move |it| _ = outcomes.lock().insert(name, it))),
                 };
                 platform.command(org, id(device)?, draft, now_ms).map(drop)
             }
@@ -311,7 +312,7 @@ impl Stage {
                 same(&value.as_ref().map(|it| format!("{:?}", it.as_value())), &found)
             }
             Fact::Outcome { name, outcome } => {
-                let found = self.outcomes.lock().unwrap().get(name).cloned();
+                let found = self.outcomes.lock().get(name).cloned();
                 let found = found.ok_or("nothing has become of it yet")?;
                 same(
                     outcome,

@@ -3,6 +3,8 @@
 //! JSON in and out, under `/v1`. It authorises nobody: whoever can reach it may do everything. Errors are
 //! `{"error": {"code", "hint"}}`, the code being [`domain::Code::name`].
 
+mod attributes;
+mod commands;
 mod device_types;
 mod devices;
 mod fault;
@@ -17,7 +19,7 @@ mod tests;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, patch};
+use axum::routing::{get, patch, post};
 use domain::{Code, OrgId, Refusal};
 
 use crate::Shared;
@@ -37,6 +39,13 @@ pub fn router(shared: Shared) -> Router {
         .route("/devices/{type}/{name}", get(devices::show).patch(devices::change).delete(devices::remove))
         .route("/devices/{type}/{name}/events", get(history::events))
         .route("/devices/{type}/{name}/points", get(history::points))
+        .route("/devices/{type}/{name}/attributes", get(attributes::show))
+        .route(
+            "/devices/{type}/{name}/attributes/{scope}",
+            patch(attributes::write).delete(attributes::remove),
+        )
+        .route("/devices/{type}/{name}/commands", post(commands::create))
+        .route("/commands/{id}", get(commands::show).delete(commands::remove))
         .route("/keys", get(keys::list).post(keys::create))
         .route("/keys/{key}", patch(keys::change).delete(keys::remove))
         .route("/refusals", get(live::refusals_of_org))

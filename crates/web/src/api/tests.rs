@@ -301,3 +301,66 @@ async fn nothing_is_answered_before_it_is_stored() {
     let failed = call(&router, "POST", &path, json!({ "type": "sensor", "name": "s2" })).await;
     assert_eq!(error(&failed), (503, "store_failed".to_owned()));
 }
+
+#[tokio::test]
+async fn attributes_are_written_shown_and_removed() {
+    let (_house, router, org) = furnished().await;
+    let path = format!("{org}/devices/gw/g1/attributes");
+    let written = json!({ "n": 1, "f": 42.0, "t": "42", "on": true, "list": [1, { "a": null }] });
+    let answer = call(&router, "PATCH", &format!("{path}/shared"), written).await;
+    assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    let answer = call(&router, "PATCH", &format!("{path}/server"), json!({ "hidden": 1 })).await;
+    assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    let answer = call(&router, "DELETE", &format!("{path}/shared?keys=n,never,t"), Value::Null).await;
+    assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    let at = |value: Value| json!({ "value": value, "at": NOW });
+    let expected = json!({
+        "client": {},
+        "shared": { "f": at(json!(42.0)), "on": at(json!(true)), "list": at(json!([1, { "a": null }])) },
+        "server": { "hidden": at(json!(1)) },
+    });
+    assert_eq!(get(&router, &path).await.json(), expected);
+    for (scope, body, expected) in [
+        ("client", json!({ "a": 1 }), (403, "not_allowed")),
+        ("other", json!({ "a": 1 }), (404, "not_found")),
+        ("shared", json!({ "a": null }), (400, "malformed")),
+        ("shared", json!({ "": 1 }), (400, "malformed")),
+        ("shared", json!([]), (400, "malformed")),
+    ] {
+        let answer = call(&router, "PATCH", &format!("{path}/{scope}"), body).await;
+        let (status, code) = error(&answer);
+        assert_eq!((status, code.as_str()), expected);
+    }
+}
+
+#[tokio::test]
+async fn commands_are_kept_shown_and_removed() {
+    let (_house, router, org) = furnished().await;
+    let path = format!("{org}/devices/gw/g1/commands");
+    let draft = json!({ "method": "reboot", "params": { "in_s": 5 }, "stored": true });
+    let made = call(&router, "POST", &path, draft).await;
+    assert_eq!(made.status, StatusCode::ACCEPTED);
+    let id = made.json()["id"].as_str().unwrap().to_owned();
+    let path = format!("{org}/commands/{id}");
+    let expected = json!({ "id": id, "method": "reboot", "state": "queued", "answer": null });
+    assert_eq!(get(&router, &path).await.json(), expected);
+    assert_eq!(call(&router, "DELETE", &path, Value::Null).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(error(&get(&router, &path).await), (404, "not_found".to_owned()));
+    let nobody = format!("{org}/devices/gw/g9/commands");
+    let answer = call(&router, "POST", &nobody, json!({ "method": "m" })).await;
+    assert_eq!(error(&answer), (404, "not_found".to_owned()));
+}
+
+#[tokio::test]
+async fn an_access_token_brings_its_type_along_and_is_one_devices() {
+    let (_house, router, org) = furnished().await;
+    let path = format!("{org}/devices");
+    let draft =
+        |name: &str| json!({ "type": "default", "name": name, "class": "gateway", "access_token": "T1" });
+    let made = call(&router, "POST", &path, draft("gw1")).await;
+    assert_eq!((made.status, &made.json()["class"]), (StatusCode::CREATED, &json!("gateway")));
+    assert_eq!(get(&router, &format!("{org}/types/default")).await.json()["class"], "device");
+    let again = call(&router, "POST", &path, draft("gw2")).await;
+    assert_eq!(error(&again), (409, "exists".to_owned()));
+    assert_eq!(error(&get(&router, &format!("{path}/default/gw2")).await), (404, "not_found".to_owned()));
+}

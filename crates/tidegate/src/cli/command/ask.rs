@@ -131,7 +131,9 @@ async fn device_type(api: &Api, command: TypeCommand) -> Result<Answer> {
 
 async fn device(api: &Api, command: DeviceCommand) -> Result<Answer> {
     match command {
-        DeviceCommand::Add { device, token } => add_device(api, &device, token).await,
+        DeviceCommand::Add { device, token, access_token, gateway } => {
+            add_device(api, &device, token, access_token, gateway).await
+        }
         DeviceCommand::List { org, device_type } => list_devices(api, &org, device_type.as_deref()).await,
         DeviceCommand::Show(it) => Ok(show::facts(get(api, &device_path(api, &it).await?).await?, "")),
         DeviceCommand::Remove(it) => {
@@ -154,6 +156,19 @@ async fn device(api: &Api, command: DeviceCommand) -> Result<Answer> {
             let columns = [("at", "/at_ms"), ("value", "/value")];
             Ok(show::table(get(api, &path).await?, "points", &columns, "nothing measured in that time"))
         }
+        DeviceCommand::Attributes { device, share, unshare } => {
+            attributes(api, &device, &share, &unshare).await
+        }
+        DeviceCommand::Command { device, method, params, no_reply, timeout } => {
+            api.needs_server("device command")?;
+            let params: Value = serde_json::from_str(&params).context("the parameters are not JSON")?;
+            let timeout_ms = timeout.saturating_mul(1_000);
+            let draft = json!({
+                "method": method, "params": params, "reply": !no_reply, "timeout_ms": timeout_ms,
+            });
+            let path = format!("{}/commands", device_path(api, &device).await?);
+            Ok(show::facts(api.call(Method::POST, &path, Some(&draft)).await?, ""))
+        }
         DeviceCommand::Events(it) => {
             let path = format!("{}/events", device_path(api, &it).await?);
             let columns = [("event", "/name"), ("format", "/format"), ("at", "/at"), ("payload", "/payload")];
@@ -168,17 +183,51 @@ async fn device_path(api: &Api, arg: &DeviceArg) -> Result<String> {
     Ok(format!("/v1/orgs/{}/devices/{device_type}/{name}", escaped(&org)))
 }
 
-async fn add_device(api: &Api, arg: &DeviceArg, token: Option<String>) -> Result<Answer> {
+/// Writes and removes shared attributes, if any are named, and shows all.
+async fn attributes(api: &Api, arg: &DeviceArg, share: &[String], unshare: &[String]) -> Result<Answer> {
+    let path = format!("{}/attributes", device_path(api, arg).await?);
+    let mut written = Map::new();
+    for it in share {
+        let (key, value) = it.split_once('=').with_context(|| format!("`{it}` is not key=value"))?;
+        let value = serde_json::from_str(value).with_context(|| format!("`{value}` is not JSON"))?;
+        written.insert(key.to_owned(), value);
+    }
+    if !written.is_empty() {
+        api.call(Method::PATCH, &format!("{path}/shared"), Some(&Value::Object(written))).await?;
+    }
+    if !unshare.is_empty() {
+        let keys = escaped(&unshare.join(","));
+        api.call(Method::DELETE, &format!("{path}/shared?keys={keys}"), None).await?;
+    }
+    Ok(show::facts(get(api, &path).await?, "no attributes yet"))
+}
+
+async fn add_device(
+    api: &Api,
+    arg: &DeviceArg,
+    token: Option<String>,
+    access_token: Option<String>,
+    gateway: bool,
+) -> Result<Answer> {
     let org = org_of(api, &arg.org).await?;
     let mut draft = json!({ "type": arg.device.device_type, "name": arg.device.name });
     if let Some(token) = token {
         draft["token"] = token.into();
     }
+    if gateway {
+        draft["class"] = "gateway".into();
+    }
+    let login =
+        access_token.as_ref().map(|it| format!("  as a ThingsBoard device: user name {it}, no password\n"));
+    if let Some(access_token) = access_token {
+        draft["access_token"] = access_token.into();
+    }
     let made = api.call(Method::POST, &format!("/v1/orgs/{}/devices", escaped(&org)), Some(&draft)).await?;
     let (what, letter) = if made["class"] == "gateway" { ("gateway", 'g') } else { ("device", 'd') };
     let text = format!(
         "registered {what} {device}\n  client id  {letter}:{org}:{device_type}:{name}\n  user name  use-token-auth\n  \
-         password   {token}    (shown only now)\n",
+         password   {token}    (shown only now)\n{login}",
+        login = login.unwrap_or_default(),
         device = arg.device,
         device_type = arg.device.device_type,
         name = arg.device.name,
