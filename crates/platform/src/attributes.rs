@@ -185,7 +185,8 @@ impl Platform {
     /// Writes attributes of one scope, of one device or several at once. `waiter` is told when they are stored. Devices
     /// are told of what is written into the shared scope.
     ///
-    /// Refuses with [`Code::NotFound`] (organisation), [`Code::TooMany`] or [`Code::TooLarge`], and writes nothing then.
+    /// Refuses with [`Code::NotFound`] (organisation), [`Code::TooMany`] or [`Code::TooLarge`]; nothing is written
+    /// then.
     pub fn put_attributes(
         &self,
         org: OrgId,

@@ -2,8 +2,8 @@
 //! place where this dialect's numbers are.
 //!
 //! Before 5.0 an acknowledgement says nothing but "done". What a client can never do right is acknowledged and dropped
-//! there, as its platform does; a payload that is not JSON closes the connection; and what failed for our own reasons is
-//! never acknowledged, so that the client sends it again.
+//! there, as its platform does; a payload that is not JSON closes the connection; and what failed for our own reasons
+//! is never acknowledged, so that the client sends it again.
 
 use domain::{Closing, Code, Fault, Refusal};
 use mqtt::{QoS, Version};

@@ -280,12 +280,31 @@ mod tests {
         typed(&mut reader, token).unwrap()
     }
 
+    fn text(it: &str) -> Typed<'static> {
+        Some(Owned::Text(Cow::Owned(it.to_owned())))
+    }
+
+    fn json(it: &str) -> Typed<'static> {
+        Some(Owned::Json(it.to_owned()))
+    }
+
+    fn whole(it: i64) -> Typed<'static> {
+        Some(Owned::I64(it))
+    }
+
+    fn float(it: f64) -> Typed<'static> {
+        Some(Owned::F64(it))
+    }
+
+    fn check(rows: &[(&str, Typed<'_>)]) {
+        for (written, expected) in rows {
+            assert_eq!(read(written), *expected, "{written}");
+        }
+    }
+
     #[test]
-    fn values_are_typed_as_the_table_says() {
-        let text = |it: &str| Some(Owned::Text(Cow::Owned(it.to_owned())));
-        let json = |it: &str| Some(Owned::Json(it.to_owned()));
-        let (whole, float) = (|it| Some(Owned::I64(it)), |it| Some(Owned::F64(it)));
-        for (written, expected) in [
+    fn numbers_are_typed_as_the_table_says() {
+        check(&[
             // Truth values and nothing.
             ("true", Some(Owned::Bool(true))),
             ("False", Some(Owned::Bool(false))),
@@ -326,6 +345,12 @@ mod tests {
             ("1e401", text("1e401")),
             ("1e999999999999999999999", text("1e999999999999999999999")),
             ("1e-999999999", text("1e-999999999")),
+        ]);
+    }
+
+    #[test]
+    fn texts_and_json_are_typed_as_the_table_says() {
+        check(&[
             // Texts, and texts that look like numbers.
             (r#""on""#, text("on")),
             ("on", text("on")),
@@ -356,9 +381,7 @@ mod tests {
             ("[]", json("[]")),
             ("{a:{b:c},d:TRUE}", json(r#"{"a":{"b":"c"},"d":true}"#)),
             (r#"["q\"\\\u0001ä"]"#, json(r#"["q\"\\\u0001ä"]"#)),
-        ] {
-            assert_eq!(read(written), expected, "{written}");
-        }
+        ]);
     }
 
     #[test]

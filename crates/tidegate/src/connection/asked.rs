@@ -20,7 +20,7 @@ use super::household::{Asked, Found, Resident};
 use super::parked::Request;
 use super::publish::{Inbound, acknowledge};
 use crate::hub::delivery::{Outbound, Round, deadline_ms, expires_ms};
-use crate::hub::space::Space;
+use crate::hub::space::{Counts, Space};
 use crate::hub::tail::Line;
 use crate::limits;
 
@@ -203,9 +203,10 @@ impl Connection {
                 message: None,
                 from: None,
             };
-            let mut round =
-                Round { changes: &mut batch.changes, wake: &mut batch.wake, traffic: &space.traffic };
+            let mut counts = Counts::default();
+            let mut round = Round { changes: &mut batch.changes, wake: &mut batch.wake, counts: &mut counts };
             outbound.deliver(&space.targets(&topic), &mut round);
+            space.traffic.add(counts);
         }
         if hub.tails.anybody() {
             let line = Line {

@@ -14,7 +14,7 @@ use store::Changes;
 
 use super::Hub;
 use super::delivery::{Outbound, Round, deadline_ms};
-use super::space::{Route, Space, Target};
+use super::space::{Counts, Route, Space, Target};
 use super::subscriber::Subscriber;
 use crate::limits;
 
@@ -148,8 +148,10 @@ impl Hub {
             message: None,
             from: None,
         };
-        let mut round = Round { changes: &mut changes, wake: &mut wake, traffic: &space.traffic };
+        let mut counts = Counts::default();
+        let mut round = Round { changes: &mut changes, wake: &mut wake, counts: &mut counts };
         let count = outbound.deliver(targets, &mut round);
+        space.traffic.add(counts);
         if !changes.is_empty() {
             self.store.commit(changes);
         }

@@ -1,6 +1,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+use domain::Points;
+
 use super::*;
+use crate::limits::{THINGSBOARD_KEY_CHARS_MAX, THINGSBOARD_VALUES_COUNT_MAX};
 use crate::thingsboard::topic::subject;
 use crate::thingsboard::value::print_points;
 
