@@ -58,6 +58,7 @@ impl Installation {
             ("TIDEGATE_LIMITED_TOKEN", self.limited.token.clone()),
             ("TIDEGATE_DEVICE", format!("{ORG}/{}", DEVICE.join("/"))),
             ("TIDEGATE_DEVICE_TOKEN", self.device_token.clone()),
+            ("TIDEGATE_ADMIN_SOCKET", self.server.data().join("admin.sock").to_string_lossy().into_owned()),
             ("TIDEGATE_CA", authority.clone()),
             ("REQUESTS_CA_BUNDLE", authority.clone()),
             ("NODE_EXTRA_CA_CERTS", authority),

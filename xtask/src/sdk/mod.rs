@@ -22,6 +22,7 @@ use packages::{Language, Packages, need_programs};
 const SUITES: &[(&str, Language, &str)] = &[
     ("Python SDKs", Language::Python, "sdk/python"),
     ("Node SDKs", Language::Node, "sdk/node"),
+    ("ThingsBoard SDK", Language::Python, "sdk/thingsboard"),
     ("Python clients", Language::Python, "clients/python"),
     ("Node clients", Language::Node, "clients/node"),
 ];

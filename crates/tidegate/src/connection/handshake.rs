@@ -252,7 +252,9 @@ impl Door {
         claim: Option<&Claim<'_>>,
         refusal: &Refusal,
     ) {
-        self.record(claim.map(|it| it.org), connect.client_id, refusal);
+        // A login says nothing of the organisation.
+        let org = claim.map(|it| it.org).filter(|it| !it.is_empty());
+        self.record(org, connect.client_id, refusal);
         if let (Some(dialect), Some(claim)) = (dialect, claim) {
             self.announce_refusal(connect, dialect, claim, refusal);
         }

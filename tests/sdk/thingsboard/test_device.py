@@ -1,0 +1,103 @@
+"""`tb-mqtt-client` 1.13 as a device: every call that it has, over 3.1.1 and 5.0."""
+
+import queue
+import unittest
+
+from tb_device_mqtt import TBDeviceMqttClient
+
+import house
+from house import DEADLINE_SECONDS, HOST, PORT, attributes, connected, newest, sent, share
+
+
+class Device:
+    """The tests, for one version of MQTT."""
+
+    version = ""
+
+    def setUp(self):
+        self.name = f"device {self.version} {self.id().rsplit('_', 1)[-1]}"
+        token = self.name.replace(" ", "-")
+        house.register(self.name, token)
+        self.client = connected(TBDeviceMqttClient(HOST, PORT, token), self.version)
+        self.addCleanup(self.client.stop)
+        self.addCleanup(self.client.disconnect)
+
+    def test_telemetry(self):
+        sent(self.client.send_telemetry({"a": 1, "b": "42", "c": True, "d": {"e": [1]}}))
+        sent(self.client.send_telemetry({"ts": 1451649600512, "values": {"f": 2.5}}))
+        sent(self.client.send_telemetry([{"ts": 1451649600512, "values": {"g": 1}}, {"ts": 2, "values": {"g": 0}}]))
+        expected = {"a": 1, "b": 42, "c": True, "d": {"e": [1]}, "f": 2.5, "g": 1}
+        for key, value in expected.items():
+            self.assertEqual(newest(self.name, key), value, key)
+        # Acknowledged is stored: more than its window holds, each one there.
+        infos = [self.client.send_telemetry({"ts": at, "values": {"n": at}}) for at in range(1, 301)]
+        for info in infos:
+            sent(info)
+        points = house.ask("GET", house.device_path(self.name) + "/points?key=n&limit=1000")["points"]
+        self.assertEqual([it["value"] for it in points], list(range(1, 301)))
+
+    def test_attributes(self):
+        sent(self.client.send_attributes({"firmware": "1.0", "serial": "007", "ports": [1, 2]}))
+        expected = {"firmware": 1.0, "serial": 7, "ports": [1, 2]}
+        self.assertEqual(attributes(self.name, "client"), expected)
+        share(self.name, interval=5, mode="eco")
+        answers = queue.Queue()
+        self.client.request_attributes(["firmware", "nope"], ["interval"], lambda it, fault: answers.put((it, fault)))
+        answer = ({"client": {"firmware": 1.0}, "shared": {"interval": 5}}, None)
+        self.assertEqual(answers.get(timeout=DEADLINE_SECONDS), answer)
+
+    def test_updates(self):
+        one, all_of_them = queue.Queue(), queue.Queue()
+        number = self.client.subscribe_to_attribute("interval", lambda it, _: one.put(it))
+        self.client.subscribe_to_all_attributes(lambda it, _: all_of_them.put(it))
+        share(self.name, interval=5)
+        self.assertEqual(one.get(timeout=DEADLINE_SECONDS), {"interval": 5})
+        self.assertEqual(all_of_them.get(timeout=DEADLINE_SECONDS), {"interval": 5})
+        share(self.name, mode="eco")
+        self.assertEqual(all_of_them.get(timeout=DEADLINE_SECONDS), {"mode": "eco"})
+        self.client.unsubscribe_from_attribute(number)
+        house.ask("DELETE", house.device_path(self.name) + "/attributes/shared?keys=interval")
+        self.assertEqual(all_of_them.get(timeout=DEADLINE_SECONDS), {"deleted": ["interval"]})
+        self.assertTrue(one.empty())
+
+    def test_commands(self):
+        def handle(number, call):
+            self.client.send_rpc_reply(number, {"did": call["method"], "with": call["params"]})
+
+        self.client.set_server_side_rpc_request_handler(handle)
+        outcome = house.command(self.name, "setGpio", {"pin": 7}).get(timeout=DEADLINE_SECONDS)
+        self.assertEqual(outcome["answer"], {"did": "setGpio", "with": {"pin": 7}})
+        outcome = house.command(self.name, "reboot", reply=False).get(timeout=DEADLINE_SECONDS)
+        self.assertEqual(outcome["outcome"], "taken")
+
+    def test_calls(self):
+        answers = queue.Queue()
+        self.client.send_rpc_call("getSessionLimits", {}, lambda _, answer, fault: answers.put((answer, fault)))
+        answer, fault = answers.get(timeout=DEADLINE_SECONDS)
+        self.assertEqual((answer["maxPayloadSize"], answer["maxInflightMessages"], fault), (65536, 100, None))
+        self.client.send_rpc_call("getTime", {}, lambda _, answer, fault: answers.put((answer, fault)))
+        self.assertIn("error", answers.get(timeout=DEADLINE_SECONDS)[0])
+
+    def test_claiming(self):
+        sent(self.client.claim("the secret", 60000))
+
+
+class Device311(Device, unittest.TestCase):
+    version = "311"
+
+
+class Device5(Device, unittest.TestCase):
+    version = "5"
+
+    def test_wrong_token(self):
+        refused = queue.Queue()
+        client = TBDeviceMqttClient(HOST, PORT, "nobody's token")
+        client._client.on_connect = lambda _, __, ___, code, *____: refused.put(code)
+        self.addCleanup(client.stop)
+        self.addCleanup(client.disconnect)
+        client.connect()
+        self.assertEqual(refused.get(timeout=DEADLINE_SECONDS).value, 0x86)
+
+
+if __name__ == "__main__":
+    unittest.main()
