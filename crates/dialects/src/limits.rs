@@ -23,8 +23,8 @@ pub const PAYLOAD_BYTES_MAX: usize = 131_072;
 pub const THINGSBOARD_DEPTH_MAX: u32 = 64;
 /// Devices in one message of a ThingsBoard gateway.
 pub const THINGSBOARD_DEVICES_COUNT_MAX: usize = 10_000;
-/// Values in one reading, and attributes in one message, of a ThingsBoard device.
-pub const THINGSBOARD_VALUES_COUNT_MAX: usize = 10_000;
+/// Values in one reading, and attributes in one message, of a ThingsBoard device: as many keys as a device may have.
+pub const THINGSBOARD_VALUES_COUNT_MAX: usize = 5_000;
 /// Characters of a key in the ThingsBoard dialect (spec thingsboard 5.4).
 pub const THINGSBOARD_KEY_CHARS_MAX: usize = 255;
 /// Digits to which a number with an exponent is written out (spec thingsboard 5.2). One with more stays as it came: a

@@ -39,6 +39,7 @@ pub struct Config {
     pub(crate) data: Data,
     pub(crate) log: Log,
     pub(crate) watson: Watson,
+    pub(crate) thingsboard: ThingsBoard,
     pub(crate) plain: Plain,
     pub(crate) limits: Limits,
 }
@@ -50,6 +51,24 @@ pub(crate) struct Server {
     pub(crate) domain: String,
     /// 0 = one for each CPU.
     pub(crate) worker_count: usize,
+}
+
+/// ThingsBoard's settings.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ThingsBoard {
+    pub(crate) claim_duration_s: u64,
+    pub(crate) claim_by_default: bool,
+}
+
+impl ThingsBoard {
+    /// How devices may be claimed.
+    pub(crate) fn claim_rules(&self) -> platform::ClaimRules {
+        platform::ClaimRules {
+            duration_ms: self.claim_duration_s.saturating_mul(1_000),
+            allowed_by_default: self.claim_by_default,
+        }
+    }
 }
 
 /// Where we listen.
@@ -155,6 +174,7 @@ pub(crate) struct Limits {
 
 /// What each whole number may be; every number of `default.toml` has its row.
 const RANGES: &[(&str, &str, RangeInclusive<i64>)] = &[
+    ("thingsboard", "claim_duration_s", 1..=86_400),
     ("server", "worker_count", 0..=1_024),
     ("plain", "status_interval_s", 0..=86_400),
     ("limits", "connection_count_max", 1..=100_000_000),

@@ -38,7 +38,8 @@ fn publish(version: Version, qos: QoS, code: Code) -> Answer {
         Code::RequestInvalid => closes(Closing::ProtocolError, true, 0x83),
         Code::TopicInvalid | Code::TopicReserved | Code::NotServed => stays(0x90),
         Code::NotAllowed => stays(0x87),
-        Code::TooLarge => stays(0x95),
+        // PUBACK has no code for what is too large.
+        Code::TooLarge => stays(0x97),
         code => match code.fault() {
             Fault::Ours => closes(Closing::ServerFailed, false, 0x83),
             Fault::Capacity => stays(0x97),

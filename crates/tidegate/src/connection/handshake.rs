@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use dialects::{Claimed, Dialect, Hello, Recognition, SessionRule, View};
+use dialects::{Claimed, Dialect, Hello, SessionRule, View};
 use domain::notice::PresenceChange;
 use domain::{Claim, Class, Closing, Code, Identity, OrgId, Peer, Presence, Refusal};
 use mqtt::Version;
@@ -20,6 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::farewell::linger;
 use super::presence::presence;
 use super::publish::uplink;
+use super::recognition::{Unrecognised, recognise};
 use super::seat::Seat;
 use super::{Arrival, Connection, Origin, Tally};
 use crate::hub::Hub;
@@ -72,7 +73,7 @@ pub(super) async fn admit(worker: Rc<Worker>, arrival: Arrival) -> Option<Connec
         }
     };
     let hello = Hello { connect: &connect, from: origin.place, certificate: certified.as_deref() };
-    let (dialect, claimed) = match door.recognise(&hello) {
+    let (dialect, claimed) = match recognise(door.dialects(), &door.hub.platform, &hello) {
         Ok(found) => found,
         Err(Unrecognised { dialect, refusal }) => {
             door.refuse(&connect, dialect, None, &refusal).await;
@@ -117,12 +118,6 @@ struct Door {
     origin: Origin,
     /// The only dialect that is asked.
     only: Option<&'static str>,
-}
-
-/// A client that no dialect claims: none knows it, or the one that does refuses it.
-struct Unrecognised {
-    dialect: Option<&'static dyn Dialect>,
-    refusal: Refusal,
 }
 
 /// A client that is admitted.
@@ -215,33 +210,6 @@ impl Door {
     fn dialects(&self) -> impl Iterator<Item = &'static dyn Dialect> {
         let spoken = |it: &&'static dyn Dialect| self.only.is_none_or(|only| it.name() == only);
         self.hub.dialects.iter().copied().filter(spoken)
-    }
-
-    /// Asks the dialects whose client this is.
-    fn recognise<'a>(
-        &self,
-        hello: &Hello<'_, 'a>,
-    ) -> Result<(&'static dyn Dialect, Claimed<'a>), Unrecognised> {
-        let mut perhaps = None;
-        for dialect in self.dialects() {
-            match dialect.recognise(hello) {
-                Recognition::Unknown => {}
-                Recognition::Claimed(claimed) => return Ok((dialect, claimed)),
-                Recognition::Perhaps(claimed) if self.hub.platform.knows(&claimed.claim) => {
-                    return Ok((dialect, claimed));
-                }
-                Recognition::Perhaps(claimed) => perhaps = perhaps.or(Some((dialect, claimed))),
-                Recognition::Refused(refusal) => {
-                    return Err(Unrecognised { dialect: Some(dialect), refusal });
-                }
-            }
-        }
-        if let Some(perhaps) = perhaps {
-            return Ok(perhaps);
-        }
-        let hint = "the client id is of no known form: a Watson gateway uses g:org:type:id";
-        let refusal = Refusal::new(Code::ClientIdUnrecognised, hint);
-        Err(Unrecognised { dialect: None, refusal })
     }
 
     /// Refuses a CONNECT: recorded, announced to whoever monitors the organisation, answered, closed.

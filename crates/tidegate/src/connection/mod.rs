@@ -14,6 +14,7 @@ mod packets;
 mod parked;
 mod presence;
 pub(crate) mod publish;
+mod recognition;
 mod replay;
 mod seat;
 mod subscribe;

@@ -24,6 +24,7 @@ mod ports;
 mod registration;
 mod rumqtt;
 mod steps;
+mod thingsboard;
 mod transcripts;
 mod v5;
 mod v5_plain;

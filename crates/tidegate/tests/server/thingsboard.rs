@@ -1,0 +1,268 @@
+//! ThingsBoard's gateways and devices against the whole server: what a transcript cannot show, because it takes many
+//! devices, a lost connection, a restart, or a failing disk.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use domain::attribute::Keys;
+use domain::{Class, DeviceId, DeviceName, Keeping, Login, Registrar, Reply, Scope};
+use mqtt::{QoS, Reason, Version};
+use platform::{NewCommand, NewDevice, Outcome};
+use sim::{Client, Options};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::house::{House, PATIENCE, org};
+
+const GATEWAY: &str = "the gateway's token";
+const OTHER: &str = "the other gateway's token";
+
+/// Registers a gateway that is found by a token.
+fn add_gateway(house: &House, name: &str, token: &str) -> DeviceId {
+    let draft =
+        NewDevice { class: Some(Class::Gateway), ..NewDevice::named("dev", name, Registrar::Operator) };
+    let platform = &house.running.platform;
+    let (device, ..) = platform.register(org(), draft, 1).unwrap();
+    platform.set_login(org(), device.wire_name(), Login::AccessToken(token.into())).unwrap();
+    device.id
+}
+
+fn options(token: &str) -> Options {
+    Options::new("").login(token, "")
+}
+
+async fn gateway(house: &House, token: &str) -> Client<TcpStream> {
+    house.client(options(token).version(Version::V5)).await
+}
+
+fn child(house: &House, name: &str) -> DeviceId {
+    house.running.platform.device_named(org(), name).unwrap().id
+}
+
+/// Waits until the door of a device is somebody's, or nobody's.
+async fn door_is(house: &House, device: DeviceId, expected: Option<DeviceId>) {
+    let look = async {
+        while house.running.platform.door(org(), device) != expected {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, look).await.expect("the door is somebody else's");
+}
+
+/// Gives a command, and where its outcome comes.
+fn command(house: &House, device: DeviceId, method: &str, reply: Reply) -> oneshot::Receiver<Outcome> {
+    let (done, outcome) = oneshot::channel();
+    let draft = NewCommand {
+        method: method.to_owned(),
+        params: "null".to_owned(),
+        reply,
+        keeping: Keeping::Passing,
+        deadline_ms: u64::MAX,
+        additional: None,
+        done: Some(Box::new(|it| done.send(it).unwrap())),
+    };
+    house.running.platform.command(org(), device, draft, 1).unwrap();
+    outcome
+}
+
+#[tokio::test]
+async fn one_message_of_a_thousand_new_devices_is_acknowledged_once_and_kept() {
+    let house = House::open().await;
+    add_gateway(&house, "gw", GATEWAY);
+    let mut gateway = gateway(&house, GATEWAY).await;
+    let devices: Vec<_> =
+        (0..1_000).map(|it| format!(r#""d{it}":[{{"ts":5,"values":{{"n":{it}}}}}]"#)).collect();
+    let payload = format!("{{{}}}", devices.join(","));
+    for _ in 0..2 {
+        let reason =
+            gateway.publish_done("v1/gateway/telemetry", payload.as_bytes(), QoS::AtLeastOnce).await.unwrap();
+        assert_eq!(reason, Reason::SUCCESS);
+    }
+    assert_eq!(gateway.unacknowledged().count(), 0);
+    let points = house.running.platform.store();
+    for number in [0, 500, 999] {
+        let mut found = Vec::new();
+        let device = child(&house, &format!("d{number}"));
+        let mut note = |at_ms, it: domain::Value<'_>| {
+            found.push(format!("{at_ms} {it:?}"));
+            ControlFlow::Continue(())
+        };
+        let series = domain::Series { org: org(), device, key: "n" };
+        points.points(series, 0..u64::MAX, domain::Order::Ascending, &mut note).unwrap();
+        assert_eq!(found, [format!("5 I64({number})")], "the second time it took the place of the first");
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_lost_gateway_has_its_devices_again_when_it_is_back_even_after_a_restart() {
+    let house = House::open().await;
+    let own = add_gateway(&house, "gw", GATEWAY);
+    let mut first = gateway(&house, GATEWAY).await;
+    for (topic, device) in [("connect", "kept"), ("connect", "sent away"), ("disconnect", "sent away")] {
+        let payload = format!(r#"{{"device":"{device}"}}"#);
+        let topic = format!("v1/gateway/{topic}");
+        first.publish_done(&topic, payload.as_bytes(), QoS::AtLeastOnce).await.unwrap();
+    }
+    let (kept, sent_away) = (child(&house, "kept"), child(&house, "sent away"));
+    door_is(&house, kept, Some(own)).await;
+    drop(first.crash());
+    door_is(&house, kept, None).await;
+    let outcome = command(&house, kept, "first", Reply::None);
+    let mut second = gateway(&house, GATEWAY).await;
+    let told = second.next_message().await.unwrap();
+    assert_eq!(
+        String::from_utf8(told.payload).unwrap(),
+        r#"{"device":"kept","data":{"id":0,"method":"first","params":null}}"#
+    );
+    assert_eq!(outcome.await.unwrap(), Outcome::Taken);
+    assert_eq!(house.running.platform.door(org(), sent_away), None);
+    drop(second.crash());
+
+    let house = house.reopen().await;
+    assert_eq!(house.running.platform.door(org(), kept), None);
+    let mut third = gateway(&house, GATEWAY).await;
+    door_is(&house, kept, Some(own)).await;
+    drop(command(&house, kept, "second", Reply::Wanted));
+    let told = third.next_message().await.unwrap();
+    assert_eq!(told.topic, "v1/gateway/rpc");
+    assert_eq!(house.running.platform.door(org(), sent_away), None);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn twenty_gateways_that_connect_a_new_device_at_once_make_one() {
+    let house = House::open().await;
+    let mut gateways = Vec::new();
+    for number in 0..20 {
+        let token = format!("{OTHER} {number}");
+        add_gateway(&house, &format!("gw{number}"), &token);
+        gateways.push(gateway(&house, &token).await);
+    }
+    let connect = gateways.iter_mut().map(|it| {
+        it.publish_done("v1/gateway/connect", br#"{"device":"X","type":"new type"}"#, QoS::AtLeastOnce)
+    });
+    for reason in futures_util::future::join_all(connect).await {
+        assert_eq!(reason.unwrap(), Reason::SUCCESS);
+    }
+    let query = platform::DeviceQuery { name: Some("X"), ..platform::DeviceQuery::default() };
+    assert_eq!(house.running.platform.count(org(), query), 1);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn what_could_not_be_stored_is_not_acknowledged() {
+    for version in [Version::V311, Version::V5] {
+        let (house, store) = House::open_in_memory("").await;
+        add_gateway(&house, "gw", GATEWAY);
+        let mut gateway = house.client(options(GATEWAY).version(version)).await;
+        let telemetry = br#"{"A":[{"t":1}]}"#;
+        gateway.publish_done("v1/gateway/telemetry", telemetry, QoS::AtLeastOnce).await.unwrap();
+        store.fail_next_sync();
+        gateway.publish("v1/gateway/telemetry", telemetry, QoS::AtLeastOnce).await.unwrap();
+        gateway.publish("v1/gateway/attributes", br#"{"A":{"a":1}}"#, QoS::AtLeastOnce).await.unwrap();
+        house.running.failed().await;
+        gateway.publish("v1/gateway/connect", br#"{"device":"B"}"#, QoS::AtLeastOnce).await.unwrap();
+        // The connection ends without a PUBACK: everything is still the client's.
+        while let Ok(event) = gateway.next_event().await {
+            assert!(!matches!(event, sim::Event::Published { .. }), "{event:?}");
+        }
+        assert_eq!(gateway.unacknowledged().count(), 3, "{version:?}");
+        house.running.shutdown().await.ok();
+    }
+}
+
+#[tokio::test]
+async fn bad_input_has_its_answer_and_harms_nobody() {
+    let house = House::open().await;
+    add_gateway(&house, "gw", GATEWAY);
+    add_gateway(&house, "other", OTHER);
+    let mut gateway = gateway(&house, GATEWAY).await;
+    let keys: String = (0..5_000).map(|it| format!("\"k{it}\":1,")).collect();
+    let keys = keys.trim_end_matches(',');
+    let (name, deep) = ("n".repeat(10_240), "[".repeat(50_000));
+    for (topic, payload, reason) in [
+        ("telemetry", format!(r#"{{"A":[{{"k":{deep}"#), 0x99),
+        ("telemetry", "{\"A\":[{\"t\":\u{0}".to_owned(), 0x99),
+        ("telemetry", format!(r#"{{"A":[{{{keys}}}]}}"#), 0),
+        ("telemetry", format!(r#"{{"A":[{{{keys},"one more":1}}]}}"#), 0x99),
+        ("attributes", format!(r#"{{"A":{{{keys}}}}}"#), 0x97),
+        ("connect", format!(r#"{{"device":"{name}"}}"#), 0x80),
+        ("connect", format!(r#"{{"device":"A","type":"{name}"}}"#), 0),
+        ("connect", r#"{"device":"new one","type":"\u0007"}"#.to_owned(), 0x80),
+        ("claim", format!(r#"{{"A":{{"secretKey":"{name}"}}}}"#), 0x97),
+        ("telemetry", format!(r#"{{"{name}":[{{"t":1}}],"A":[{{"t":2}}]}}"#), 0x80),
+        ("rpc", r#"{"device":"A","id":99999999999999999999,"data":1}"#.to_owned(), 0x83),
+    ] {
+        let topic = format!("v1/gateway/{topic}");
+        let answered = gateway.publish_done(&topic, payload.as_bytes(), QoS::AtLeastOnce).await.unwrap();
+        assert_eq!(answered.0, reason, "{topic} {}", payload.chars().take(80).collect::<String>());
+    }
+    // The last one was nothing that the topic is for.
+    assert!(gateway.ping().await.is_err(), "the connection should be closed");
+    // What is larger than may be sent closes the connection as well.
+    let mut gateway = self::gateway(&house, OTHER).await;
+    gateway.publish("v1/gateway/telemetry", &vec![b'x'; 300_000], QoS::AtLeastOnce).await.unwrap();
+    assert!(gateway.ping().await.is_err(), "the connection should be closed");
+    let found = house.running.platform.attributes(org(), child(&house, "A"), Scope::Client, &Keys::All);
+    assert_eq!(found.len(), 0);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_port_for_this_dialect_alone_answers_in_its_words() {
+    let house = House::open_listening("[listen.pinned]\n\"127.0.0.1:0\" = \"thingsboard\"\n", "").await;
+    add_gateway(&house, "gw", GATEWAY);
+    let (address, dialect) = house.running.addresses.pinned[0];
+    assert_eq!(dialect, "thingsboard");
+    let refused = |options: Options| async move {
+        match Client::connect(address, options).await {
+            Err(sim::Fault::Refused { code }) => code,
+            Err(other) => panic!("{other:?}"),
+            Ok(_) => 0,
+        }
+    };
+    for (client_id, user, version_3, version_5) in [
+        ("x", Some(GATEWAY), 0, 0),
+        ("x", Some("nobody's"), 5, 0x86),
+        ("x", None, 2, 0x85),
+        ("", None, 5, 0x87),
+        // A Watson gateway is nobody here.
+        ("g:abc123:gw:g1", Some("use-token-auth"), 5, 0x86),
+    ] {
+        for (version, code) in [(Version::V311, version_3), (Version::V5, version_5)] {
+            let options = Options::new(client_id).version(version);
+            let options = match user {
+                Some(user) => options.login(user, ""),
+                None => options,
+            };
+            assert_eq!(refused(options).await, code, "{client_id} {user:?} {version:?}");
+        }
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_device_that_is_removed_is_disconnected_and_made_anew_by_its_gateway() {
+    let house = House::open().await;
+    add_gateway(&house, "gw", GATEWAY);
+    let mut gateway = gateway(&house, GATEWAY).await;
+    let telemetry = br#"{"X":[{"t":1}]}"#;
+    gateway.publish_done("v1/gateway/telemetry", telemetry, QoS::AtLeastOnce).await.unwrap();
+    let before = child(&house, "X");
+    let name = DeviceName { device_type: "default", name: "X" };
+    house.running.platform.drop_device(org(), name).unwrap();
+    assert_eq!(house.running.platform.door(org(), before), None);
+    gateway.publish_done("v1/gateway/telemetry", telemetry, QoS::AtLeastOnce).await.unwrap();
+    assert_ne!(child(&house, "X"), before);
+    let own = DeviceName { device_type: "dev", name: "gw" };
+    house.running.platform.drop_device(org(), own).unwrap();
+    let closed = timeout(Duration::from_secs(10), gateway.next_packet()).await.expect("still connected");
+    let reason = match closed.unwrap() {
+        mqtt::Packet::Disconnect(it) => it.reason,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(reason, Reason::ADMINISTRATIVE_ACTION);
+    house.close().await;
+}
