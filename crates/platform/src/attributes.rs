@@ -88,9 +88,10 @@ impl OfDevice {
 
     /// How many attributes and bytes writing these would add, at most.
     fn growth(&self, scope: Scope, points: &Points) -> (usize, usize) {
-        let is_new = |key: &str| !self.scopes[scope as usize].contains_key(key);
-        let count = points.iter().filter(|(key, _)| is_new(key)).count();
-        (count, points.as_bytes().len() + points.len() * size_of::<Entry>())
+        let known = |key: &str| self.scopes[scope as usize].get(key).map(|it| it.cost_bytes(key));
+        let replaced: Vec<usize> = points.iter().filter_map(|(key, _)| known(key)).collect();
+        let bytes = points.as_bytes().len() + points.len() * size_of::<Entry>();
+        (points.len() - replaced.len(), bytes.saturating_sub(replaced.iter().sum()))
     }
 }
 
@@ -337,6 +338,17 @@ mod tests {
             assert_eq!(refused.unwrap_err().code, code);
         }
         assert_eq!(keys(&house, device, Scope::Client, &Keys::All), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_replaced_makes_room_for_what_replaces_it() {
+        let house = House::new();
+        let device = house.id("sensor", "s1");
+        let large = "x".repeat(ATTRIBUTES_PER_DEVICE_BYTES_MAX - 1_000);
+        for _ in 0..3 {
+            let list = [(device, points(&[("a", Value::Text(&large))]))];
+            house.platform.put_attributes(house.org, Scope::Client, &list, 1, None).unwrap();
+        }
     }
 
     #[test]

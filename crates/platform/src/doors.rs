@@ -146,7 +146,13 @@ impl Doors {
                 self.leave_gateway(device, gateway);
             }
         }
-        self.behind.remove(&device);
+        // Who was behind it has no door any more, and is not given back to a gateway that is gone.
+        for child in self.behind.remove(&device).into_iter().flatten() {
+            if let Some(door) = self.of.get(&child) {
+                door.holder.store(0, Ordering::Release);
+                door.state.lock().attached = false;
+            }
+        }
     }
 
     fn leave_gateway(&mut self, device: DeviceId, gateway: DeviceId) {
@@ -483,6 +489,20 @@ mod tests {
         assert_eq!(again.platform.door(again.org, kept), None);
         assert_eq!(again.platform.last_gateway(again.org, sent_away), gateway.device_id());
         assert_eq!(again.platform.enter(&gateway, THREE, 9).devices, [kept, gateway.device_id().unwrap()]);
+    }
+
+    #[test]
+    fn a_gateway_that_is_removed_leaves_no_doors_behind() {
+        let house = House::new();
+        let gateway = house.gateway("g1");
+        let device = attach(&house, &gateway, ONE, "a");
+        let own = DeviceName { device_type: "gateway", name: "g1" };
+        house.platform.drop_device(house.org, own).unwrap();
+        assert_eq!(house.platform.door(house.org, device), None);
+        let other = house.gateway("g2");
+        attach(&house, &other, TWO, "a");
+        house.platform.leave(&gateway, ONE, 9);
+        assert_eq!(house.platform.door(house.org, device), other.device_id());
     }
 
     #[test]

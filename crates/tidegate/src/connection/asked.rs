@@ -156,11 +156,12 @@ impl Connection {
             }
         }
         if !errand.attributes.is_empty() {
-            let waiter = Some(self.seat.subscriber().clone() as Arc<dyn store::Waiter>);
             let list = std::mem::take(&mut errand.attributes);
-            match hub.platform.put_attributes(org, Scope::Client, &list, self.wall_ms(), waiter) {
-                Ok(ticket) => batch.until = batch.until.max(ticket),
-                Err(refusal) => errand.refuse(refusal),
+            if self.write_attributes(&list, batch).is_err() {
+                // One device's do not fit: the others' are written all the same.
+                for one in list.chunks(1) {
+                    self.write_attributes(one, batch).unwrap_or_else(|refusal| errand.refuse(refusal));
+                }
             }
         }
         for deed in std::mem::take(&mut errand.rest) {
@@ -173,6 +174,14 @@ impl Connection {
             let waiter = Some(self.seat.subscriber().clone() as Arc<dyn store::Waiter>);
             batch.until = batch.until.max(hub.store.commit(Changes { list: Vec::new(), waiter }));
         }
+    }
+
+    fn write_attributes(&self, list: &[(DeviceId, Points)], batch: &mut Batch) -> Result<(), Refusal> {
+        let platform = &self.worker.hub.platform;
+        let waiter = Some(self.seat.subscriber().clone() as Arc<dyn store::Waiter>);
+        let ticket = platform.put_attributes(self.peer.org(), Scope::Client, list, self.wall_ms(), waiter)?;
+        batch.until = batch.until.max(ticket);
+        Ok(())
     }
 
     /// Keeps a reading, and lets those hear of it who listen in other dialects.

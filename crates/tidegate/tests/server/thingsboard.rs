@@ -187,7 +187,7 @@ async fn bad_input_has_its_answer_and_harms_nobody() {
         ("telemetry", "{\"A\":[{\"t\":\u{0}".to_owned(), 0x99),
         ("telemetry", format!(r#"{{"A":[{{{keys}}}]}}"#), 0),
         ("telemetry", format!(r#"{{"A":[{{{keys},"one more":1}}]}}"#), 0x99),
-        ("attributes", format!(r#"{{"A":{{{keys}}}}}"#), 0x97),
+        ("attributes", format!(r#"{{"A":{{{keys}}},"B":{{"a":1}}}}"#), 0x97),
         ("connect", format!(r#"{{"device":"{name}"}}"#), 0x80),
         ("connect", format!(r#"{{"device":"A","type":"{name}"}}"#), 0),
         ("connect", r#"{"device":"new one","type":"\u0007"}"#.to_owned(), 0x80),
@@ -207,6 +207,8 @@ async fn bad_input_has_its_answer_and_harms_nobody() {
     assert!(gateway.ping().await.is_err(), "the connection should be closed");
     let found = house.running.platform.attributes(org(), child(&house, "A"), Scope::Client, &Keys::All);
     assert_eq!(found.len(), 0);
+    let found = house.running.platform.attributes(org(), child(&house, "B"), Scope::Client, &Keys::All);
+    assert_eq!(found.len(), 1, "the other device's were kept");
     house.close().await;
 }
 
