@@ -11,7 +11,7 @@ use domain::limits::{COMMAND_BYTES_MAX, COMMANDS_PER_DEVICE_COUNT_MAX, COMMANDS_
 use domain::{
     Code, Command, CommandId, CommandState, DeviceId, Keeping, Millis, Notice, OrgId, Refusal, Reply,
 };
-use store::{Aspect, Change, Ticket};
+use store::{Aspect, Change, Store, Ticket};
 
 use crate::courier::Told;
 use crate::registry::{OrgCell, Platform};
@@ -252,22 +252,18 @@ impl Platform {
             let Some((id, number, method, params)) = commands.next_waiting(device) else { return };
             drop(commands);
             let notice = Notice::Command { number, method: &method, params: &params };
-            let told = self.notify(&known, &notice);
-            self.note(
-                &cell,
-                device,
-                |it| it.command.id == id,
-                |it| {
-                    // An answer may have come before we were back.
-                    if it.state == CommandState::Sent {
-                        it.state = match (told, it.reply) {
-                            (Told::Absent, _) => CommandState::Queued,
-                            (Told::Taken, Reply::Wanted) => CommandState::Sent,
-                            (Told::Taken, Reply::None) => CommandState::Delivered,
-                        };
-                    }
-                },
-            );
+            let receipt =
+                Receipt { store: self.store.clone(), cell: cell.clone(), device, id, is_settled: false };
+            let told = self.told(|it| it.tell(&known, &notice, Some(receipt))).unwrap_or(Told::Absent);
+            if told == Told::Taken {
+                // Nobody waits for more than this.
+                let is_over = |it: &Open| {
+                    it.command.id == id
+                        && it.command.reply == Reply::None
+                        && it.command.keeping == Keeping::Passing
+                };
+                note(&*self.store, &cell, device, is_over, |it| it.state = CommandState::Delivered);
+            }
             // Nobody was there. Whoever came meanwhile has not seen this command: then it is tried again.
             if told == Told::Absent && std::mem::replace(&mut seen, visits(0)) == seen {
                 return;
@@ -280,35 +276,10 @@ impl Platform {
         let Some(cell) = self.cell(org) else { return };
         let is_it =
             |it: &Open| i64::from(it.number) == number && it.command.reply == Reply::Wanted && !it.is_final();
-        self.note(&cell, device, is_it, |it| {
+        note(&*self.store, &cell, device, is_it, |it| {
             it.state = CommandState::Successful;
             it.answer = Some(answer.to_owned());
         });
-    }
-
-    /// Changes a command, stores the change where it is kept, and tells who waits.
-    fn note(
-        &self,
-        cell: &OrgCell,
-        device: DeviceId,
-        which: impl Fn(&Open) -> bool,
-        change: impl FnOnce(&mut Command),
-    ) {
-        let mut outcome = None;
-        let mut commands = cell.commands.lock();
-        let changed = commands.change(device, which, |it| {
-            change(it);
-            outcome = outcome_of(it);
-        });
-        let Some(Changed { done, stored }) = changed else { return };
-        if let Some(command) = stored {
-            let (org, aspect) = (command.org, Aspect::Command(command));
-            self.store.commit(Change::Aspect { org, device, aspect }.into());
-        }
-        drop(commands);
-        if let (Some(done), Some(outcome)) = (done, outcome) {
-            done(outcome);
-        }
     }
 
     /// Ends the commands whose deadline is over.
@@ -318,7 +289,8 @@ impl Platform {
             loop {
                 let first = cell.commands.lock().due.first().copied();
                 let Some((_, device, id)) = first.filter(|(due_ms, ..)| *due_ms <= now_ms) else { break };
-                self.note(
+                note(
+                    &*self.store,
                     &cell,
                     device,
                     |it| it.command.id == id,
@@ -368,6 +340,63 @@ impl Platform {
             commands.due.remove(&(gone.command.deadline_ms, device, id));
         }
         Ok(self.store.commit(Change::Aspect { org, device, aspect: Aspect::CommandGone(id) }.into()))
+    }
+}
+
+/// Changes a command, stores the change where it is kept, and tells who waits.
+fn note(
+    store: &dyn Store,
+    cell: &OrgCell,
+    device: DeviceId,
+    which: impl Fn(&Open) -> bool,
+    change: impl FnOnce(&mut Command),
+) {
+    let mut outcome = None;
+    let mut commands = cell.commands.lock();
+    let changed = commands.change(device, which, |it| {
+        change(it);
+        outcome = outcome_of(it);
+    });
+    let Some(Changed { done, stored }) = changed else { return };
+    if let Some(command) = stored {
+        let (org, aspect) = (command.org, Aspect::Command(command));
+        store.commit(Change::Aspect { org, device, aspect }.into());
+    }
+    drop(commands);
+    if let (Some(done), Some(outcome)) = (done, outcome) {
+        done(outcome);
+    }
+}
+
+/// A command on its way. Whoever carries it says that the device has it; one that is dropped before that waits again,
+/// for the device to come back.
+pub struct Receipt {
+    store: Arc<dyn Store>,
+    cell: Arc<OrgCell>,
+    device: DeviceId,
+    id: CommandId,
+    is_settled: bool,
+}
+
+impl Receipt {
+    /// The device has the command.
+    pub fn delivered(mut self) {
+        self.settle(CommandState::Delivered);
+    }
+
+    fn settle(&mut self, state: CommandState) {
+        if std::mem::replace(&mut self.is_settled, true) {
+            return;
+        }
+        // An answer may have been quicker.
+        let is_on_its_way = |it: &Open| it.command.id == self.id && it.command.state == CommandState::Sent;
+        note(&*self.store, &self.cell, self.device, is_on_its_way, |it| it.state = state);
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        self.settle(CommandState::Queued);
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use domain::{Device, DeviceId, Notice, OrgId};
 
+use crate::commands::Receipt;
 use crate::registry::Platform;
 
 /// What became of a notice.
@@ -17,8 +18,9 @@ pub enum Told {
 
 /// Carries notices to devices. Called without any lock of the platform held, on the thread of whoever caused them.
 pub trait Courier: Send + Sync {
-    /// Tells a device something, through the connection that is its door or in any other way there is.
-    fn tell(&self, device: &Arc<Device>, notice: &Notice<'_>) -> Told;
+    /// Tells a device something, through the connection that is its door or in any other way there is. A command comes
+    /// with a receipt, which is to be kept until the device has the command.
+    fn tell(&self, device: &Arc<Device>, notice: &Notice<'_>, receipt: Option<Receipt>) -> Told;
 
     /// A gateway is now the door of a device that was connected itself: that connection has to end.
     fn displaced(&self, org: OrgId, device: DeviceId);
@@ -38,6 +40,6 @@ impl Platform {
 
     /// Tells a device something.
     pub(crate) fn notify(&self, device: &Arc<Device>, notice: &Notice<'_>) -> Told {
-        self.told(|it| it.tell(device, notice)).unwrap_or(Told::Absent)
+        self.told(|it| it.tell(device, notice, None)).unwrap_or(Told::Absent)
     }
 }

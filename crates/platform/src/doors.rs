@@ -377,7 +377,7 @@ mod tests {
     struct Displaced(Mutex<Vec<DeviceId>>);
 
     impl Courier for Displaced {
-        fn tell(&self, _: &Arc<Device>, _: &Notice<'_>) -> Told {
+        fn tell(&self, _: &Arc<Device>, _: &Notice<'_>, _: Option<crate::Receipt>) -> Told {
             Told::Absent
         }
 

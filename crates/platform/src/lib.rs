@@ -30,7 +30,7 @@ mod testing;
 
 pub use attributes::AttributeEntry;
 pub use claims::{ClaimOutcome, ClaimRules};
-pub use commands::{Done, NewCommand, Outcome};
+pub use commands::{Done, NewCommand, Outcome, Receipt};
 pub use courier::{Courier, Told};
 pub use credentials::{Entropy, org_of_key};
 pub use device_types::{NewType, TypeChange};

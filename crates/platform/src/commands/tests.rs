@@ -14,15 +14,17 @@ use crate::testing::House;
 struct Porch {
     is_there: Mutex<bool>,
     heard: Mutex<Vec<String>>,
+    receipts: Mutex<Vec<Receipt>>,
 }
 
 impl Courier for Porch {
-    fn tell(&self, _: &Arc<Device>, notice: &Notice<'_>) -> Told {
+    fn tell(&self, _: &Arc<Device>, notice: &Notice<'_>, receipt: Option<Receipt>) -> Told {
         if !*self.is_there.lock() {
             return Told::Absent;
         }
         let Notice::Command { number, method, params } = notice else { panic!("{notice:?}") };
         self.heard.lock().push(format!("{number} {method} {params}"));
+        self.receipts.lock().extend(receipt);
         Told::Taken
     }
 
@@ -66,6 +68,19 @@ impl Stage {
             .command(self.house.org, self.device, draft, 1)
             .map(|it| it.0)
             .map_err(|it| it.code)
+    }
+
+    /// The device says that it has what it was told.
+    fn confirms(&self) {
+        let receipts = std::mem::take(&mut *self.porch.receipts.lock());
+        receipts.into_iter().for_each(Receipt::delivered);
+    }
+
+    /// The connection is lost, with all that was on its way.
+    fn goes(&self) {
+        *self.porch.is_there.lock() = false;
+        let receipts = std::mem::take(&mut *self.porch.receipts.lock());
+        drop(receipts);
     }
 
     fn heard(&self) -> Vec<String> {
@@ -124,11 +139,13 @@ fn a_stored_command_keeps_its_state_and_survives_a_restart() {
     let state = |house: &House, id| house.platform.stored_command(house.org, id).map(|it| it.state);
     assert_eq!(state(&stage.house, waiting), Some(CommandState::Queued));
     stage.comes();
+    assert_eq!(state(&stage.house, waiting), Some(CommandState::Sent));
+    stage.confirms();
     assert_eq!(state(&stage.house, waiting), Some(CommandState::Delivered));
-    assert_eq!(state(&stage.house, answered), Some(CommandState::Sent));
+    assert_eq!(state(&stage.house, answered), Some(CommandState::Delivered));
     stage.house.flush();
     let again = stage.house.reopened();
-    assert_eq!(state(&again, answered), Some(CommandState::Queued), "delivered again");
+    assert_eq!(state(&again, answered), Some(CommandState::Delivered));
     stage.answer(1, "[1]");
     let found = stage.house.platform.stored_command(stage.house.org, answered).unwrap();
     assert_eq!((found.state, found.answer.as_deref()), (CommandState::Successful, Some("[1]")));
@@ -138,6 +155,29 @@ fn a_stored_command_keeps_its_state_and_survives_a_restart() {
     stage.house.flush();
     let again = stage.house.reopened();
     assert_eq!(again.platform.stored_commands(again.org, stage.device).len(), 1);
+}
+
+#[test]
+fn what_was_on_its_way_when_the_device_was_lost_is_delivered_again() {
+    let stage = Stage::set();
+    stage.comes();
+    let kept = stage.command("a", Reply::None, Keeping::Stored).unwrap();
+    stage.command("b", Reply::Wanted, Keeping::Passing).unwrap();
+    stage.command("c", Reply::None, Keeping::Passing).unwrap();
+    assert_eq!(stage.outcomes(), [Outcome::Taken], "nobody waits for more than that it went out");
+    stage.goes();
+    stage.house.flush();
+    let again = stage.house.reopened();
+    assert_eq!(again.platform.stored_command(again.org, kept).unwrap().state, CommandState::Queued);
+    assert_eq!(stage.heard(), ["0 a 1", "1 b 1", "2 c 1"]);
+    stage.comes();
+    assert_eq!(stage.heard(), ["0 a 1", "1 b 1"]);
+    stage.confirms();
+    stage.goes();
+    stage.comes();
+    assert_eq!(stage.heard(), [""; 0]);
+    stage.answer(1, "true");
+    assert_eq!(stage.outcomes(), [Outcome::Taken, Outcome::Answered("true".to_owned())]);
 }
 
 #[test]

@@ -289,7 +289,7 @@ impl Connection {
     /// Answers this client itself.
     fn reply(&self, of: &Resident, whose: Whose<'_>, notice: &Notice<'_>) {
         if let Some(Rendered::Push(push)) = self.dialect.notice(&of.device, whose, notice) {
-            self.worker.hub.push(&self.seat.space, self.seat.subscriber(), &push);
+            self.worker.hub.push(&self.seat.space, self.seat.subscriber(), &push, &mut None);
         }
     }
 }

@@ -9,10 +9,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use domain::{Device, DeviceId, Millis, Refusal, Whose};
-use platform::{Attached, ConnectionId, Door, Platform};
+use mqtt::packet::Packet;
+use platform::{Attached, ConnectionId, Door, Platform, Receipt};
 use store::Ticket;
 
 use super::Connection;
+use super::batch::Batch;
+use crate::hub::subscriber::Waiting;
 use crate::limits;
 
 /// A device whose door this connection is.
@@ -28,6 +31,10 @@ pub(super) struct Household {
     pub(super) connection: ConnectionId,
     own: Rc<Resident>,
     children: HashMap<Box<str>, Rc<Resident>>,
+    /// Commands that the client has been sent and not acknowledged, by packet id.
+    sent: HashMap<u16, Box<Receipt>>,
+    /// The receipt of what is being handed to the session.
+    in_hand: Option<Box<Receipt>>,
     /// What events of these devices are called: name and format.
     pub(super) event: (Arc<str>, Arc<str>),
 }
@@ -61,7 +68,15 @@ impl Household {
         let entered = platform.enter(peer, connection, now_ms);
         let own = Rc::new(Resident { device, door: entered.door, generation });
         let event = (dialects::thingsboard::TELEMETRY.into(), "json".into());
-        Some((Household { connection, own, children: HashMap::new(), event }, entered.devices))
+        let household = Household {
+            connection,
+            own,
+            children: HashMap::new(),
+            sent: HashMap::new(),
+            in_hand: None,
+            event,
+        };
+        Some((household, entered.devices))
     }
 }
 
@@ -132,9 +147,48 @@ impl Connection {
         }
     }
 
+    /// Hands a message to the session; its receipt is kept until the client acknowledges it.
+    pub(super) fn deliver_with_receipt(
+        &mut self,
+        waiting: &Waiting,
+        receipt: Option<Box<Receipt>>,
+        batch: &mut Batch,
+    ) {
+        let has_receipt = receipt.is_some();
+        if let (true, Some(household)) = (has_receipt, &mut self.household) {
+            household.in_hand = receipt;
+        }
+        self.deliver(waiting, batch);
+        if let (true, Some(household)) = (has_receipt, &mut self.household) {
+            // It was left out: the command waits again.
+            household.in_hand = None;
+        }
+    }
+
+    /// A message goes out under this packet id.
+    pub(super) fn note_sent(&mut self, packet_id: u16) {
+        if let Some(household) = &mut self.household
+            && let Some(receipt) = household.in_hand.take()
+        {
+            household.sent.insert(packet_id, receipt);
+        }
+    }
+
+    /// A packet came: the client may have something now.
+    pub(super) fn note_received(&mut self, packet: &Packet<'_>) {
+        let Some(household) = self.household.as_deref_mut().filter(|it| !it.sent.is_empty()) else { return };
+        if let Packet::PubAck(ack) | Packet::PubRec(ack) = packet
+            && let Some(receipt) = household.sent.remove(&ack.packet_id)
+        {
+            receipt.delivered();
+        }
+    }
+
     /// This connection is nobody's door any more.
-    pub(super) fn leave_doors(&self) {
-        if let Some(household) = &self.household {
+    pub(super) fn leave_doors(&mut self) {
+        if let Some(household) = &mut self.household {
+            // What is not acknowledged by now waits for the next connection.
+            household.sent.clear();
             let now_ms = self.worker.hub.clock.wall_ms();
             self.worker.hub.platform.leave(&self.peer, household.connection, now_ms);
         }

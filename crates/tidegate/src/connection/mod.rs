@@ -220,8 +220,9 @@ impl Connection {
         }
         if !waiting.is_empty() {
             let mut batch = self.begin();
-            for it in waiting.drain(..) {
-                self.deliver(&it, &mut batch);
+            for mut it in waiting.drain(..) {
+                let receipt = it.receipt.take();
+                self.deliver_with_receipt(&it, receipt, &mut batch);
             }
             self.finish(batch);
         }

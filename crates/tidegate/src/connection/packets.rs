@@ -81,7 +81,10 @@ impl Connection {
 
     fn on_packet(&mut self, packet: &[u8], batch: &mut Batch) {
         match codec::decode_from_client(packet, self.version) {
-            Ok(packet) => self.step(Input::Packet(packet), batch),
+            Ok(packet) => {
+                self.note_received(&packet);
+                self.step(Input::Packet(packet), batch);
+            }
             Err(violation) => self.on_violation(&violation),
         }
     }
@@ -130,6 +133,7 @@ impl Connection {
             Effect::Send(packet) => codec::encode(&packet, self.version, &mut self.writing),
             Effect::Deliver(parts) => {
                 self.tally.write_count += 1;
+                self.note_sent(parts.packet_id);
                 codec::encode_publish(&mut self.writing, self.version, &parts);
             }
             Effect::TooLarge { .. } => batch.counts.dropped += 1,

@@ -157,6 +157,7 @@ impl Outbound<'_> {
             identifiers: route.identifiers.clone(),
             expires_ms: self.expires_ms,
             place: 0,
+            receipt: None,
         }
     }
 

@@ -8,22 +8,22 @@
 use std::sync::{Arc, Weak};
 
 use dialects::{Dialect, Push, Rendered};
-use domain::{Closing, Device, DeviceId, Keeping, Notice, OrgId, QoS, Reply, Whose};
-use platform::{Courier, NewCommand, Told};
+use domain::{Closing, Device, DeviceId, Keeping, Message, Notice, OrgId, QoS, Reply, Whose};
+use platform::{Courier, NewCommand, Receipt, Told};
 use store::Changes;
 
 use super::Hub;
 use super::delivery::{Outbound, Round, deadline_ms};
 use super::space::{Counts, Route, Space, Target};
-use super::subscriber::Subscriber;
+use super::subscriber::{Offered, Subscriber, Waiting};
 use crate::limits;
 
 /// The hub as the platform knows it.
 pub(crate) struct Post(pub(crate) Weak<Hub>);
 
 impl Courier for Post {
-    fn tell(&self, device: &Arc<Device>, notice: &Notice<'_>) -> Told {
-        self.0.upgrade().map_or(Told::Absent, |hub| hub.tell(device, notice))
+    fn tell(&self, device: &Arc<Device>, notice: &Notice<'_>, receipt: Option<Receipt>) -> Told {
+        self.0.upgrade().map_or(Told::Absent, |hub| hub.tell(device, notice, receipt))
     }
 
     fn displaced(&self, org: OrgId, device: DeviceId) {
@@ -35,15 +35,20 @@ impl Courier for Post {
 
 impl Hub {
     /// Tells a device something, in any way there is.
-    pub(crate) fn tell(&self, device: &Arc<Device>, notice: &Notice<'_>) -> Told {
-        match self.tell_at_door(device, notice) {
-            Told::Taken => Told::Taken,
-            Told::Absent => self.tell_by_topic(device, notice),
+    fn tell(&self, device: &Arc<Device>, notice: &Notice<'_>, mut receipt: Option<Receipt>) -> Told {
+        if self.tell_at_door(device, notice, &mut receipt) == Told::Taken {
+            return Told::Taken;
         }
+        let told = self.tell_by_topic(device, notice);
+        if let (Told::Taken, Some(receipt)) = (told, receipt) {
+            // Nobody in particular has it: there is nothing to wait for.
+            receipt.delivered();
+        }
+        told
     }
 
     /// Tells a device that has a door, or a stored session of its own.
-    fn tell_at_door(&self, device: &Arc<Device>, notice: &Notice<'_>) -> Told {
+    fn tell_at_door(&self, device: &Arc<Device>, notice: &Notice<'_>, receipt: &mut Option<Receipt>) -> Told {
         let door = self.platform.door(device.org, device.id);
         let is_command = matches!(notice, Notice::Command { .. });
         // A command waits in the platform until somebody is there, not in a stored queue.
@@ -59,7 +64,7 @@ impl Hub {
         if is_command && !session.is_attached() {
             return Told::Absent;
         }
-        self.push(&space, &session, &push)
+        self.push(&space, &session, &push, receipt)
     }
 
     /// The session that is, or was, the door of a device that connects itself.
@@ -72,8 +77,15 @@ impl Hub {
     }
 
     /// Gives a message to one session, under the topic that it subscribed to last, or, where it need not have, under
-    /// the first.
-    pub(crate) fn push(&self, space: &Space, to: &Arc<Subscriber>, push: &Push) -> Told {
+    /// the first. The receipt, if there is one, is taken with it, or settled where nothing tells when the client has
+    /// it: at QoS 0, and where a stored queue keeps the message until then.
+    pub(crate) fn push(
+        &self,
+        space: &Space,
+        to: &Arc<Subscriber>,
+        push: &Push,
+        receipt: &mut Option<Receipt>,
+    ) -> Told {
         let held = to.held();
         let subscribed = held
             .iter()
@@ -93,7 +105,43 @@ impl Hub {
             _ => return Told::Absent,
         };
         drop(held);
-        self.give(space, topic, &push.payload, QoS::ExactlyOnce, &[Target::One(route)])
+        if receipt.is_some() && route.qos > QoS::AtMostOnce && to.session().is_none() {
+            return self.push_with_receipt(space, &route, topic, &push.payload, receipt);
+        }
+        let told = self.give(space, topic, &push.payload, QoS::ExactlyOnce, &[Target::One(route)]);
+        if let Some(receipt) = receipt.take_if(|_| told == Told::Taken) {
+            receipt.delivered();
+        }
+        told
+    }
+
+    fn push_with_receipt(
+        &self,
+        space: &Space,
+        route: &Route,
+        topic: &str,
+        payload: &[u8],
+        receipt: &mut Option<Receipt>,
+    ) -> Told {
+        if !route.to.is_attached() {
+            return Told::Absent;
+        }
+        let waiting = Waiting {
+            message: Message::shared(topic, &[], payload),
+            qos: route.qos,
+            retain: false,
+            identifiers: route.identifiers.clone(),
+            expires_ms: 0,
+            place: 0,
+            receipt: receipt.take().map(Box::new),
+        };
+        let dropped_count = match route.to.offer_waiting(waiting) {
+            Offered::Replaced { dropped_count } => dropped_count,
+            _ => 0,
+        };
+        space.traffic.add(Counts { sent: 1, dropped: dropped_count, ..Counts::default() });
+        route.to.wake();
+        Told::Taken
     }
 
     /// A command came in another dialect for a device that is behind a door: it waits for the device a little, and not

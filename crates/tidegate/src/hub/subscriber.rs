@@ -13,6 +13,7 @@ use dialects::View;
 use domain::{Closing, DeviceId, Message, Millis, QoS, Queued, SessionId, Subscription};
 use mqtt::Version;
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
+use platform::Receipt;
 use store::{Inbox, Ticket, Waiter};
 use tokio::sync::Semaphore;
 
@@ -55,6 +56,8 @@ pub(crate) struct Waiting {
     pub(crate) expires_ms: Millis,
     /// Its place in the stored queue; 0 for a clean session, and at QoS 0.
     pub(crate) place: u64,
+    /// For a command to a clean session: who wants to know that the client has it.
+    pub(crate) receipt: Option<Box<Receipt>>,
 }
 
 #[derive(Default)]
@@ -393,6 +396,7 @@ impl Inbox for Subscriber {
                 identifiers: queued.identifiers,
                 expires_ms: queued.expires_ms,
                 place: queued.seq,
+                receipt: None,
             });
         }
         mailbox.wake();

@@ -132,6 +132,34 @@ async fn a_lost_gateway_has_its_devices_again_when_it_is_back_even_after_a_resta
 }
 
 #[tokio::test]
+async fn a_command_that_was_not_acknowledged_is_delivered_again() {
+    let house = House::open().await;
+    add_gateway(&house, "gw", GATEWAY);
+    let options = Options { acknowledge: sim::Acknowledge::ByHand, ..options(GATEWAY) };
+    let mut first = house.client(options.clone()).await;
+    first.publish_done("v1/gateway/connect", br#"{"device":"X"}"#, QoS::AtLeastOnce).await.unwrap();
+    let device = child(&house, "X");
+    let outcomes = ["acknowledged", "lost"].map(|it| command(&house, device, it, Reply::Wanted));
+    let messages = [first.next_message().await.unwrap(), first.next_message().await.unwrap()];
+    first.acknowledge(&messages[0]).await.unwrap();
+    first.ping().await.unwrap();
+    drop(first.crash());
+    door_is(&house, device, None).await;
+    let mut second = house.client(options).await;
+    let again = second.next_message().await.unwrap();
+    assert_eq!(again.payload, messages[1].payload);
+    second.acknowledge(&again).await.unwrap();
+    for number in 0..2 {
+        let answer = format!(r#"{{"device":"X","id":{number},"data":{number}}}"#);
+        second.publish_done("v1/gateway/rpc", answer.as_bytes(), QoS::AtLeastOnce).await.unwrap();
+    }
+    let [first, second] = outcomes;
+    assert_eq!(first.await.unwrap(), Outcome::Answered("0".to_owned()));
+    assert_eq!(second.await.unwrap(), Outcome::Answered("1".to_owned()));
+    house.close().await;
+}
+
+#[tokio::test]
 async fn twenty_gateways_that_connect_a_new_device_at_once_make_one() {
     let house = House::open().await;
     let mut gateways = Vec::new();
