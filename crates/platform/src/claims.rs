@@ -4,13 +4,16 @@
 
 use std::collections::HashMap;
 
-use domain::{Code, DeviceId, Millis, OrgId, Refusal, Scope, Value};
+use domain::{Code, DeviceId, Millis, OrgId, Points, Refusal, Scope, Value};
+use store::Ticket;
 
 use crate::limits::TOKEN_BYTES_MAX;
 use crate::registry::Platform;
 
 /// The longest that a window is kept (spec thingsboard 6.1).
 const WINDOW_MS_MAX: Millis = 24 * 3600 * 1000;
+/// The server attribute in which an application opens a window itself.
+const CLAIMING_DATA: &str = "claimingData";
 
 /// How devices may be claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +52,8 @@ impl Claims {
 pub enum ClaimOutcome {
     /// The secret is right: the window is closed, and the device is the claimant's.
     Granted,
+    /// It is somebody's already.
+    Taken,
     /// The secret is wrong or the time is over: the window is closed, the device has to open it again.
     Failed,
     /// There was no window.
@@ -62,8 +67,8 @@ impl Platform {
         self
     }
 
-    /// A device may be claimed by whoever knows the secret, from now on. Nothing happens where that is not allowed, or
-    /// while there is a window already, over or not (spec thingsboard 6.1).
+    /// A device may be claimed by whoever knows the secret, from now on. Nothing happens where that is not allowed,
+    /// where the device is somebody's, or while there is a window already, over or not (spec thingsboard 6.1).
     ///
     /// Refuses with [`Code::TooLarge`].
     pub fn open_to_claims(
@@ -84,7 +89,7 @@ impl Platform {
                 .attributes
                 .read()
                 .get(device, Scope::Server, "claimingAllowed", |it| it == Value::Bool(true));
-        if !is_allowed {
+        if !is_allowed || cell.assignments.read().of(device).is_some() {
             return Ok(());
         }
         let duration_ms = duration_ms.filter(|it| *it > 0).unwrap_or(self.claim_rules.duration_ms);
@@ -94,15 +99,67 @@ impl Platform {
         Ok(())
     }
 
-    /// Somebody claims a device.
-    pub fn claim(&self, org: OrgId, device: DeviceId, secret: &str, now_ms: Millis) -> ClaimOutcome {
-        let Some(cell) = self.cell(org) else { return ClaimOutcome::NoWindow };
-        let window = cell.claims.lock().windows.remove(&device);
-        match window {
+    /// An API key claims a device (spec thingsboard 6.2). The window is the device's own, or one that an application
+    /// has written as the server attribute `claimingData`. Either is gone when the device is claimed.
+    ///
+    /// Refuses with [`Code::NotFound`] (organisation, device or key).
+    pub fn claim(
+        &self,
+        org: OrgId,
+        device: DeviceId,
+        claimant: &str,
+        secret: &str,
+        now_ms: Millis,
+    ) -> Result<(ClaimOutcome, Ticket), Refusal> {
+        let cell = self.cell_or_refuse(org)?;
+        let said = cell.claims.lock().windows.remove(&device);
+        let window = said.or_else(|| self.written_window(org, device));
+        let outcome = match window {
+            Some(it) if it.until_ms <= now_ms || it.secret != secret => ClaimOutcome::Failed,
+            _ if cell.assignments.read().of(device).is_some() => ClaimOutcome::Taken,
             None => ClaimOutcome::NoWindow,
-            Some(it) if it.until_ms > now_ms && it.secret == secret => ClaimOutcome::Granted,
-            Some(_) => ClaimOutcome::Failed,
+            Some(_) => ClaimOutcome::Granted,
+        };
+        if outcome != ClaimOutcome::Granted {
+            return Ok((outcome, Ticket::NONE));
         }
+        self.assign(org, device, claimant)?;
+        let keys = ["claimingAllowed", CLAIMING_DATA].map(str::to_owned).into();
+        self.drop_attributes(org, device, Scope::Server, keys)?;
+        // All of that has an earlier ticket than this.
+        Ok((outcome, self.store.commit(store::Changes::new())))
+    }
+
+    /// A device that was claimed is nobody's, and may be claimed again.
+    ///
+    /// Refuses with [`Code::NotFound`] (organisation).
+    pub fn unclaim(&self, org: OrgId, device: DeviceId, now_ms: Millis) -> Result<Ticket, Refusal> {
+        let ticket = self.unassign(org, device)?;
+        if self.claim_rules.allowed_by_default {
+            return Ok(ticket);
+        }
+        let mut points = Points::new();
+        points.push("claimingAllowed", Value::Bool(true));
+        self.put_attributes(org, Scope::Server, &[(device, points)], now_ms, None)
+    }
+
+    /// The window that an application has written: `{"secretKey": "…", "expirationTime": ms}`.
+    fn written_window(&self, org: OrgId, device: DeviceId) -> Option<Window> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Written {
+            #[serde(default)]
+            secret_key: String,
+            expiration_time: Millis,
+        }
+        let mut written: Option<Written> = None;
+        let cell = self.cell(org)?;
+        cell.attributes.read().get(device, Scope::Server, CLAIMING_DATA, |it| {
+            let (Value::Json(text) | Value::Text(text)) = it else { return false };
+            written = serde_json::from_str(text).ok();
+            written.is_some()
+        });
+        written.map(|it| Window { secret: it.secret_key, until_ms: it.expiration_time })
     }
 }
 
@@ -110,10 +167,13 @@ impl Platform {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-    use domain::Points;
-
     use super::*;
+    use crate::NewKey;
     use crate::testing::House;
+
+    fn claimant(house: &House) -> String {
+        house.platform.create_key(house.org, NewKey::default(), 1).unwrap().0.key
+    }
 
     #[test]
     fn a_window_is_open_once_and_for_its_time() {
@@ -122,14 +182,21 @@ mod tests {
         let open = |secret, duration_ms, now_ms| {
             house.platform.open_to_claims(house.org, device, secret, duration_ms, now_ms).unwrap();
         };
-        let claim = |secret, now_ms| house.platform.claim(house.org, device, secret, now_ms);
+        let claimant = claimant(&house);
+        let claim = |secret, now_ms| {
+            house.platform.claim(house.org, device, &claimant, secret, now_ms).unwrap().0
+        };
         assert_eq!(claim("", 0), ClaimOutcome::NoWindow);
         open("s", Some(1), 10);
         open("other", Some(60_000), 11);
         assert_eq!(claim("other", 12), ClaimOutcome::Failed, "the first one counts, and is over");
         open("", Some(0), 20);
         assert_eq!(claim("", 20 + WINDOW_MS_MAX - 1), ClaimOutcome::Granted);
-        assert_eq!(claim("", 21), ClaimOutcome::NoWindow);
+        assert_eq!(claim("", 21), ClaimOutcome::Taken);
+        open("s", None, 22);
+        assert_eq!(house.platform.assigned(house.org, device).as_deref(), Some(&*claimant));
+        house.platform.unclaim(house.org, device, 23).unwrap();
+        assert_eq!(claim("s", 24), ClaimOutcome::NoWindow, "nothing opens what is somebody's");
         open("s", None, 30);
         assert_eq!(claim("wrong", 31), ClaimOutcome::Failed);
         assert_eq!(claim("s", 32), ClaimOutcome::NoWindow, "a wrong secret closes the window");
@@ -142,16 +209,44 @@ mod tests {
         house.platform = house.platform.with_claim_rules(rules);
         let device = house.id("sensor", "s1");
         let open = || house.platform.open_to_claims(house.org, device, "", None, 10).unwrap();
+        let claimant = claimant(&house);
+        let claim = |now_ms| house.platform.claim(house.org, device, &claimant, "", now_ms).unwrap().0;
         open();
-        assert_eq!(house.platform.claim(house.org, device, "", 11), ClaimOutcome::NoWindow);
+        assert_eq!(claim(11), ClaimOutcome::NoWindow);
         let mut points = Points::new();
         points.push("claimingAllowed", Value::Bool(true));
         house.platform.put_attributes(house.org, Scope::Server, &[(device, points)], 1, None).unwrap();
         open();
-        assert_eq!(
-            house.platform.claim(house.org, device, "", 15),
-            ClaimOutcome::Failed,
-            "the rules say 5 ms"
-        );
+        assert_eq!(claim(15), ClaimOutcome::Failed, "the rules say 5 ms");
+        open();
+        assert_eq!(claim(11), ClaimOutcome::Granted);
+        house.platform.unclaim(house.org, device, 12).unwrap();
+        open();
+        assert_eq!(claim(13), ClaimOutcome::Granted, "who is free again may be claimed again");
+    }
+
+    #[test]
+    fn an_application_may_open_a_window_and_a_restart_keeps_whose_a_device_is() {
+        let house = House::new();
+        let device = house.id("sensor", "s1");
+        let claimant = claimant(&house);
+        let mut points = Points::new();
+        points.push(CLAIMING_DATA, Value::Json(r#"{"secretKey":"s","expirationTime":50}"#));
+        house.platform.put_attributes(house.org, Scope::Server, &[(device, points)], 1, None).unwrap();
+        let claim = |secret, now_ms| {
+            house.platform.claim(house.org, device, &claimant, secret, now_ms).unwrap().0
+        };
+        assert_eq!(claim("s", 50), ClaimOutcome::Failed);
+        assert_eq!(claim("x", 49), ClaimOutcome::Failed);
+        assert_eq!(claim("s", 49), ClaimOutcome::Granted);
+        let left = house.platform.attributes(house.org, device, Scope::Server, &domain::attribute::Keys::All);
+        assert_eq!(left, []);
+        house.flush();
+        let again = house.reopened();
+        assert_eq!(again.platform.assigned(house.org, device).as_deref(), Some(&*claimant));
+        again.platform.drop_key(house.org, &claimant).unwrap();
+        assert_eq!(again.platform.assigned(house.org, device), None, "the key is gone");
+        again.flush();
+        assert_eq!(again.reopened().platform.assigned(house.org, device), None);
     }
 }

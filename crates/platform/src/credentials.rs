@@ -85,6 +85,14 @@ impl Credentials {
         mac.finalize().into_bytes().into()
     }
 
+    /// A secret derived from the installation's key.
+    pub(crate) fn derived(&self, purpose: &str) -> [u8; 32] {
+        let mut mac = self.keyed.clone();
+        mac.update(b"purpose\0");
+        mac.update(purpose.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+
     /// A ThingsBoard access token: 20 letters and digits (spec thingsboard 1).
     pub(crate) fn access_token(&self) -> String {
         random_text(&self.entropy, ACCESS_TOKEN_ALPHABET, ACCESS_TOKEN_CHARS)

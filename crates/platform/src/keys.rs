@@ -102,7 +102,7 @@ impl Platform {
         self.cell(org).map_or_else(Vec::new, |it| it.state.read().keys.values().cloned().collect())
     }
 
-    /// Forgets an API key; the removal listener hears of it.
+    /// Forgets an API key; devices that were assigned to it are so no longer, and the removal listener hears of it.
     ///
     /// Refuses with [`Code::NotFound`].
     pub fn drop_key(&self, org: OrgId, key: &str) -> Result<Ticket, Refusal> {
@@ -114,6 +114,7 @@ impl Platform {
         let ticket = self.store.commit(Change::DropKey { org, key: key.to_owned() }.into());
         state.keys.remove(key);
         drop(state);
+        self.unassign_all(&cell, org, key);
         self.tell(&Removed::Key(org, key.to_owned()));
         Ok(ticket)
     }

@@ -7,6 +7,7 @@
 //! Nothing here waits, opens a socket, reads a clock or knows MQTT: times are arguments, randomness is given.
 
 mod admission;
+mod assignments;
 mod attributes;
 mod back_off;
 mod claims;

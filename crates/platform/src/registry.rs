@@ -14,6 +14,7 @@ use domain::{
 use parking_lot::{Mutex, RwLock};
 use store::{AspectRow, Change, Store, StoreFault};
 
+use crate::assignments::Assignments;
 use crate::attributes::Attributes;
 use crate::back_off::BackOff;
 use crate::claims::{ClaimRules, Claims};
@@ -74,6 +75,7 @@ pub(crate) struct OrgCell {
     pub(crate) attributes: RwLock<Attributes>,
     pub(crate) commands: Mutex<Commands>,
     pub(crate) claims: Mutex<Claims>,
+    pub(crate) assignments: RwLock<Assignments>,
     generation: Generation,
 }
 
@@ -152,6 +154,12 @@ impl Platform {
         self
     }
 
+    /// A secret of the installation for one purpose of its own: the same after every start, and telling nothing of
+    /// the secrets for other purposes.
+    pub fn secret_for(&self, purpose: &str) -> [u8; 32] {
+        self.credentials.derived(purpose)
+    }
+
     /// The store underneath.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
@@ -185,6 +193,7 @@ impl Platform {
                     cell.attributes.write().restore(device, scope, key, at_ms, value);
                 }
                 AspectRow::Command(command) => cell.commands.lock().restore(command),
+                AspectRow::Assigned(key) => cell.assignments.write().restore(device, &key),
             };
             self.store.aspects(org, &mut restore)?;
         }
@@ -197,6 +206,7 @@ impl Platform {
         cell.doors.lock().remove(device.id);
         cell.attributes.write().remove(device.id);
         cell.claims.lock().remove(device.id);
+        cell.assignments.write().remove(device.id);
         let ended = cell.commands.lock().remove(device.id);
         ended.into_iter().for_each(|done| done(Outcome::Removed));
     }
@@ -246,6 +256,7 @@ impl OrgCell {
             attributes: RwLock::default(),
             commands: Mutex::default(),
             claims: Mutex::default(),
+            assignments: RwLock::default(),
             generation: Generation::default(),
         }
     }

@@ -1,4 +1,4 @@
-//! What is so about a device besides its registration: attributes, login, door, commands.
+//! What is so about a device besides its registration: attributes, login, door, commands, whose it is.
 //!
 //! The change, its rows and their values, and the queries, side by side: a row of this kind depends on nothing, so the
 //! plan has nothing to decide about it. All of a device's aspects go with the device.
@@ -16,7 +16,7 @@ use crate::coding::{Put, Take};
 use crate::disk::Disk;
 use crate::engine::{corrupt, list};
 use crate::rows::Rows;
-use crate::schema::aspects::{ATTRIBUTE, COMMAND, DOOR, LOGIN};
+use crate::schema::aspects::{ASSIGNED, ATTRIBUTE, COMMAND, DOOR, LOGIN};
 use crate::schema::{self, Keys, Table, VERSION, registry};
 
 /// Something about a device that is to be stored.
@@ -51,6 +51,8 @@ pub enum Aspect {
     Command(Arc<Command>),
     /// Forgets a command.
     CommandGone(CommandId),
+    /// Notes the API key that the device is assigned to, or that it is assigned to none.
+    Assigned(Option<String>),
 }
 
 /// Something about a device, as the store gives it back.
@@ -78,6 +80,8 @@ pub enum AspectRow<'a> {
     },
     /// A command.
     Command(Command),
+    /// The API key that it is assigned to.
+    Assigned(String),
 }
 
 impl Aspect {
@@ -86,7 +90,11 @@ impl Aspect {
         match self {
             Aspect::Attributes { points, .. } => points.iter().map(|(key, _)| key.len()).max().unwrap_or(0),
             Aspect::AttributesGone { keys, .. } => keys.iter().map(String::len).max().unwrap_or(0),
-            Aspect::Login(_) | Aspect::Door { .. } | Aspect::Command(_) | Aspect::CommandGone(_) => 0,
+            Aspect::Login(_)
+            | Aspect::Door { .. }
+            | Aspect::Command(_)
+            | Aspect::CommandGone(_)
+            | Aspect::Assigned(_) => 0,
         }
     }
 
@@ -100,7 +108,8 @@ impl Aspect {
             Aspect::AttributesGone { .. }
             | Aspect::Login(_)
             | Aspect::Door { .. }
-            | Aspect::CommandGone(_) => 0,
+            | Aspect::CommandGone(_)
+            | Aspect::Assigned(_) => 0,
         }
     }
 }
@@ -130,6 +139,13 @@ pub(crate) fn put(rows: &mut Rows, org: OrgId, device: DeviceId, aspect: Aspect)
             let key = |to: &mut Vec<u8>| command_key(to, org, device, it.id);
             rows.put(table, key, |to| put_command(to, &it));
         }
+        Aspect::Assigned(Some(to_key)) => {
+            rows.put(table, key(ASSIGNED), |to| {
+                to.put_u8(VERSION);
+                to.put_sized(to_key.as_bytes());
+            });
+        }
+        Aspect::Assigned(None) => rows.delete(table, key(ASSIGNED)),
         Aspect::CommandGone(command) => rows.delete(table, |to| command_key(to, org, device, command)),
     }
 }
@@ -307,6 +323,11 @@ fn read_one(
         }
         COMMAND => {
             each(device, AspectRow::Command(take_command(org, device, CommandId(from.u64()?), value)?));
+        }
+        ASSIGNED => {
+            let mut from = open(value)?;
+            let key = from.string()?;
+            each(device, AspectRow::Assigned(from.end(key)?));
         }
         _ => return None,
     }

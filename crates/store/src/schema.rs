@@ -29,6 +29,7 @@
 //! | | org, device, `02` | the gateway that the device is behind, or was the last time |
 //! | | org, device, `03`, scope (1), name | attribute: time and value |
 //! | | org, device, `04`, command (8) | command |
+//! | | org, device, `05` | the API key that the device is assigned to |
 //!
 //! Scopes are 0 (client), 1 (shared) and 2 (server). The layouts of aspects are in `aspect.rs`.
 //!
@@ -76,7 +77,7 @@ pub(crate) enum Table {
     Late,
     /// Points that are not in blocks yet, and last events that have no row yet.
     Tail,
-    /// What is so about devices: logins, doors, attributes, commands.
+    /// What is so about devices: logins, doors, attributes, commands, whose they are.
     Aspects,
 }
 
@@ -134,6 +135,7 @@ pub(crate) mod aspects {
     pub(crate) const DOOR: u8 = 2;
     pub(crate) const ATTRIBUTE: u8 = 3;
     pub(crate) const COMMAND: u8 = 4;
+    pub(crate) const ASSIGNED: u8 = 5;
 }
 
 /// Kinds of rows of a session.

@@ -13,7 +13,7 @@ use tokio::net::UnixListener;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
-use web::compat::watson;
+use web::compat::{self, thingsboard, watson};
 
 use crate::cli::SOCKET_NAME;
 use crate::clock::Clock;
@@ -249,14 +249,15 @@ impl Running {
     }
 
     fn router(&self, config: &Config) -> axum::Router {
-        watson::router(watson::Watson {
+        let watson = watson::Watson {
             shared: self.shared(),
             bulk_remove_status: match config.watson.bulk_remove_status {
                 BulkRemoveStatus::Accepted => watson::BulkRemoveStatus::Accepted,
                 BulkRemoveStatus::Created => watson::BulkRemoveStatus::Created,
                 BulkRemoveStatus::ByUserAgent => watson::BulkRemoveStatus::ByUserAgent,
             },
-        })
+        };
+        compat::router(watson, thingsboard::ThingsBoard::new(self.shared()))
     }
 
     /// The socket for the command line: whoever may open the data folder may do anything.

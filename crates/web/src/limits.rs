@@ -12,3 +12,13 @@ pub const COMMAND_MS_DEFAULT: u64 = 10_000;
 pub const WATSON_BULK_BYTES_MAX: usize = 512 * 1024;
 /// Body of any other request of Watson's API, in bytes.
 pub const WATSON_BODY_BYTES_MAX: usize = 256 * 1024;
+/// Body of a request to ThingsBoard's API, in bytes: a reading of a device with as many keys as it may have.
+pub const THINGSBOARD_BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Entries of a page of ThingsBoard's API, at most.
+pub const THINGSBOARD_PAGE_COUNT_MAX: usize = 1_000;
+/// Devices that one request of ThingsBoard's API may name.
+pub const THINGSBOARD_IDS_COUNT_MAX: usize = 1_000;
+/// For how long a token of ThingsBoard's API is good, in seconds (spec thingsboard 11.1).
+pub const THINGSBOARD_TOKEN_S: u64 = 9_000;
+/// For how long new tokens are given for an old one, in seconds.
+pub const THINGSBOARD_REFRESH_S: u64 = 604_800;

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -60,10 +60,13 @@ pub(crate) struct Answer {
 impl House {
     pub(crate) fn new() -> House {
         let store = Arc::new(memory::open().unwrap());
-        let state = AtomicU8::new(0);
-        // Each byte differs from the last; that is random enough for names that must differ.
+        let state = AtomicU64::new(0);
+        // Random enough for names that must differ.
         let entropy = move |bytes: &mut [u8]| {
-            bytes.iter_mut().for_each(|it| *it = state.fetch_add(37, Ordering::Relaxed));
+            for byte in bytes {
+                let count = state.fetch_add(1, Ordering::Relaxed);
+                *byte = (count.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8;
+            }
         };
         let as_store = Arc::clone(&store) as Arc<dyn Store>;
         let platform = Arc::new(Platform::open(as_store, Box::new(entropy), NOW_MS).unwrap());

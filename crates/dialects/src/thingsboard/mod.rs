@@ -17,6 +17,7 @@ use crate::{
 };
 
 mod client;
+pub mod http;
 mod json;
 mod notice;
 mod refusal;

@@ -123,6 +123,7 @@ fn deed(text: &str) -> Read<Deed> {
             let (outcome, secret) = rest.split_once(' ').unwrap_or((rest, ""));
             Deed::Claim { device: device()?, outcome: outcome.to_owned(), secret: secret.to_owned() }
         }
+        "unclaim" => Deed::Unclaim(device()?),
         "remove" => Deed::Remove(device()?),
         "disable" => Deed::Disable(device()?),
         _ => return Err(format!("nobody can \"{kind}\"")),

@@ -39,6 +39,7 @@ fn all(store: &dyn Store, org: OrgId) -> Vec<String> {
             AspectRow::Command(it) => {
                 format!("{} command {} {:?} {:?}", device.0, it.id.0, it.state, it.answer)
             }
+            AspectRow::Assigned(key) => format!("{} of {key}", device.0),
         });
     };
     store.aspects(org, &mut note).unwrap();
@@ -104,6 +105,8 @@ pub(crate) fn logins_doors_and_commands_come_back_and_go(opener: &mut dyn Opener
             aspect(a, D1, Aspect::Door { gateway: D2, attached: true }),
             aspect(a, D1, Aspect::Command(Arc::new(queued.clone()))),
             aspect(a, D1, Aspect::Command(Arc::new(command(a, D1, 6, CommandState::Sent)))),
+            aspect(a, D1, Aspect::Assigned(Some("a-abc123-one".to_owned()))),
+            aspect(a, D2, Aspect::Assigned(Some("a-abc123-two".to_owned()))),
         ],
     );
     let expected = [
@@ -111,7 +114,9 @@ pub(crate) fn logins_doors_and_commands_come_back_and_go(opener: &mut dyn Opener
         "1 behind 2 true",
         "1 command 5 Queued None",
         "1 command 6 Sent None",
+        "1 of a-abc123-one",
         "2 token T1",
+        "2 of a-abc123-two",
     ];
     assert_eq!(all(&*store, a), expected);
     let mut commands = Vec::new();
@@ -130,11 +135,13 @@ pub(crate) fn logins_doors_and_commands_come_back_and_go(opener: &mut dyn Opener
             aspect(a, D1, Aspect::Door { gateway: D2, attached: false }),
             aspect(a, D1, Aspect::Command(Arc::new(answered))),
             aspect(a, D1, Aspect::CommandGone(CommandId(6))),
+            aspect(a, D1, Aspect::Assigned(None)),
         ],
     );
     drop(store);
     let store = opener.open();
-    let expected = ["1 behind 2 false", "1 command 5 Successful Some(\"true\")", "2 token T1"];
+    let expected =
+        ["1 behind 2 false", "1 command 5 Successful Some(\"true\")", "2 token T1", "2 of a-abc123-two"];
     assert_eq!(all(&*store, a), expected);
     assert_eq!(all(&*store, org_id("abc124")), [""; 0]);
 }

@@ -194,14 +194,17 @@ impl Stage {
                 platform.command(org, id(device)?, draft, now_ms).map(drop)
             }
             Deed::Claim { device, outcome, secret } => {
-                let claimed = platform.claim(org, id(device)?, secret, wall_ms());
+                let claimed = platform.claim(org, id(device)?, KEY, secret, wall_ms());
+                let claimed = claimed.map_err(|it| it.to_string())?.0;
                 let expected = match outcome.as_str() {
                     "granted" => platform::ClaimOutcome::Granted,
                     "failed" => platform::ClaimOutcome::Failed,
+                    "taken" => platform::ClaimOutcome::Taken,
                     _ => platform::ClaimOutcome::NoWindow,
                 };
                 return same(&expected, &claimed);
             }
+            Deed::Unclaim(device) => platform.unclaim(org, id(device)?, wall_ms()).map(drop),
             Deed::Remove(device) => platform.drop_device(org, name_of(device)).map(drop),
             Deed::Disable(device) => {
                 let change = platform::DeviceChange { enabled: Some(false), ..Default::default() };

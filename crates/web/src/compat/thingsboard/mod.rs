@@ -1,0 +1,100 @@
+//! ThingsBoard's REST API, as far as devices, gateways and scripts need it (spec thingsboard 6, 8, 11).
+//!
+//! A user is an API key, and its password the key's token. One that may do everything administers the organisation;
+//! one whose rights are restricted is a customer, who sees the devices that it claimed or that were assigned to it. What
+//! is asked is about the organisation of that key and no other. Parts that are not served answer 404.
+
+mod access;
+mod claims;
+mod customers;
+mod devices;
+mod login;
+mod profiles;
+mod relations;
+mod reply;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::map_response_with_state;
+use axum::routing::{delete, get, post};
+
+use crate::Shared;
+use crate::limits::THINGSBOARD_BODY_BYTES_MAX;
+use reply::Refused;
+use tokens::Tokens;
+
+/// What the API needs; cheap to clone.
+#[derive(Clone)]
+pub struct ThingsBoard {
+    shared: Shared,
+    tokens: Arc<Tokens>,
+}
+
+impl ThingsBoard {
+    /// The API over a platform. Its tokens are signed with a secret of the installation: they outlive a restart.
+    pub fn new(shared: Shared) -> ThingsBoard {
+        let tokens = Arc::new(Tokens::new(&shared.platform.secret_for("tokens of ThingsBoard's API")));
+        ThingsBoard { shared, tokens }
+    }
+}
+
+/// The routes of the API.
+pub fn router(thingsboard: ThingsBoard) -> Router {
+    Router::new()
+        .merge(login_routes())
+        .merge(device_routes())
+        .merge(customer_routes())
+        .fallback(async || Refused::not_served())
+        .method_not_allowed_fallback(async || Refused::plain(StatusCode::METHOD_NOT_ALLOWED))
+        .layer(DefaultBodyLimit::max(THINGSBOARD_BODY_BYTES_MAX))
+        .layer(map_response_with_state(thingsboard.clone(), reply::with_time))
+        .with_state(thingsboard)
+}
+
+fn login_routes() -> Router<ThingsBoard> {
+    Router::new()
+        .route("/api/auth/login", post(login::login))
+        .route("/api/auth/token", post(login::refresh))
+        .route("/api/auth/logout", post(login::logout))
+        .route("/api/auth/user", get(login::user))
+}
+
+fn device_routes() -> Router<ThingsBoard> {
+    Router::new()
+        .route("/api/device", post(devices::save))
+        .route("/api/device-with-credentials", post(devices::save_with_credentials))
+        .route("/api/device/{device}", get(devices::show).delete(devices::remove))
+        .route("/api/device/info/{device}", get(devices::show_info))
+        .route("/api/device/{device}/credentials", get(devices::credentials))
+        .route("/api/device/credentials", post(devices::save_credentials))
+        .route("/api/devices", get(devices::list_by_ids))
+        .route("/api/tenant/device", get(devices::show_named))
+        .route("/api/tenant/devices", get(devices::list))
+        .route("/api/tenant/deviceInfos", get(devices::list_infos))
+        .route("/api/deviceProfileInfo/default", get(profiles::default_info))
+        .route("/api/deviceProfileInfos", get(profiles::list_infos))
+        .route("/api/deviceProfiles", get(profiles::list))
+        .route("/api/deviceProfile", post(profiles::create))
+        .route("/api/deviceProfile/{profile}", get(profiles::show).delete(profiles::remove))
+        .route("/api/relations", get(relations::list))
+        .route("/api/relations/from/{type}/{id}", get(relations::list_from))
+        .route("/api/relations/from/{type}/{id}/{relation}", get(relations::list_from_of_type))
+        .route("/api/relations/to/{type}/{id}", get(relations::list_to))
+        .route("/api/relations/to/{type}/{id}/{relation}", get(relations::list_to_of_type))
+}
+
+fn customer_routes() -> Router<ThingsBoard> {
+    Router::new()
+        .route("/api/customers", get(customers::list))
+        .route("/api/customer/{customer}", get(customers::show))
+        .route("/api/customer/{customer}/devices", get(customers::devices))
+        .route("/api/customer/{customer}/device/{device}", post(customers::assign))
+        .route("/api/customer/device/{device}", delete(customers::unassign))
+        .route("/api/customer/device/{device}/claim", post(claims::claim).delete(claims::unclaim))
+}

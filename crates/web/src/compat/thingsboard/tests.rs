@@ -1,0 +1,111 @@
+//! ThingsBoard's API, request by request.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod devices;
+mod login;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use domain::{OrgId, Rights};
+use platform::NewKey;
+use serde_json::{Value, json};
+
+use super::{ThingsBoard, router};
+use crate::testing::{Answer, House, ask};
+
+const KEY: &str = "a-abc123-0123456789";
+const CUSTOMER: &str = "a-abc123-customer";
+const OTHER: &str = "a-abc123-other";
+const TOKEN: &str = "t0ken";
+
+/// The organisation `abc123` with one administrator and two customers, and the API for it.
+struct Service {
+    house: House,
+    org: OrgId,
+    router: Router,
+}
+
+fn customer_rights() -> Rights {
+    Rights { publish: vec!["!#".to_owned()], subscribe: vec!["!#".to_owned()] }
+}
+
+impl Service {
+    fn new() -> Service {
+        Service::at(House::new())
+    }
+
+    fn at(house: House) -> Service {
+        let org = OrgId::parse("abc123").unwrap();
+        house.shared.platform.create_org(Some(org), "Test", 1).unwrap();
+        let rights = [Rights::default(), customer_rights(), customer_rights()];
+        for (key, rights) in [KEY, CUSTOMER, OTHER].into_iter().zip(rights) {
+            let (key, token) = (Some(key.to_owned()), Some(TOKEN.to_owned()));
+            let draft = NewKey { key, token, comment: "Acme".to_owned(), rights };
+            house.shared.platform.create_key(org, draft, 1).unwrap();
+        }
+        let router = router(ThingsBoard::new(house.shared.clone()));
+        Service { house, org, router }
+    }
+
+    /// The same organisation, with the clock at another time.
+    fn later(&self, now_ms: u64) -> Service {
+        let mut shared = self.house.shared.clone();
+        shared.clock = Arc::new(move || now_ms);
+        let router = router(ThingsBoard::new(shared.clone()));
+        Service { house: House { shared, store: Arc::clone(&self.house.store) }, org: self.org, router }
+    }
+
+    async fn send(&self, method: &str, path: &str, authorization: &str, body: &str) -> Answer {
+        let request = Request::builder().method(method).uri(path).header("content-type", "text/plain");
+        let request = match authorization {
+            "" => request,
+            it => request.header("x-authorization", it),
+        };
+        ask(&self.router, request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    async fn login(&self, key: &str) -> String {
+        let body = json!({ "username": key, "password": TOKEN }).to_string();
+        let answer = self.send("POST", "/api/auth/login", "", &body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        format!("Bearer {}", answer.json()["token"].as_str().unwrap())
+    }
+
+    /// Asks as somebody.
+    async fn ask_as(&self, key: &str, method: &str, path: &str, body: Value) -> Answer {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.send(method, path, &self.login(key).await, &body).await
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.ask_as(KEY, "GET", path, Value::Null).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Answer {
+        self.ask_as(KEY, "POST", path, body).await
+    }
+
+    async fn delete(&self, path: &str) -> Answer {
+        self.ask_as(KEY, "DELETE", path, Value::Null).await
+    }
+
+    /// Makes a device with this token and gives its UUID.
+    async fn add(&self, name: &str, token: &str) -> String {
+        let answer = self.post(&format!("/api/device?accessToken={token}"), json!({ "name": name })).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        answer.json()["id"]["id"].as_str().unwrap().to_owned()
+    }
+}
+
+/// Status and code of a refusal, whose body has all that belongs to it.
+fn refused(answer: &Answer) -> (u16, u64) {
+    let body = answer.json();
+    assert_eq!(body["status"], answer.status.as_u16(), "{body}");
+    assert_eq!(body["timestamp"], crate::testing::NOW_MS, "{body}");
+    assert!(body["message"].as_str().is_some_and(|it| !it.is_empty()), "{body}");
+    (answer.status.as_u16(), body["errorCode"].as_u64().unwrap())
+}
