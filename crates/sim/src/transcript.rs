@@ -63,7 +63,8 @@
 //! * `share T/D {…}`: writes shared attributes; `hide T/D {…}`: server attributes; `unshare T/D key …`: removes shared.
 //! * `ask T/D r1 method params`: gives a command and waits for the answer, under the name `r1`; `order T/D r1 …`: waits
 //!   for none.
-//! * `claim T/D granted|failed|none [secret]`: claims a device, with that outcome.
+//! * `claim T/D granted|taken|failed|none [secret]`: claims a device for the first API key, with that outcome.
+//! * `unclaim T/D`: gives it back.
 //! * `remove T/D` · `disable T/D`.
 //!
 //! **`=>`** is what the server knows by then: `registered T/D via gT/gD` · `unknown T/D` · `point T/D key = value`
@@ -204,11 +205,13 @@ pub enum Deed {
     Claim {
         /// The device.
         device: DeviceRef,
-        /// `granted`, `failed` or `none`.
+        /// `granted`, `taken`, `failed` or `none`.
         outcome: String,
         /// The secret that is shown.
         secret: String,
     },
+    /// Gives a claimed device back.
+    Unclaim(DeviceRef),
     /// Removes a device.
     Remove(DeviceRef),
     /// Disables a device.

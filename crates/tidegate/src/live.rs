@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use domain::OrgId;
+use dialects::thingsboard::TELEMETRY;
+use domain::{Device, Millis, OrgId, Points, QoS};
 use serde_json::{Value, json};
+use store::{Changes, Ticket};
 use tokio::sync::mpsc;
 
 use crate::hub::Hub;
+use crate::hub::readings::Reading;
 
 /// The running server, as the API sees it.
 pub(crate) struct LiveHub(pub(crate) Arc<Hub>);
@@ -62,6 +65,22 @@ impl web::Live for LiveHub {
             "registrations": registrations,
             "refusals": refusals,
         })
+    }
+
+    fn measured(&self, device: &Device, readings: Vec<(Option<Millis>, Points)>, from: &str) -> Ticket {
+        let hub = &self.0;
+        let dialect = dialects::thingsboard::NAME;
+        let (others, event) = (hub.listeners(device.org, dialect), (TELEMETRY.into(), "json".into()));
+        let (mut changes, mut wake) = (Changes::new(), Vec::new());
+        for (at_ms, points) in readings {
+            let now_ms = hub.clock.wall_ms();
+            let (event, qos) = (&event, QoS::AtLeastOnce);
+            let reading = Reading { device, event, now_ms, at_ms, points, dialect, from, qos, expires_ms: 0 };
+            hub.keep_reading(reading, &others, &mut changes, &mut wake);
+        }
+        let ticket = hub.store.commit(changes);
+        wake.into_iter().for_each(|it| it.wake());
+        ticket
     }
 
     fn tail(&self, org: OrgId) -> mpsc::Receiver<String> {

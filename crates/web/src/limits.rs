@@ -22,3 +22,11 @@ pub const THINGSBOARD_IDS_COUNT_MAX: usize = 1_000;
 pub const THINGSBOARD_TOKEN_S: u64 = 9_000;
 /// For how long new tokens are given for an old one, in seconds.
 pub const THINGSBOARD_REFRESH_S: u64 = 604_800;
+/// Bytes of a piece of a long answer of ThingsBoard's API: reading it ends with the point that fills it.
+pub const THINGSBOARD_PIECE_BYTES: usize = 64 * 1024;
+/// Keys whose newest points are read at a time.
+pub const THINGSBOARD_KEYS_PER_PIECE_COUNT: usize = 32;
+/// Points of a key that are given, unless the request says otherwise (spec thingsboard 11.5).
+pub const THINGSBOARD_POINTS_COUNT: u64 = 100;
+/// For how long a device is active after it was heard, in milliseconds (spec thingsboard 9).
+pub const THINGSBOARD_INACTIVITY_MS: u64 = 600_000;

@@ -25,6 +25,9 @@ mod request;
 mod topic;
 mod value;
 
+/// The dialect's name.
+pub const NAME: &str = "thingsboard";
+
 /// The event under which telemetry is known in other dialects, and as a device's last event.
 pub const TELEMETRY: &str = "telemetry";
 
@@ -47,7 +50,7 @@ pub struct ThingsBoard;
 
 impl Dialect for ThingsBoard {
     fn name(&self) -> &'static str {
-        "thingsboard"
+        NAME
     }
 
     fn recognise<'a>(&self, hello: &Hello<'_, 'a>) -> Recognition<'a> {

@@ -8,20 +8,18 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use dialects::thingsboard::telemetry;
 use dialects::{Dialect, Rendered, Terms};
 use domain::attribute::Wanted;
-use domain::{Code, DeviceId, Event, Fault, Intent, Message, Millis, Notice, Points, Refusal, Scope, Whose};
-use store::{Change, Changes, Ticket};
+use domain::{Code, DeviceId, Fault, Intent, Millis, Notice, Points, Refusal, Scope, Whose};
+use store::{Changes, Ticket};
 
 use super::Connection;
 use super::batch::Batch;
 use super::household::{Asked, Found, Resident};
 use super::parked::Request;
 use super::publish::{Inbound, acknowledge};
-use crate::hub::delivery::{Outbound, Round, deadline_ms, expires_ms};
-use crate::hub::space::{Counts, Space};
-use crate::hub::tail::Line;
+use crate::hub::readings::Reading;
+use crate::hub::space::Space;
 use crate::limits;
 
 /// What messages of this kind are parked as: they may be of any device, so that they wait behind each other.
@@ -195,59 +193,18 @@ impl Connection {
         batch: &mut Batch,
     ) {
         let Some(household) = &self.household else { return };
-        let (name, format) = household.event.clone();
-        let payload = telemetry(at_ms, &points);
-        let hub = &self.worker.hub;
-        for (dialect, space) in others {
-            let Some(topic) = dialect.event_topic(&of.device, &name, &format) else { continue };
-            let mut outbound = Outbound {
-                org: of.device.org,
-                topic: &topic,
-                headers: &[],
-                payload: payload.as_bytes(),
-                qos: inbound.qos,
-                retain: false,
-                deadline_ms: deadline_ms(self.wall_ms(), hub.limits.queue_retention_s, inbound.expires_ms),
-                expires_ms: expires_ms(self.wall_ms(), None),
-                message: None,
-                from: None,
-            };
-            let mut counts = Counts::default();
-            let mut round = Round { changes: &mut batch.changes, wake: &mut batch.wake, counts: &mut counts };
-            outbound.deliver(&space.targets(&topic), &mut round);
-            space.traffic.add(counts);
-        }
-        if hub.tails.anybody() {
-            let line = Line {
-                at_ms: self.wall_ms(),
-                dialect: self.dialect.name(),
-                kind: "event",
-                device_type: &of.device.device_type,
-                device: &of.device.name,
-                name: &name,
-                format: &format,
-                payload: payload.as_str().into(),
-                from: self.peer.client_id(),
-                missed: 0,
-            };
-            hub.tails.show(of.device.org, line);
-        }
-        let (org, device) = (of.device.org, of.device.id);
-        let mut event = Event {
-            org,
-            device,
-            name,
-            format,
-            at_ms: self.wall_ms(),
-            message: Message::shared("", &[], payload.as_bytes()),
+        let reading = Reading {
+            device: &of.device,
+            event: &household.event,
+            now_ms: self.wall_ms(),
+            at_ms,
             points,
+            dialect: self.dialect.name(),
+            from: self.peer.client_id(),
+            qos: inbound.qos,
+            expires_ms: inbound.expires_ms,
         };
-        // At a time that the device names, a point takes the place of one that is there; at ours none does.
-        if let Some(at_ms) = at_ms {
-            let points = std::mem::take(&mut event.points);
-            batch.changes.push(Change::Points { org, device, at_ms, points });
-        }
-        batch.changes.push(Change::Event(event));
+        self.worker.hub.keep_reading(reading, others, &mut batch.changes, &mut batch.wake);
     }
 
     fn do_deed(&mut self, deed: Deed, topic: &str, batch: &mut Batch) -> Result<(), Refusal> {

@@ -7,6 +7,7 @@
 pub(crate) mod delivery;
 pub(crate) mod late_will;
 pub(crate) mod post;
+pub(crate) mod readings;
 pub(crate) mod refusals;
 pub(crate) mod rights;
 pub(crate) mod sessions;

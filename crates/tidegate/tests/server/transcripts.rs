@@ -194,7 +194,9 @@ impl Stage {
                 platform.command(org, id(device)?, draft, now_ms).map(drop)
             }
             Deed::Claim { device, outcome, secret } => {
-                let claimed = platform.claim(org, id(device)?, KEY, secret, wall_ms());
+                let keys = platform.keys(org);
+                let claimant = &keys.first().ok_or("there is no key to claim with")?.key;
+                let claimed = platform.claim(org, id(device)?, claimant, secret, wall_ms());
                 let claimed = claimed.map_err(|it| it.to_string())?.0;
                 let expected = match outcome.as_str() {
                     "granted" => platform::ClaimOutcome::Granted,

@@ -5,6 +5,7 @@
 
 mod bodies;
 pub mod ids;
+pub mod telemetry;
 mod views;
 
 use domain::{Code, Millis, Refusal};

@@ -5,13 +5,17 @@
 //! is asked is about the organisation of that key and no other. Parts that are not served answer 404.
 
 mod access;
+mod attributes;
 mod claims;
 mod customers;
 mod devices;
+mod history;
 mod login;
+mod pieces;
 mod profiles;
 mod relations;
 mod reply;
+mod series;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -50,6 +54,7 @@ pub fn router(thingsboard: ThingsBoard) -> Router {
         .merge(login_routes())
         .merge(device_routes())
         .merge(customer_routes())
+        .merge(telemetry_routes())
         .fallback(async || Refused::not_served())
         .method_not_allowed_fallback(async || Refused::plain(StatusCode::METHOD_NOT_ALLOWED))
         .layer(DefaultBodyLimit::max(THINGSBOARD_BODY_BYTES_MAX))
@@ -97,4 +102,24 @@ fn customer_routes() -> Router<ThingsBoard> {
         .route("/api/customer/{customer}/device/{device}", post(customers::assign))
         .route("/api/customer/device/{device}", delete(customers::unassign))
         .route("/api/customer/device/{device}/claim", post(claims::claim).delete(claims::unclaim))
+}
+
+fn telemetry_routes() -> Router<ThingsBoard> {
+    let routes = [
+        ("/{a}/{b}", post(attributes::save).delete(attributes::remove)),
+        ("/{a}/{b}/{c}", post(attributes::save_of_entity).delete(attributes::remove_of_entity)),
+        ("/{a}/{b}/attributes/{d}", post(attributes::save_of_entity)),
+        ("/{a}/{b}/keys/attributes", get(attributes::keys)),
+        ("/{a}/{b}/keys/attributes/{e}", get(attributes::keys_of_scope)),
+        ("/{a}/{b}/values/attributes", get(attributes::values)),
+        ("/{a}/{b}/values/attributes/{e}", get(attributes::values_of_scope)),
+        ("/{a}/{b}/keys/timeseries", get(history::keys)),
+        ("/{a}/{b}/values/timeseries", get(history::values)),
+        ("/{a}/{b}/values/timeseries/history", get(history::range)),
+        ("/{a}/{b}/timeseries/{d}", post(history::save)),
+        ("/{a}/{b}/timeseries/{d}/{e}", post(history::save_for_a_time)),
+    ];
+    routes.into_iter().fold(Router::new(), |router, (path, methods)| {
+        router.route(&format!("/api/plugins/telemetry{path}"), methods)
+    })
 }

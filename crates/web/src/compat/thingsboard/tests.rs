@@ -4,6 +4,7 @@
 
 mod devices;
 mod login;
+mod telemetry;
 
 use std::sync::Arc;
 

@@ -1,0 +1,141 @@
+//! Telemetry as it is asked for and brought (spec thingsboard 11.5).
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use dialects::thingsboard::http::HttpRefusal;
+use dialects::thingsboard::http::telemetry::{Print, readings};
+use domain::{Device, Order};
+
+use super::ThingsBoard;
+use super::access::Caller;
+use super::pieces::answer;
+use super::reply::{At, Body, Params, Refused};
+use super::series::{Aggregate, History, Newest, Of, Wanted};
+use crate::limits::THINGSBOARD_POINTS_COUNT;
+use crate::stored::{ask, stored};
+
+/// The device that a path names by kind and id.
+pub(super) fn entity(
+    of: &ThingsBoard,
+    caller: &Caller,
+    (kind, id): (&str, &str),
+) -> Result<Arc<Device>, Refused> {
+    if !kind.eq_ignore_ascii_case("DEVICE") {
+        let message = format!("Only devices have telemetry and attributes here, not {kind}.");
+        return Err(HttpRefusal::bad(message).into());
+    }
+    caller.device(&of.shared.platform, id)
+}
+
+pub(super) async fn keys(
+    State(of): State<ThingsBoard>,
+    caller: Caller,
+    At((kind, id)): At<(String, String)>,
+) -> Result<impl IntoResponse, Refused> {
+    let (org, device) = (caller.org, entity(&of, &caller, (&kind, &id))?.id);
+    Ok(Json(ask(&of.shared.platform, move |store| store.point_keys(org, device)).await?))
+}
+
+/// A range of points where `startTs` and `endTs` are there, the newest ones otherwise.
+pub(super) async fn values(
+    State(of): State<ThingsBoard>,
+    caller: Caller,
+    At((kind, id)): At<(String, String)>,
+    params: Params,
+) -> Result<Response, Refused> {
+    let device = entity(&of, &caller, (&kind, &id))?.id;
+    let print = match params.get("useStrictDataTypes") {
+        Some("true") => Print::Typed,
+        _ => Print::Text,
+    };
+    let whose = Of { org: caller.org, device, print };
+    match (params.number("startTs")?, params.number("endTs")?) {
+        (Some(start), Some(end)) if start > end => Err(HttpRefusal::bad("startTs is after endTs.").into()),
+        (Some(start), Some(end)) => {
+            let keys = params.keys().unwrap_or_default();
+            answer(&of, History::new(whose, keys, start..end, wanted(&params)?)).await
+        }
+        _ => newest(&of, whose, params.keys()).await,
+    }
+}
+
+/// The same under the path of scripts that want a range in any case.
+pub(super) async fn range(
+    state: State<ThingsBoard>,
+    caller: Caller,
+    at: At<(String, String)>,
+    params: Params,
+) -> Result<Response, Refused> {
+    for name in ["startTs", "endTs"] {
+        params.wanted(name)?;
+    }
+    values(state, caller, at, params).await
+}
+
+/// What of a range is asked for.
+fn wanted(params: &Params) -> Result<Wanted, Refused> {
+    let order = match params.get("orderBy") {
+        Some("ASC") => Order::Ascending,
+        None | Some("DESC") => Order::Descending,
+        Some(other) => return Err(HttpRefusal::bad(format!("There is no order {other}.")).into()),
+    };
+    if let Some(kind) = params.get("intervalType").filter(|it| *it != "MILLISECONDS") {
+        let message = format!("Intervals are in milliseconds here, not of the type {kind}.");
+        return Err(HttpRefusal::bad(message).into());
+    }
+    let count_max = params.number("limit")?.unwrap_or(THINGSBOARD_POINTS_COUNT);
+    let interval_ms = params.number("interval")?.unwrap_or(0);
+    Ok(match Aggregate::parse(params.get("agg"))? {
+        None if count_max == 0 => return Err(HttpRefusal::bad("A limit is from 1.").into()),
+        None => Wanted::Points { order, count_max },
+        Some(of) => Wanted::Aggregates { of, interval_ms },
+    })
+}
+
+async fn newest(of: &ThingsBoard, whose: Of, keys: Option<Vec<String>>) -> Result<Response, Refused> {
+    let (org, device) = (whose.org, whose.device);
+    let (keys, missing_at_ms) = match keys {
+        Some(keys) => (keys, Some(of.shared.now_ms())),
+        None => (ask(&of.shared.platform, move |store| store.point_keys(org, device)).await?, None),
+    };
+    answer(of, Newest::new(whose, keys, missing_at_ms)).await
+}
+
+/// Telemetry that a script brings for a device. The scope in the path means nothing.
+pub(super) async fn save(
+    state: State<ThingsBoard>,
+    caller: Caller,
+    At((kind, id, _)): At<(String, String, String)>,
+    body: Body,
+) -> Result<StatusCode, Refused> {
+    bring(state, caller, (&kind, &id), body).await
+}
+
+/// The same with a time to live, which is not kept: points stay.
+pub(super) async fn save_for_a_time(
+    state: State<ThingsBoard>,
+    caller: Caller,
+    At((kind, id, _, ttl)): At<(String, String, String, String)>,
+    body: Body,
+) -> Result<StatusCode, Refused> {
+    if ttl.parse::<u64>().is_err() {
+        return Err(HttpRefusal::bad(format!("{ttl} is no time to live.")).into());
+    }
+    bring(state, caller, (&kind, &id), body).await
+}
+
+async fn bring(
+    State(of): State<ThingsBoard>,
+    caller: Caller,
+    at: (&str, &str),
+    Body(body): Body,
+) -> Result<StatusCode, Refused> {
+    let device = entity(&of, &caller, at)?;
+    let ticket = of.shared.live.measured(&device, readings(&body)?, &caller.key.key);
+    stored(&of.shared.platform, ticket).await?;
+    Ok(StatusCode::OK)
+}
