@@ -1,5 +1,5 @@
-//! Whose a device is: the API key that it is assigned to, if any. That key's holder may see and command it through faces
-//! that know customers (spec thingsboard 6, 11.3); everybody who administers the organisation may in any case.
+//! Whose a device is: the API key that it is assigned to, if any. That key's holder may see and command it through
+//! faces that know customers (spec thingsboard 6, 11.3); whoever administers the organisation may in any case.
 //!
 //! Assignments are held in memory and stored. They go with the device and with the key.
 

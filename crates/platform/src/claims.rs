@@ -183,9 +183,8 @@ mod tests {
             house.platform.open_to_claims(house.org, device, secret, duration_ms, now_ms).unwrap();
         };
         let claimant = claimant(&house);
-        let claim = |secret, now_ms| {
-            house.platform.claim(house.org, device, &claimant, secret, now_ms).unwrap().0
-        };
+        let claim =
+            |secret, now_ms| house.platform.claim(house.org, device, &claimant, secret, now_ms).unwrap().0;
         assert_eq!(claim("", 0), ClaimOutcome::NoWindow);
         open("s", Some(1), 10);
         open("other", Some(60_000), 11);
@@ -233,9 +232,8 @@ mod tests {
         let mut points = Points::new();
         points.push(CLAIMING_DATA, Value::Json(r#"{"secretKey":"s","expirationTime":50}"#));
         house.platform.put_attributes(house.org, Scope::Server, &[(device, points)], 1, None).unwrap();
-        let claim = |secret, now_ms| {
-            house.platform.claim(house.org, device, &claimant, secret, now_ms).unwrap().0
-        };
+        let claim =
+            |secret, now_ms| house.platform.claim(house.org, device, &claimant, secret, now_ms).unwrap().0;
         assert_eq!(claim("s", 50), ClaimOutcome::Failed);
         assert_eq!(claim("x", 49), ClaimOutcome::Failed);
         assert_eq!(claim("s", 49), ClaimOutcome::Granted);

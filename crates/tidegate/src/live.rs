@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use dialects::thingsboard::TELEMETRY;
-use domain::{Device, Millis, OrgId, Points, QoS};
+use dialects::thingsboard::http::telemetry::Readings;
+use domain::{Device, OrgId, QoS};
 use serde_json::{Value, json};
 use store::{Changes, Ticket};
 use tokio::sync::mpsc;
+use web::compat::thingsboard;
 
 use crate::hub::Hub;
 use crate::hub::readings::Reading;
@@ -67,7 +69,17 @@ impl web::Live for LiveHub {
         })
     }
 
-    fn measured(&self, device: &Device, readings: Vec<(Option<Millis>, Points)>, from: &str) -> Ticket {
+    fn tail(&self, org: OrgId) -> mpsc::Receiver<String> {
+        self.0.tails.open(org)
+    }
+
+    fn refusals(&self, org: Option<OrgId>) -> Vec<Value> {
+        self.0.refusals.latest(org).iter().rev().filter_map(|it| serde_json::to_value(it).ok()).collect()
+    }
+}
+
+impl thingsboard::Ways for LiveHub {
+    fn measured(&self, device: &Device, readings: Readings, from: &str) -> Ticket {
         let hub = &self.0;
         let dialect = dialects::thingsboard::NAME;
         let (others, event) = (hub.listeners(device.org, dialect), (TELEMETRY.into(), "json".into()));
@@ -81,13 +93,5 @@ impl web::Live for LiveHub {
         let ticket = hub.store.commit(changes);
         wake.into_iter().for_each(|it| it.wake());
         ticket
-    }
-
-    fn tail(&self, org: OrgId) -> mpsc::Receiver<String> {
-        self.0.tails.open(org)
-    }
-
-    fn refusals(&self, org: Option<OrgId>) -> Vec<Value> {
-        self.0.refusals.latest(org).iter().rev().filter_map(|it| serde_json::to_value(it).ok()).collect()
     }
 }

@@ -257,7 +257,8 @@ impl Running {
                 BulkRemoveStatus::ByUserAgent => watson::BulkRemoveStatus::ByUserAgent,
             },
         };
-        compat::router(watson, thingsboard::ThingsBoard::new(self.shared()))
+        let ways = Arc::new(LiveHub(self.hub.clone()));
+        compat::router(watson, thingsboard::ThingsBoard::new(self.shared(), ways))
     }
 
     /// The socket for the command line: whoever may open the data folder may do anything.

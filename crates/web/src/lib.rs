@@ -12,8 +12,8 @@ mod testing;
 
 use std::sync::Arc;
 
-use domain::{Device, Millis, OrgId, Points};
-use platform::{Platform, Ticket};
+use domain::{Millis, OrgId};
+use platform::Platform;
 use tokio::sync::mpsc;
 
 /// What every face needs; cheap to clone.
@@ -37,10 +37,6 @@ impl Shared {
 pub trait Live: Send + Sync {
     /// Counters of the server, as a JSON object.
     fn stats(&self) -> serde_json::Value;
-
-    /// Keeps what a device has measured, each reading with its time (`None`: now), and lets those hear of it who listen.
-    /// `from` is who brought it. The ticket is that of all of it.
-    fn measured(&self, device: &Device, readings: Vec<(Option<Millis>, Points)>, from: &str) -> Ticket;
 
     /// Events of an organisation as they arrive, each a JSON text without line breaks, until the receiver is dropped.
     /// The channel is bounded; when it is full, events are left out of it.

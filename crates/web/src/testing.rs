@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use domain::{Device, DeviceName, Event, Message, Millis, OrgId, Points, Value};
+use domain::{Device, DeviceName, Event, Message, OrgId, Points, Value};
 use http_body_util::BodyExt;
-use platform::{Platform, Ticket};
+use platform::Platform;
 use serde_json::json;
 use store::memory::{self, MemoryStore};
-use store::{Change, Changes, Store};
+use store::{Change, Store};
 use tokio::sync::mpsc;
 use tower::ServiceExt;
 
@@ -30,20 +30,12 @@ pub(crate) struct House {
     pub(crate) store: Arc<MemoryStore>,
 }
 
-/// A server on which one event arrives and one peer was refused. What is measured is stored and goes nowhere else.
-struct Quiet(Arc<MemoryStore>);
+/// A server on which one event arrives and one peer was refused.
+struct Quiet;
 
 impl Live for Quiet {
     fn stats(&self) -> serde_json::Value {
         json!({ "connections": 0 })
-    }
-
-    fn measured(&self, device: &Device, readings: Vec<(Option<Millis>, Points)>, _: &str) -> Ticket {
-        let change = |(at_ms, points): (Option<Millis>, Points)| {
-            let at_ms = at_ms.unwrap_or(NOW_MS);
-            Change::Points { org: device.org, device: device.id, at_ms, points }
-        };
-        self.0.commit(Changes { list: readings.into_iter().map(change).collect(), waiter: None })
     }
 
     fn tail(&self, org: OrgId) -> mpsc::Receiver<String> {
@@ -78,7 +70,7 @@ impl House {
         };
         let as_store = Arc::clone(&store) as Arc<dyn Store>;
         let platform = Arc::new(Platform::open(as_store, Box::new(entropy), NOW_MS).unwrap());
-        House { shared: Shared { platform, live: Arc::new(Quiet(Arc::clone(&store))), clock: Arc::new(|| NOW_MS) }, store }
+        House { shared: Shared { platform, live: Arc::new(Quiet), clock: Arc::new(|| NOW_MS) }, store }
     }
 
     /// Stores an event of a device, with one point `t`.

@@ -95,8 +95,10 @@ impl DeviceBody {
             return Err(HttpRefusal::bad("Device name should be specified!"));
         };
         let is_gateway = |it: &Map<String, Value>| it.get("gateway") == Some(&Value::Bool(true));
-        let class =
-            members.additional_info.as_ref().map(|it| if is_gateway(it) { Class::Gateway } else { Class::Device });
+        let class = members
+            .additional_info
+            .as_ref()
+            .map(|it| if is_gateway(it) { Class::Gateway } else { Class::Device });
         Ok(DeviceBody {
             id: id(members.id)?,
             name,
@@ -135,7 +137,8 @@ impl CredentialsBody {
 /// `{"clientId":"…","userName":"…","password":"…"}`, of which empty parts are none (spec 2.2).
 fn basic(value: &str) -> Result<Login, HttpRefusal> {
     let BasicMembers { client_id, user_name, password } = read(value.as_bytes())?;
-    let [client_id, user, password] = [client_id, user_name, password].map(|it| it.filter(|it| !it.is_empty()));
+    let [client_id, user, password] =
+        [client_id, user_name, password].map(|it| it.filter(|it| !it.is_empty()));
     Ok(Login::Basic { client_id, user, password })
 }
 
@@ -158,6 +161,5 @@ pub fn credentials_of(login: &Login) -> (&'static str, String, Option<String>) {
 
 /// An id of our own making: whoever asks cannot tell which hash it is.
 fn hash(text: &str) -> String {
-    use sha2::{Digest, Sha256};
-    Sha256::digest(text).iter().map(|it| format!("{it:02x}")).collect()
+    format!("{:032x}", super::ids::hash(text.as_bytes()))
 }

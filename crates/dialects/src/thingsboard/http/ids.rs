@@ -1,8 +1,9 @@
 //! The UUIDs by which ThingsBoard's API names things (spec thingsboard 1), made from what names them here.
 //!
 //! All are of version 8, and the four bits behind the version say of what kind the thing is. Devices and commands have
-//! permanent numbers: their UUIDs hold these, and are read back. An organisation's holds its id. Profiles, customers and
-//! users have names; their UUIDs are hashes of organisation and name, found again by looking through the few there are.
+//! permanent numbers: their UUIDs hold these, and are read back. An organisation's holds its id. Profiles, customers
+//! and users have names; their UUIDs are hashes of organisation and name, found again by looking through the few there
+//! are.
 //!
 //! `NNNNNNNN-NNNN-8K00-8000-00000000NNNN` is the device (K = 1) or command (K = 2) with the number N, in hexadecimal.
 
@@ -10,7 +11,6 @@ use std::fmt;
 
 use domain::{CommandId, DeviceId, OrgId};
 use serde::{Serialize, Serializer};
-use sha2::{Digest, Sha256};
 
 /// A UUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,9 +63,8 @@ impl Uuid {
     }
 
     fn hashed(kind: u128, org: OrgId, name: &str) -> Uuid {
-        let hash = Sha256::new().chain_update([kind as u8]).chain_update(org.as_bytes()).chain_update(name);
-        let first = hash.finalize().iter().take(16).fold(0, |value, byte| value << 8 | u128::from(*byte));
-        Uuid::framed(kind, first)
+        let parts = [&[kind as u8][..], org.as_bytes(), name.as_bytes()];
+        Uuid::framed(kind, hash(parts.into_iter().flatten()))
     }
 
     /// A device's.
@@ -110,6 +109,13 @@ impl Uuid {
     }
 }
 
+/// FNV-1a. Names of one organisation have to differ, and nobody gains anything where they do not.
+pub(super) fn hash<'a>(bytes: impl IntoIterator<Item = &'a u8>) -> u128 {
+    const START: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0100_0000_0000_0000_0000_013b;
+    bytes.into_iter().fold(START, |value, byte| (value ^ u128::from(*byte)).wrapping_mul(PRIME))
+}
+
 impl fmt::Display for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = |shift: u32, bits: u32| self.0 >> shift & ((1 << bits) - 1);
@@ -150,7 +156,9 @@ mod tests {
 
     #[test]
     fn what_is_no_uuid_is_none() {
-        for wrong in ["", "1", "0123456789ab81008000000000cdef00000000", "g1234567-89ab-8100-8000-00000000cdef"] {
+        for wrong in
+            ["", "1", "0123456789ab81008000000000cdef00000000", "g1234567-89ab-8100-8000-00000000cdef"]
+        {
             assert_eq!(Uuid::parse(wrong), None, "{wrong}");
         }
         assert_eq!(Uuid::parse("01234567089ab-8100-8000-00000000cdef"), None);

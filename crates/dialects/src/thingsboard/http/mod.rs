@@ -14,7 +14,8 @@ use serde::Serialize;
 pub use bodies::{CredentialsBody, DeviceBody, credentials_of};
 pub use ids::{NOBODY, Uuid};
 pub use views::{
-    Authority, Owner, Page, credentials, customer, device, device_info, entity, profile, profile_info, relation, user,
+    Authority, Owner, Page, credentials, customer, device, device_info, entity, profile, profile_info,
+    relation, user,
 };
 
 /// The code of a login that is wrong or missing (spec 11.2).

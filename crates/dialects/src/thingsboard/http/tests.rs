@@ -36,7 +36,9 @@ fn credentials_are_tokens_or_parts_of_a_login() {
     };
     let token = parse(r#""credentialsType":"ACCESS_TOKEN","credentialsId":"T1","credentialsValue":null"#);
     assert_eq!(token, Ok(Login::AccessToken("T1".to_owned())));
-    let basic = parse(r#""credentialsType":"MQTT_BASIC","credentialsValue":"{\"clientId\":\"\",\"userName\":\"u\"}""#);
+    let basic = parse(
+        r#""credentialsType":"MQTT_BASIC","credentialsValue":"{\"clientId\":\"\",\"userName\":\"u\"}""#,
+    );
     let login = Login::Basic { client_id: None, user: Some("u".to_owned()), password: None };
     assert_eq!(basic, Ok(login.clone()));
     assert_eq!(credentials_of(&login).1, "u");

@@ -1,7 +1,7 @@
 //! Who asks: `X-Authorization: Bearer` with a token of a login, or `ApiKey` with key and token (spec thingsboard 11.1).
 //!
-//! A handler that needs a [`Caller`] cannot run without one, and one that needs an [`Administrator`] not with a customer's.
-//! What a caller may see of devices is decided in [`Caller::device`] and nowhere else.
+//! A handler that needs a [`Caller`] cannot run without one, and one that needs an [`Administrator`] not with that of a
+//! customer. What a caller may see of devices is decided in [`Caller::sees`] and nowhere else.
 
 use std::sync::Arc;
 

@@ -27,7 +27,9 @@ fn scope_of(name: &str) -> Result<Scope, Refused> {
 /// Scopes that applications may write: a device's own attributes are for the device.
 fn writable(name: &str) -> Result<Scope, Refused> {
     match scope_of(name)? {
-        Scope::Client => Err(HttpRefusal::bad("Attributes of the CLIENT_SCOPE are the device's to write.").into()),
+        Scope::Client => {
+            Err(HttpRefusal::bad("Attributes of the CLIENT_SCOPE are the device's to write.").into())
+        }
         scope => Ok(scope),
     }
 }
@@ -65,7 +67,9 @@ fn each(
                 show(&it.key, it.at_ms, it.value());
             }
         }
-        seen.into_iter().filter(|it| keys.picks(it.0)).for_each(|(key, at_ms, value)| show(key, at_ms, value));
+        seen.into_iter()
+            .filter(|it| keys.picks(it.0))
+            .for_each(|(key, at_ms, value)| show(key, at_ms, value));
     }
 }
 
@@ -144,7 +148,12 @@ pub(super) async fn save_of_entity(
     write(&of, &device, &scope, &body).await
 }
 
-async fn write(of: &ThingsBoard, device: &Arc<Device>, scope: &str, body: &[u8]) -> Result<StatusCode, Refused> {
+async fn write(
+    of: &ThingsBoard,
+    device: &Arc<Device>,
+    scope: &str,
+    body: &[u8],
+) -> Result<StatusCode, Refused> {
     let platform = &of.shared.platform;
     let (scope, list) = (writable(scope)?, [(device.id, telemetry::attributes(body)?)]);
     let ticket = platform.put_attributes(device.org, scope, &list, of.shared.now_ms(), None)?;

@@ -29,7 +29,9 @@ pub(super) async fn claim(
 ) -> Result<Response, Refused> {
     let platform = &of.shared.platform;
     if caller.authority != Authority::Customer {
-        return Err(HttpRefusal::denied("Devices are claimed by customers: keys with restricted rights.").into());
+        return Err(
+            HttpRefusal::denied("Devices are claimed by customers: keys with restricted rights.").into()
+        );
     }
     let request: Option<Request> = match body.trim_ascii() {
         b"" => None,

@@ -269,7 +269,12 @@ impl Wanted {
     }
 
     /// Cuts the page out of the whole list.
-    pub(super) fn cut<T>(&self, list: impl IntoIterator<Item = T>, total: usize, view: impl Fn(T) -> Value) -> Page {
+    pub(super) fn cut<T>(
+        &self,
+        list: impl IntoIterator<Item = T>,
+        total: usize,
+        view: impl Fn(T) -> Value,
+    ) -> Page {
         let rows = list.into_iter().skip(self.page.saturating_mul(self.size)).take(self.size);
         Page::new(rows.map(view).collect(), total, self.page, self.size)
     }

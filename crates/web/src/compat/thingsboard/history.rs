@@ -135,7 +135,7 @@ async fn bring(
     Body(body): Body,
 ) -> Result<StatusCode, Refused> {
     let device = entity(&of, &caller, at)?;
-    let ticket = of.shared.live.measured(&device, readings(&body)?, &caller.key.key);
+    let ticket = of.ways.measured(&device, readings(&body)?, &caller.key.key);
     stored(&of.shared.platform, ticket).await?;
     Ok(StatusCode::OK)
 }

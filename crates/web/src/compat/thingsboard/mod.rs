@@ -1,8 +1,8 @@
 //! ThingsBoard's REST API, as far as devices, gateways and scripts need it (spec thingsboard 6, 8, 11).
 //!
 //! A user is an API key, and its password the key's token. One that may do everything administers the organisation;
-//! one whose rights are restricted is a customer, who sees the devices that it claimed or that were assigned to it. What
-//! is asked is about the organisation of that key and no other. Parts that are not served answer 404.
+//! one whose rights are restricted is a customer, who sees the devices that it claimed or that were assigned to it.
+//! What is asked is about the organisation of that key and no other. Parts that are not served answer 404.
 
 mod access;
 mod attributes;
@@ -27,6 +27,9 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::map_response_with_state;
 use axum::routing::{delete, get, post};
+use dialects::thingsboard::http::telemetry::Readings;
+use domain::Device;
+use platform::Ticket;
 
 use crate::Shared;
 use crate::limits::THINGSBOARD_BODY_BYTES_MAX;
@@ -37,14 +40,22 @@ use tokens::Tokens;
 #[derive(Clone)]
 pub struct ThingsBoard {
     shared: Shared,
+    ways: Arc<dyn Ways>,
     tokens: Arc<Tokens>,
+}
+
+/// The ways from and to devices, which only the running server has.
+pub trait Ways: Send + Sync {
+    /// Keeps what a device has measured, and lets those hear of it who listen. `from` is who brought it. The ticket is
+    /// that of all of it.
+    fn measured(&self, device: &Device, readings: Readings, from: &str) -> Ticket;
 }
 
 impl ThingsBoard {
     /// The API over a platform. Its tokens are signed with a secret of the installation: they outlive a restart.
-    pub fn new(shared: Shared) -> ThingsBoard {
+    pub fn new(shared: Shared, ways: Arc<dyn Ways>) -> ThingsBoard {
         let tokens = Arc::new(Tokens::new(&shared.platform.secret_for("tokens of ThingsBoard's API")));
-        ThingsBoard { shared, tokens }
+        ThingsBoard { shared, ways, tokens }
     }
 }
 

@@ -49,7 +49,12 @@ pub(super) async fn list(
     page(&of, &caller, &params, http::profile).map(Json)
 }
 
-fn page(of: &ThingsBoard, caller: &Caller, params: &Params, show: fn(&DeviceType) -> Value) -> Result<Page, Refused> {
+fn page(
+    of: &ThingsBoard,
+    caller: &Caller,
+    params: &Params,
+    show: fn(&DeviceType) -> Value,
+) -> Result<Page, Refused> {
     let wanted = Wanted::of(params)?;
     let text = params.get("textSearch").map(str::to_lowercase);
     let mut types = of.shared.platform.types(caller.org);

@@ -11,17 +11,39 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use domain::{OrgId, Rights};
-use platform::NewKey;
+use dialects::thingsboard::http::telemetry::Readings;
+use domain::{Device, OrgId, Points, Rights};
+use platform::{NewKey, Ticket};
 use serde_json::{Value, json};
+use store::memory::MemoryStore;
+use store::{Change, Changes, Store};
 
-use super::{ThingsBoard, router};
-use crate::testing::{Answer, House, ask};
+use super::{ThingsBoard, Ways, router};
+use crate::testing::{Answer, House, NOW_MS, ask};
 
 const KEY: &str = "a-abc123-0123456789";
 const CUSTOMER: &str = "a-abc123-customer";
 const OTHER: &str = "a-abc123-other";
 const TOKEN: &str = "t0ken";
+
+/// What is measured is stored, and goes nowhere else.
+struct ToStore(Arc<MemoryStore>);
+
+impl Ways for ToStore {
+    fn measured(&self, device: &Device, readings: Readings, _: &str) -> Ticket {
+        let change = |(at_ms, points): (Option<u64>, Points)| {
+            let at_ms = at_ms.unwrap_or(NOW_MS);
+            Change::Points { org: device.org, device: device.id, at_ms, points }
+        };
+        self.0.commit(Changes { list: readings.into_iter().map(change).collect(), waiter: None })
+    }
+}
+
+/// The API over what is in a house.
+fn api(house: &House) -> Router {
+    let ways = Arc::new(ToStore(Arc::clone(&house.store)));
+    router(ThingsBoard::new(house.shared.clone(), ways))
+}
 
 /// The organisation `abc123` with one administrator and two customers, and the API for it.
 struct Service {
@@ -48,7 +70,7 @@ impl Service {
             let draft = NewKey { key, token, comment: "Acme".to_owned(), rights };
             house.shared.platform.create_key(org, draft, 1).unwrap();
         }
-        let router = router(ThingsBoard::new(house.shared.clone()));
+        let router = api(&house);
         Service { house, org, router }
     }
 
@@ -56,8 +78,9 @@ impl Service {
     fn later(&self, now_ms: u64) -> Service {
         let mut shared = self.house.shared.clone();
         shared.clock = Arc::new(move || now_ms);
-        let router = router(ThingsBoard::new(shared.clone()));
-        Service { house: House { shared, store: Arc::clone(&self.house.store) }, org: self.org, router }
+        let house = House { shared, store: Arc::clone(&self.house.store) };
+        let router = api(&house);
+        Service { house, org: self.org, router }
     }
 
     async fn send(&self, method: &str, path: &str, authorization: &str, body: &str) -> Answer {
@@ -106,7 +129,7 @@ impl Service {
 fn refused(answer: &Answer) -> (u16, u64) {
     let body = answer.json();
     assert_eq!(body["status"], answer.status.as_u16(), "{body}");
-    assert_eq!(body["timestamp"], crate::testing::NOW_MS, "{body}");
+    assert_eq!(body["timestamp"], NOW_MS, "{body}");
     assert!(body["message"].as_str().is_some_and(|it| !it.is_empty()), "{body}");
     (answer.status.as_u16(), body["errorCode"].as_u64().unwrap())
 }

@@ -24,7 +24,10 @@ async fn a_device_lives() {
         "additionalInfo": { "gateway": true, "description": "d" },
     });
     let made = service.post("/api/device?accessToken=T1", body).await.json();
-    assert_eq!((&made["name"], &made["type"], &made["label"]), (&json!("Device A"), &json!("thermometer"), &json!("in the hall")));
+    assert_eq!(
+        (&made["name"], &made["type"], &made["label"]),
+        (&json!("Device A"), &json!("thermometer"), &json!("in the hall"))
+    );
     assert_eq!(made["additionalInfo"], json!({ "gateway": true, "description": "d" }));
     assert_eq!(made["createdTime"], NOW_MS);
     assert_eq!(made["customerId"]["id"], "13814000-1dd2-11b2-8080-808080808080");
@@ -91,7 +94,8 @@ async fn another_organisation_is_not_there() {
         let answer = service.ask_as("a-zzz999-key", "GET", path, Value::Null).await;
         assert_eq!(refused(&answer), (404, 32), "{path}");
     }
-    let list = service.ask_as("a-zzz999-key", "GET", "/api/tenant/devices?page=0&pageSize=5", Value::Null).await;
+    let list =
+        service.ask_as("a-zzz999-key", "GET", "/api/tenant/devices?page=0&pageSize=5", Value::Null).await;
     assert_eq!(list.json()["totalElements"], 0);
 }
 
@@ -104,10 +108,14 @@ async fn lists_come_by_page() {
     let names = |page: &Value| -> Vec<String> {
         page["data"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect()
     };
-    let get = async |query: &str| service.get(&format!("/api/tenant/devices?pageSize=2&{query}")).await.json();
+    let get =
+        async |query: &str| service.get(&format!("/api/tenant/devices?pageSize=2&{query}")).await.json();
     let first = get("page=0&textSearch=A").await;
     assert_eq!(names(&first), ["a1", "a2"]);
-    assert_eq!((&first["totalPages"], &first["totalElements"], &first["hasNext"]), (&json!(2), &json!(4), &json!(true)));
+    assert_eq!(
+        (&first["totalPages"], &first["totalElements"], &first["hasNext"]),
+        (&json!(2), &json!(4), &json!(true))
+    );
     let last = get("page=1&textSearch=A").await;
     assert_eq!((names(&last), &last["hasNext"]), (vec!["a3".to_owned(), "a4".to_owned()], &json!(false)));
     assert_eq!(names(&get("page=2&textSearch=A").await), [""; 0]);

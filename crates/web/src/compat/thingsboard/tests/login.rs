@@ -101,7 +101,11 @@ async fn a_token_is_worth_what_its_key_is() {
     assert_eq!(refused(&service.send("GET", "/api/auth/user", &customer, "").await), (401, 10));
     let draft = platform::NewKey { key: Some(CUSTOMER.to_owned()), ..platform::NewKey::default() };
     platform.create_key(service.org, draft, 2).unwrap();
-    assert_eq!(refused(&service.send("GET", "/api/auth/user", &customer, "").await), (401, 10), "another key");
+    assert_eq!(
+        refused(&service.send("GET", "/api/auth/user", &customer, "").await),
+        (401, 10),
+        "another key"
+    );
 
     let token = service.login(KEY).await;
     let change = OrgChange { enabled: Some(false), ..OrgChange::default() };

@@ -38,7 +38,9 @@ async fn what_is_brought_is_read_again() {
     ]);
     let answer = service.post(&format!("{path}/timeseries/ANY"), brought).await;
     assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 0));
-    let kept = service.post(&format!("{path}/timeseries/ANY/3600"), json!({ "ts": 2000, "values": { "t": 1 } })).await;
+    let kept = service
+        .post(&format!("{path}/timeseries/ANY/3600"), json!({ "ts": 2000, "values": { "t": 1 } }))
+        .await;
     assert_eq!(kept.status, StatusCode::OK);
     assert_eq!(service.get(&format!("{path}/keys/timeseries")).await.json(), json!(["n", "o", "on", "t"]));
     let latest = service.get(&format!("{path}/values/timeseries")).await.json();
@@ -83,12 +85,23 @@ async fn a_range_is_half_open_and_limited() {
     assert_eq!(both, json!({ "a": [{ "ts": 0, "value": "0" }, { "ts": 10, "value": "1" }], "none": [] }));
     assert_eq!(service.get(&history).await.json(), json!({}), "no keys");
     for wrong in [
-        "startTs=30&endTs=10", "startTs=-1&endTs=10", "startTs=0&endTs=10&limit=0", "startTs=0&endTs=10&agg=MOST",
-        "startTs=0&endTs=10&orderBy=UP", "startTs=0&endTs=10&agg=AVG&intervalType=WEEK",
+        "startTs=30&endTs=10",
+        "startTs=-1&endTs=10",
+        "startTs=0&endTs=10&limit=0",
+        "startTs=0&endTs=10&agg=MOST",
+        "startTs=0&endTs=10&orderBy=UP",
+        "startTs=0&endTs=10&agg=AVG&intervalType=WEEK",
     ] {
-        assert_eq!(refused(&service.get(&format!("{path}/values/timeseries?keys=a&{wrong}")).await), (400, 31), "{wrong}");
+        assert_eq!(
+            refused(&service.get(&format!("{path}/values/timeseries?keys=a&{wrong}")).await),
+            (400, 31),
+            "{wrong}"
+        );
     }
-    assert_eq!(refused(&service.get(&format!("{path}/values/timeseries/history?startTs=0")).await), (400, 31));
+    assert_eq!(
+        refused(&service.get(&format!("{path}/values/timeseries/history?startTs=0")).await),
+        (400, 31)
+    );
 }
 
 #[tokio::test]
@@ -155,7 +168,8 @@ async fn a_million_points_are_never_in_memory_at_once() {
     // As it is sent: in pieces as large, of which at most one waits for the client.
     let uri = format!("{path}/values/timeseries?keys=a&startTs=0&endTs={MILLION}&limit={MILLION}");
     let request = Request::builder().uri(uri).header("x-authorization", service.login(super::KEY).await);
-    let mut body = service.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap().into_body();
+    let mut body =
+        service.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap().into_body();
     let mut sent = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.unwrap().into_data().unwrap();
@@ -187,11 +201,19 @@ async fn attributes_are_written_read_and_removed_by_scope() {
     let values: HashMap<String, (u64, Value)> = serde_json::from_str::<Vec<Value>>(&text)
         .unwrap()
         .into_iter()
-        .map(|it| (it["key"].as_str().unwrap().to_owned(), (it["lastUpdateTs"].as_u64().unwrap(), it["value"].clone())))
+        .map(|it| {
+            (
+                it["key"].as_str().unwrap().to_owned(),
+                (it["lastUpdateTs"].as_u64().unwrap(), it["value"].clone()),
+            )
+        })
         .collect();
     let expected = [
-        ("firmware", 5, json!(42.0)), ("a", NOW_MS, json!(1)), ("b", NOW_MS, json!({ "c": 1 })),
-        ("d", NOW_MS, json!(true)), ("e", NOW_MS, json!("text")),
+        ("firmware", 5, json!(42.0)),
+        ("a", NOW_MS, json!(1)),
+        ("b", NOW_MS, json!({ "c": 1 })),
+        ("d", NOW_MS, json!(true)),
+        ("e", NOW_MS, json!("text")),
     ];
     assert_eq!(values, expected.map(|(key, at_ms, value)| (key.to_owned(), (at_ms, value))).into());
     let get = async |rest: &str| service.get(&format!("{path}/{rest}")).await.json();
