@@ -1,5 +1,7 @@
 //! The server that all the scripts talk to: an organisation, keys and a device.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 use serde_json::Value;
 
@@ -13,6 +15,9 @@ const DEVICE: [&str; 2] = ["pump", "p1"];
 /// The running server, and what the scripts log in with.
 pub(super) struct Installation {
     server: Server,
+    /// For suites that start a server of their own: its program, and a folder for what they leave behind.
+    binary: PathBuf,
+    scratch: PathBuf,
     /// An API key that may do everything.
     key: Login,
     /// One that may subscribe to `open/#` only.
@@ -43,7 +48,8 @@ impl Installation {
         server.admin(&["type", "add", "--org", ORG, DEVICE[0]])?;
         let device = server.admin(&["device", "add", "--org", ORG, &DEVICE.join("/")])?;
         let (key, limited) = (key(&[])?, key(&["--subscribe", "open/#"])?);
-        Ok(Installation { key, limited, device_token: text(&device, "token")?, server })
+        let (binary, scratch) = (place.build.binary.clone(), place.work.join("scratch"));
+        Ok(Installation { key, limited, device_token: text(&device, "token")?, server, binary, scratch })
     }
 
     /// What the test scripts have to know.
@@ -59,6 +65,8 @@ impl Installation {
             ("TIDEGATE_DEVICE", format!("{ORG}/{}", DEVICE.join("/"))),
             ("TIDEGATE_DEVICE_TOKEN", self.device_token.clone()),
             ("TIDEGATE_ADMIN_SOCKET", self.server.data().join("admin.sock").to_string_lossy().into_owned()),
+            ("TIDEGATE_BINARY", self.binary.to_string_lossy().into_owned()),
+            ("TIDEGATE_SCRATCH", self.scratch.to_string_lossy().into_owned()),
             ("TIDEGATE_CA", authority.clone()),
             ("REQUESTS_CA_BUNDLE", authority.clone()),
             ("NODE_EXTRA_CA_CERTS", authority),

@@ -23,6 +23,7 @@ const SUITES: &[(&str, Language, &str)] = &[
     ("Python SDKs", Language::Python, "sdk/python"),
     ("Node SDKs", Language::Node, "sdk/node"),
     ("ThingsBoard SDK", Language::Python, "sdk/thingsboard"),
+    ("ThingsBoard gateway", Language::Python, "sdk/thingsboard_gateway"),
     ("Python clients", Language::Python, "clients/python"),
     ("Node clients", Language::Node, "clients/node"),
 ];
