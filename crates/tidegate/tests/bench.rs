@@ -4,7 +4,9 @@
 use domain::{Class, DeviceInfo, OrgId, Registrar};
 use mqtt::{QoS, Version};
 use platform::{NewDevice, NewKey, NewType};
-use sim::bench::{self, Fault, Identity, Length, Names, Outcome, Plan, Sessions, Target, Template, Workload};
+use sim::bench::{
+    self, Content, Fault, Identity, Length, Names, Outcome, Plan, Sessions, Target, Template, Workload,
+};
 use tempfile::TempDir;
 use tidegate::{Config, Running};
 
@@ -71,7 +73,7 @@ fn plan(workload: Workload, qos: QoS) -> Plan {
         workload,
         version: Version::V311,
         qos,
-        payload_bytes: 100,
+        content: Content::Event { bytes: 100 },
         window: 20,
         connections: GATEWAY_COUNT,
         length: Length::Messages(MESSAGE_COUNT),

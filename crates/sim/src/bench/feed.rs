@@ -5,14 +5,15 @@
 //! messages are under way than it holds, none is used twice at a time.
 
 use std::io::IoSlice;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use mqtt::packet::Publish;
 use mqtt::property::Properties;
 use mqtt::{Packet, QoS, codec};
 
 use super::limits::{RING_BYTES, RINGS_BYTES, WINDOW_COUNT_MAX};
-use super::payload;
-use super::plan::Plan;
+use super::plan::{Content, Plan};
+use super::{payload, telemetry};
 
 /// In a closed loop one message in so many is a sample. A ring holds a multiple of it, so that the places of samples
 /// are the same in each round: what has a time in it gets a new one before it is sent again.
@@ -27,6 +28,10 @@ pub(super) struct Feed {
     ring: Vec<u8>,
     /// Where each message ends in the ring.
     ends: Vec<usize>,
+    /// Readings: where their times are in each message, and the time of the first message.
+    times: Vec<Vec<usize>>,
+    from_ms: u64,
+    children: u64,
     /// Messages queued since the start.
     queued: u64,
     /// Bytes of them, and how many of these are written.
@@ -48,6 +53,9 @@ impl Feed {
         let mut feed = Feed {
             ring: Vec::new(),
             ends: Vec::new(),
+            times: Vec::new(),
+            from_ms: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64,
+            children: plan.names.children as u64,
             queued: 0,
             queued_bytes: 0,
             written_bytes: 0,
@@ -58,29 +66,47 @@ impl Feed {
         };
         let (publishers, _) = plan.shares();
         let ring_bytes = RING_BYTES.min(RINGS_BYTES / publishers.max(1));
-        let children = if plan.names.topic.names_children() { plan.names.children } else { 1 };
-        let topics: Vec<String> = (0..children).map(|child| plan.names.topic.expand(n, child)).collect();
+        let count_min = window.max(cycle(plan));
         let is_whole = |count: usize| (count as u64).is_multiple_of(SAMPLE_EVERY);
-        while feed.ends.len() < window
+        while feed.ends.len() < count_min
             || !is_whole(feed.ends.len())
             || feed.ring.len() < ring_bytes && feed.ends.len() < WINDOW_COUNT_MAX
         {
-            let index = feed.ends.len();
-            let payload = payload::payload(plan.payload_bytes, n as u16, index);
-            let publish = Publish {
-                dup: false,
-                qos: plan.qos,
-                retain: false,
-                topic: topics.get(index % children).map_or("", String::as_str),
-                packet_id: if plan.qos == QoS::AtMostOnce { 0 } else { index as u16 + 1 },
-                properties: Properties::EMPTY,
-                payload: &payload,
-            };
-            codec::encode(&Packet::Publish(publish), plan.version, &mut feed.ring);
-            feed.ends.push(feed.ring.len());
+            feed.push_message(plan, n);
         }
         feed.ring.shrink_to_fit();
         feed
+    }
+
+    /// Encodes one more message of publisher `n`.
+    fn push_message(&mut self, plan: &Plan, n: usize) {
+        let (index, children) = (self.ends.len(), plan.names.children);
+        let topic = plan.names.topic.expand(n, index % children);
+        let payload = match &plan.content {
+            Content::Event { bytes } => payload::payload(*bytes, n as u16, index),
+            Content::Readings { device, per_message } => {
+                let first = index * per_message;
+                let devices = (first..first + per_message).map(|it| device.expand(n, it % children));
+                let (payload, times) = telemetry::payload(devices, index);
+                self.times.push(times);
+                payload
+            }
+        };
+        let publish = Publish {
+            dup: false,
+            qos: plan.qos,
+            retain: false,
+            topic: &topic,
+            packet_id: if plan.qos == QoS::AtMostOnce { 0 } else { index as u16 + 1 },
+            properties: Properties::EMPTY,
+            payload: &payload,
+        };
+        codec::encode(&Packet::Publish(publish), plan.version, &mut self.ring);
+        self.ends.push(self.ring.len());
+        let payload_start = self.ring.len() - payload.len();
+        if let Some(times) = self.times.get_mut(index) {
+            times.iter_mut().for_each(|it| *it += payload_start);
+        }
     }
 
     /// Messages queued since the start.
@@ -119,6 +145,9 @@ impl Feed {
     }
 
     fn stamp(&mut self, message: u64, ns: u64) {
+        if !self.times.is_empty() {
+            return;
+        }
         let slot = (message % self.ring_count()) as usize;
         if let Some(packet) = self.ends.get(slot).and_then(|end| self.ring.get_mut(..*end)) {
             payload::stamp(packet, ns);
@@ -126,10 +155,26 @@ impl Feed {
     }
 
     fn advance(&mut self, count: u64) {
+        if !self.times.is_empty() {
+            (self.queued..self.queued + count).for_each(|it| self.set_times(it));
+        }
         self.queued += count;
         let (rounds, slot) = (self.queued / self.ring_count(), (self.queued % self.ring_count()) as usize);
         let into = if slot == 0 { 0 } else { self.ends.get(slot - 1).copied().unwrap_or_default() };
         self.queued_bytes = rounds * self.ring.len() as u64 + into as u64;
+    }
+
+    /// Gives the readings of a message a time that no other of the same child has. It goes on by a millisecond whenever
+    /// a child speaks again, so that it runs ahead of the clock only if each child speaks more than a thousand times a
+    /// second.
+    fn set_times(&mut self, message: u64) {
+        let (round, slot) = (message / self.ring_count(), (message % self.ring_count()) as usize);
+        let (per_message, children) = (self.times.get(slot).map_or(1, Vec::len) as u64, self.children);
+        let laps = (self.ring_count() * per_message).div_ceil(children);
+        for (at, number) in self.times.get(slot).into_iter().flatten().zip(slot as u64 * per_message..) {
+            let ms = self.from_ms + round * laps + number / children;
+            telemetry::set_time(&mut self.ring, *at, ms);
+        }
     }
 
     /// The bytes to be written next: up to the ring's end, and on from its start.
@@ -151,12 +196,20 @@ impl Feed {
     }
 }
 
+/// Messages after which a publisher has spoken for all its children.
+fn cycle(plan: &Plan) -> usize {
+    match &plan.content {
+        Content::Event { .. } => 1,
+        Content::Readings { per_message, .. } => plan.names.children.div_ceil(*per_message),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::Workload;
     use crate::bench::tests::plan;
     use crate::bench::walker::{self, Step};
+    use crate::bench::{Template, Workload};
 
     /// Takes what is pending, at most so many bytes.
     fn take(feed: &mut Feed, bytes_max: usize) -> Vec<u8> {
@@ -218,6 +271,32 @@ mod tests {
         }
         assert_eq!(ids.len(), 1_000);
         assert!(!ids.contains(&[0, 0]));
+    }
+
+    #[test]
+    fn readings_are_of_every_child_and_have_a_time_once() {
+        let mut plan = plan(Workload::Ingest);
+        plan.names.children = 10;
+        let device = "d{child}".parse().unwrap_or_else(|_| Template::literal(""));
+        (plan.qos, plan.content) = (QoS::AtLeastOnce, Content::Readings { device, per_message: 4 });
+        let mut feed = Feed::new(&plan, 0, 3);
+        let (mut text, rounds) = (Vec::new(), 3);
+        for _ in 0..rounds {
+            feed.queue(feed.ring_count(), 7);
+            text.extend(take(&mut feed, usize::MAX));
+        }
+        let text = String::from_utf8_lossy(&text);
+        let after = |word: &str| -> Vec<String> {
+            text.split(word)
+                .skip(1)
+                .map(|it| it.split([',', '"']).next().unwrap_or_default().into())
+                .collect()
+        };
+        let (names, times) = (after("\"d"), after("\"ts\":"));
+        assert_eq!(names[..6], ["0", "1", "2", "3", "4", "5"]);
+        assert_eq!(names.len() as u64, feed.queued() * 4);
+        let pairs: std::collections::BTreeSet<_> = names.iter().zip(&times).collect();
+        assert_eq!((times.len(), pairs.len()), (names.len(), names.len()), "a time twice");
     }
 
     #[test]

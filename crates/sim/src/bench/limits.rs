@@ -14,6 +14,8 @@ pub const CONNECTION_COUNT_MAX: usize = 65_535;
 pub const PAYLOAD_BYTES_MIN: usize = super::payload::BARE_BYTES;
 /// One read has to be able to take the whole packet.
 pub const PAYLOAD_BYTES_MAX: usize = 128 * 1024;
+/// Devices in one message: their readings are about a hundred bytes each.
+pub const READINGS_PER_MESSAGE_COUNT_MAX: usize = 1_000;
 /// Seconds that a run may last: clients that only receive do not send anything else.
 pub const RUN_S_MAX: u64 = 1_200;
 /// What clients promise. Long enough that no run needs a PINGREQ.

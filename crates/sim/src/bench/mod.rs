@@ -5,7 +5,7 @@
 //! generator is cheaper for each message than any server, and one thread of it is enough.
 //!
 //! Nothing here knows what kind of server it talks to: who clients say they are and which topics they use are
-//! [`Template`]s. This is the only part of the crate that reads a clock (the monotonic one) and `/proc`.
+//! [`Template`]s. This is the only part of the crate that reads clocks and `/proc`.
 
 mod feed;
 mod histogram;
@@ -17,6 +17,7 @@ mod payload;
 mod plan;
 mod process;
 mod swarm;
+mod telemetry;
 mod template;
 mod traffic;
 mod walker;
@@ -29,7 +30,7 @@ use mqtt::codec::Violation;
 
 pub use histogram::Histogram;
 pub use outcome::{Outcome, median};
-pub use plan::{Identity, Length, Names, Plan, Sessions, Target, Workload};
+pub use plan::{Content, Identity, Length, Names, Plan, Sessions, Target, Workload};
 pub use template::{Template, UnknownPlaceholder};
 
 use limits::{HANDSHAKES_COUNT, MEMORY_CALM_MS, MEMORY_WAIT_MS_MAX};

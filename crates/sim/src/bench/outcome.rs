@@ -36,6 +36,8 @@ pub struct Outcome {
     pub workload: Workload,
     /// Deliveries; acknowledgements at ingest; connects in a storm; connections held when idle.
     pub counted: u64,
+    /// Points in each of these, where messages are of readings.
+    pub points_per_message: Option<usize>,
     /// How long it took, in seconds.
     pub seconds: f64,
     /// Open loop: from when a message was due to its arrival. Closed loop: from writing to arrival, samples. Storm:
@@ -58,6 +60,7 @@ impl Outcome {
         Outcome {
             workload,
             counted: 0,
+            points_per_message: None,
             seconds: spent.ns as f64 / 1e9,
             latency: Histogram::default(),
             server_cpu_s: spent.server_cpu_s,
@@ -76,6 +79,16 @@ impl Outcome {
     /// The server's CPU time for each that was counted, in microseconds.
     pub fn cpu_us(&self) -> Option<f64> {
         (self.counted > 0).then_some(self.server_cpu_s? * 1e6 / self.counted as f64)
+    }
+
+    /// Points in a second.
+    pub fn points_per_s(&self) -> Option<f64> {
+        Some(self.rate_per_s() * self.points_per_message? as f64)
+    }
+
+    /// The server's CPU time for each point, in microseconds.
+    pub fn cpu_us_per_point(&self) -> Option<f64> {
+        Some(self.cpu_us()? / self.points_per_message? as f64)
     }
 
     /// Processors that the server kept busy.

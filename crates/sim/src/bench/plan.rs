@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use mqtt::{QoS, Version};
 
 use super::limits::{self, CONNECTIONS_PER_SOURCE, STORM_SOURCE_COUNT};
+use super::telemetry::POINTS_PER_READING;
 use super::{Fault, Template};
 
 /// A shape of traffic.
@@ -117,6 +118,33 @@ pub struct Identity {
     pub password: Option<Template>,
 }
 
+/// What messages say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// One event of so many bytes.
+    Event {
+        /// Bytes of each payload.
+        bytes: usize,
+    },
+    /// Readings of devices behind a ThingsBoard gateway.
+    Readings {
+        /// Device `{child}` of publisher `{n}`: of [`Names::children`] each.
+        device: Template,
+        /// Devices in each message.
+        per_message: usize,
+    },
+}
+
+impl Content {
+    /// Points in each message, where that is what is counted.
+    pub fn points_per_message(&self) -> Option<usize> {
+        match self {
+            Content::Event { .. } => None,
+            Content::Readings { per_message, .. } => Some(per_message * POINTS_PER_READING),
+        }
+    }
+}
+
 /// Identities and topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
@@ -128,7 +156,7 @@ pub struct Names {
     pub topic: Template,
     /// What subscriber `{n}` subscribes to.
     pub filter: Template,
-    /// Devices that each publisher speaks for, where the topic has a `{child}`.
+    /// Devices that each publisher speaks for, where the topic or the content has a `{child}`.
     pub children: usize,
 }
 
@@ -141,8 +169,8 @@ pub struct Plan {
     pub version: Version,
     /// Quality of publications and subscriptions.
     pub qos: QoS,
-    /// Bytes of each payload.
-    pub payload_bytes: usize,
+    /// What messages say.
+    pub content: Content,
     /// Closed loop: messages under way per publisher. Open loop: the most of them. Storm: handshakes under way.
     pub window: usize,
     /// How many, by the workload's own way of counting.
@@ -171,11 +199,19 @@ impl Plan {
     ///
     /// [`Fault::OutOfBounds`] for a number that the generator cannot do.
     pub(super) fn check(&self) -> Result<(), Fault> {
-        let payload_bytes = limits::PAYLOAD_BYTES_MIN..=limits::PAYLOAD_BYTES_MAX;
+        let content = match &self.content {
+            Content::Event { bytes } => {
+                ("payload", *bytes, limits::PAYLOAD_BYTES_MIN..=limits::PAYLOAD_BYTES_MAX)
+            }
+            Content::Readings { per_message, .. } => {
+                let most = limits::READINGS_PER_MESSAGE_COUNT_MAX.min(self.names.children);
+                ("devices per message", *per_message, 1..=most)
+            }
+        };
         let checks = [
             ("connections", self.connections, 1..=limits::CONNECTION_COUNT_MAX),
             ("window", self.window, 1..=limits::WINDOW_COUNT_MAX),
-            ("payload", self.payload_bytes, payload_bytes),
+            content,
             ("burst", self.burst, 1..=limits::CONNECTION_COUNT_MAX),
             ("children", self.names.children, 1..=limits::WINDOW_COUNT_MAX),
             ("sources", self.sources.unwrap_or(1), 1..=250),

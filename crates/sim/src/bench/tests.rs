@@ -13,7 +13,7 @@ pub(super) fn plan(workload: Workload) -> Plan {
         workload,
         version: Version::V311,
         qos: QoS::AtMostOnce,
-        payload_bytes: 100,
+        content: Content::Event { bytes: 100 },
         window: 100,
         connections: 10,
         length: Length::Messages(1_000),
@@ -33,11 +33,12 @@ pub(super) fn plan(workload: Workload) -> Plan {
 
 #[test]
 fn what_cannot_be_done_is_refused() {
-    let edits: [fn(&mut Plan); 6] = [
+    let edits: [fn(&mut Plan); 7] = [
         |it| it.connections = 0,
         |it| it.window = 65_536,
-        |it| it.payload_bytes = 3,
+        |it| it.content = Content::Event { bytes: 3 },
         |it| it.names.children = 0,
+        |it| it.content = Content::Readings { device: Template::literal("d"), per_message: 2 },
         |it| it.workload = Workload::Ingest,
         |it| (it.workload, it.rate_per_s) = (Workload::Open, 0.0),
     ];

@@ -122,6 +122,7 @@ impl<'a> Traffic<'a> {
         self.swarm.close();
         Ok(Outcome {
             counted,
+            points_per_message: self.plan.content.points_per_message(),
             latency: self.latency,
             lost: self.counts.lost - counts.lost,
             failed: self.counts.refused - counts.refused,

@@ -11,7 +11,7 @@ use std::str::FromStr;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use mqtt::{QoS, Version};
-use sim::bench::{self, Identity, Length, Names, Outcome, Plan, Sessions, Target, Template, limits};
+use sim::bench::{self, Content, Identity, Length, Names, Outcome, Plan, Sessions, Target, Template, limits};
 
 use super::command::print::print;
 
@@ -102,7 +102,7 @@ struct Naming {
     #[arg(long, value_name = "TEXT")]
     filter: Option<Template>,
     /// Speak as clients of this Watson organisation: gateways TYPE/load{n} send events to applications
-    #[arg(long, value_name = "ORG", requires = "token")]
+    #[arg(long, value_name = "ORG", requires = "token", group = "platform")]
     watson: Option<String>,
     /// Watson: type of the gateways
     #[arg(long = "type", value_name = "TYPE", default_value = "gw")]
@@ -116,12 +116,18 @@ struct Naming {
     /// Watson: token of the API key [default: --token]
     #[arg(long, requires = "key", value_name = "TOKEN")]
     key_token: Option<String>,
-    /// Watson: devices dev/load{n}-… that each gateway speaks for [default: itself only]
-    #[arg(long, value_name = "COUNT", requires = "watson")]
+    /// Devices load{n}-… that each gateway speaks for [default: Watson, itself only; ThingsBoard, 1000]
+    #[arg(long, value_name = "COUNT", requires = "platform")]
     children: Option<usize>,
     /// Watson: applications send commands to applications instead, which nothing stores
     #[arg(long, requires = "key")]
     commands: bool,
+    /// Speak as ThingsBoard gateways with the access tokens load{n}: readings of their children, three points each
+    #[arg(long, group = "platform")]
+    thingsboard: bool,
+    /// ThingsBoard: children in each message
+    #[arg(long, value_name = "COUNT", default_value_t = 100, requires = "thingsboard")]
+    per_message: usize,
 }
 
 /// The workloads, as they are typed.
@@ -234,6 +240,9 @@ impl Workload {
 /// Messages under way on a connection that sends once a second: each has its place in memory beforehand.
 const SPARSE_WINDOW_COUNT: usize = 10;
 
+/// Devices behind each ThingsBoard gateway, unless another number is asked for.
+const THINGSBOARD_CHILDREN_COUNT: usize = 1_000;
+
 impl Bench {
     fn plan(&self) -> Result<Plan> {
         let connections = self.connections.unwrap_or_else(|| self.workload.default_connections());
@@ -248,7 +257,7 @@ impl Bench {
             workload: self.workload.of_plan(),
             version: self.version,
             qos: self.qos.unwrap_or_else(|| self.workload.default_qos()),
-            payload_bytes: self.payload,
+            content: self.content()?,
             window: self.window.min(sparse_window),
             connections,
             length: self.messages.map_or(Length::Seconds(self.seconds), Length::Messages),
@@ -258,6 +267,13 @@ impl Bench {
             sessions: if self.durable { Sessions::Durable } else { Sessions::Clean },
             names: self.naming.names(self.workload)?,
         })
+    }
+
+    fn content(&self) -> Result<Content> {
+        if !self.naming.thingsboard {
+            return Ok(Content::Event { bytes: self.payload });
+        }
+        Ok(Content::Readings { device: "load{n}-{child}".parse()?, per_message: self.naming.per_message })
     }
 
     /// A server's memory only grows once: idle connections are measured in one round.
@@ -274,6 +290,7 @@ impl Naming {
     fn names(&self, workload: Workload) -> Result<Names> {
         let mut names = match &self.watson {
             Some(org) => self.watson_names(org, workload)?,
+            None if self.thingsboard => self.thingsboard_names(workload)?,
             None => Names {
                 publisher: identity("bench-pub-{n}", None)?,
                 subscriber: identity("bench-sub-{n}", None)?,
@@ -298,6 +315,23 @@ impl Naming {
         subscriber.password =
             self.sub_password.clone().or(self.password.clone()).or(subscriber.password.take());
         Ok(names)
+    }
+
+    /// Gateways that log in with access tokens and speak for others (spec thingsboard 2.2, 3.3).
+    fn thingsboard_names(&self, workload: Workload) -> Result<Names> {
+        anyhow::ensure!(
+            matches!(workload, Workload::Ingest | Workload::Storm),
+            "readings are acknowledged, and no other client gets them: there is `ingest`, and `storm`"
+        );
+        let gateway =
+            Identity { client_id: "bench-{n}".parse()?, user: Some("load{n}".parse()?), password: None };
+        Ok(Names {
+            publisher: gateway.clone(),
+            subscriber: gateway,
+            topic: "v1/gateway/telemetry".parse()?,
+            filter: "v1/gateway/rpc".parse()?,
+            children: self.children.unwrap_or(THINGSBOARD_CHILDREN_COUNT),
+        })
     }
 
     /// Gateways `load{n}` that send events of their own or of children to applications, or applications that send

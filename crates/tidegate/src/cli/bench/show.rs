@@ -1,7 +1,7 @@
 //! How measurements look: a table with a column for each server, or JSON.
 
 use serde_json::{Value, json};
-use sim::bench::{Outcome, Plan, Workload, median};
+use sim::bench::{Content, Outcome, Plan, Workload, median};
 
 use super::Contestant;
 use crate::cli::table::Table;
@@ -40,6 +40,10 @@ fn rows(workload: Workload) -> Vec<Row> {
     };
     let mut rows = vec![row(rate, "rate_per_s", |it| Some(it.rate_per_s()), 0)];
     rows.push(row(cpu, "cpu_us", Outcome::cpu_us, 3));
+    rows.extend([
+        row("points per second", "points_per_s", Outcome::points_per_s, 0),
+        row("server CPU per point, µs", "cpu_us_per_point", Outcome::cpu_us_per_point, 3),
+    ]);
     if workload == Workload::Idle {
         rows.push(row("bytes per connection", "bytes_per_connection", |it| it.bytes_per_connection, 0));
     }
@@ -69,15 +73,23 @@ fn headline(plan: &Plan) -> String {
         Workload::Idle => {}
         Workload::Storm => words = vec![words.swap_remove(0), format!("{} at once", plan.window)],
         Workload::Open | Workload::Sparse => {
-            words.push(format!("{} bytes", plan.payload_bytes));
+            words.push(content(plan));
             words.push(format!("{} a second", plan.rate_per_s));
             if plan.burst > 1 {
                 words.push(format!("{} at once", plan.burst));
             }
         }
-        _ => words.extend([format!("{} bytes", plan.payload_bytes), format!("window {}", plan.window)]),
+        _ => words.extend([content(plan), format!("window {}", plan.window)]),
     }
     words.join(", ")
+}
+
+/// What each message says.
+fn content(plan: &Plan) -> String {
+    match &plan.content {
+        Content::Event { bytes } => format!("{bytes} bytes"),
+        Content::Readings { per_message, .. } => format!("{per_message} of {} devices", plan.names.children),
+    }
 }
 
 /// A table: the first server, the others, and each of them against the first.
@@ -144,7 +156,8 @@ pub(super) fn json(plan: &Plan, results: &[Result]) -> Value {
         "workload": plan.workload.name(),
         "connections": plan.connections,
         "qos": plan.qos as u8,
-        "payload_bytes": plan.payload_bytes,
+        "payload_bytes": if let Content::Event { bytes } = plan.content { Some(bytes) } else { None },
+        "content": content(plan),
         "window": plan.window,
         "servers": servers,
     })

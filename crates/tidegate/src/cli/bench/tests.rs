@@ -71,6 +71,19 @@ fn watson_names_are_those_of_the_platform() {
 }
 
 #[test]
+fn thingsboard_gateways_log_in_with_their_tokens_and_speak_for_others() {
+    let it = plan("ingest --thingsboard --connections 2 --children 500 --per-message 50");
+    assert_eq!(it.names.publisher.user.unwrap().expand(1, 0), "load1");
+    assert_eq!((it.names.publisher.password, it.names.children), (None, 500));
+    assert_eq!(it.names.topic.expand(1, 7), "v1/gateway/telemetry");
+    assert_eq!(it.content.points_per_message(), Some(150));
+    let Content::Readings { device, per_message: 50 } = it.content else { panic!("{:?}", it.content) };
+    assert_eq!(device.expand(1, 499), "load1-499");
+    assert_eq!(plan("ingest --thingsboard").names.children, 1_000);
+    assert!(bench("pair --thingsboard").plan().is_err());
+}
+
+#[test]
 fn what_was_typed_wins() {
     let names =
         plan("pair --user u{n} --password p --sub-user s{n} --topic t/{n} --filter t/# --client-id c{n}")
@@ -89,6 +102,9 @@ fn nonsense_is_refused() {
         "swim",
         "pair --watson abc123",
         "pair --key k",
+        "ingest --children 5",
+        "ingest --per-message 5",
+        "ingest --thingsboard --watson abc123 --token t",
         "pair --rounds 0",
     ] {
         let words = format!("tidegate bench {line}");
