@@ -36,17 +36,40 @@ impl Owned<'_> {
 /// Reads and types the value that `token` begins.
 pub(super) fn typed<'a>(reader: &mut Reader<'a>, token: Token<'a>) -> Result<Typed<'a>, Mistake> {
     Ok(match token {
-        Token::Word(word) if word.eq_ignore_ascii_case("null") => None,
-        Token::Word(word) => Some(match Word::of(word) {
-            Word::Bool(it) => Owned::Bool(it),
-            Word::Null => return Ok(None),
-            Word::Number => number(word),
-            Word::Text => text(Cow::Borrowed(word)),
-        }),
+        Token::Word(word) => {
+            if let Some(it) = short_whole(word) {
+                return Ok(Some(Owned::I64(it)));
+            }
+            match Word::of(word) {
+                Word::Null => None,
+                Word::Bool(it) => Some(Owned::Bool(it)),
+                Word::Number => Some(number(word)),
+                Word::Text => Some(text(Cow::Borrowed(word))),
+            }
+        }
         Token::Text(it) | Token::Name(it) => Some(text(it)),
         token => Some(Owned::Json(compact(reader, token)?)),
     })
 }
+
+/// A whole number of few digits, as most are: told in one look at each.
+fn short_whole(word: &str) -> Option<i64> {
+    let digits = word.strip_prefix('-').unwrap_or(word).as_bytes();
+    if digits.is_empty() || digits.len() > SHORT_DIGITS_MAX || digits.len() > 1 && digits[0] == b'0' {
+        return None;
+    }
+    let mut number = 0;
+    for it in digits {
+        if !it.is_ascii_digit() {
+            return None;
+        }
+        number = number * 10 + i64::from(it - b'0');
+    }
+    Some(if digits.len() < word.len() { -number } else { number })
+}
+
+/// So many digits are never too large a number.
+const SHORT_DIGITS_MAX: usize = 18;
 
 /// What stands without quotes.
 enum Word {

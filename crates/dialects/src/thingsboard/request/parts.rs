@@ -65,10 +65,15 @@ pub(super) fn reading(
     let (mut ts, mut inner, mut is_plain, mut wrong) = (None, None, true, None);
     while let Some(name) = member(reader)? {
         let token = reader.token()?;
-        match &*name {
-            "ts" => ts = Some(token.clone()),
-            "values" => inner = Some((token.clone(), *reader)),
-            "metadata" if metadata == Metadata::Stripped => {
+        match (&*name, &token) {
+            // What most readings are is read in one go.
+            ("values", Token::Open(Bracket::Object)) => {
+                inner = Some(values(reader)?);
+                continue;
+            }
+            ("values", _) => inner = Some(Err("values is not an object")),
+            ("ts", _) => ts = Some(token.clone()),
+            ("metadata", _) if metadata == Metadata::Stripped => {
                 wrong = wrong.or(metadata_fault(*reader, &token)?);
                 is_plain = false;
             }
@@ -79,7 +84,7 @@ pub(super) fn reading(
     if let Some(wrong) = wrong {
         return Ok(Err(wrong));
     }
-    let (Some(ts), Some((token, mut inside))) = (ts, inner) else {
+    let (Some(ts), Some(inner)) = (ts, inner) else {
         let mut again = start;
         let skip = if is_plain { None } else { Some("metadata") };
         return Ok(values_but(&mut again, skip)?.map(|points| Measured { at_ms: None, points }));
@@ -89,12 +94,9 @@ pub(super) fn reading(
         Token::Text(it) => millis(it),
         _ => None,
     };
-    Ok(match (at_ms, token) {
-        (None, _) => Err("ts is not a number of milliseconds"),
-        (at_ms, Token::Open(Bracket::Object)) => {
-            values(&mut inside)?.map(|points| Measured { at_ms, points })
-        }
-        _ => Err("values is not an object"),
+    Ok(match at_ms {
+        None => Err("ts is not a number of milliseconds"),
+        at_ms => inner.map(|points| Measured { at_ms, points }),
     })
 }
 
