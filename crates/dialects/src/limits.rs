@@ -32,5 +32,10 @@ pub const THINGSBOARD_KEY_CHARS_MAX: usize = 255;
 pub const THINGSBOARD_DIGITS_MAX: usize = 400;
 /// Keys in one question for attributes.
 pub const THINGSBOARD_KEYS_ASKED_COUNT_MAX: usize = 2_000;
+/// How long a command waits for its device and the answer, unless whoever asks says otherwise, in milliseconds (spec
+/// thingsboard 8).
+pub const THINGSBOARD_COMMAND_MS: u64 = 10_000;
+/// The least that it waits, whoever asks, in milliseconds.
+pub const THINGSBOARD_COMMAND_MS_MIN: u64 = 5_000;
 /// Bytes of a plain client's id. It is part of what a stored session is known by.
 pub const PLAIN_CLIENT_ID_BYTES_MAX: usize = 1_024;

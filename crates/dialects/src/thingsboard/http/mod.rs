@@ -5,6 +5,7 @@
 
 mod bodies;
 pub mod ids;
+pub mod rpc;
 pub mod telemetry;
 mod views;
 

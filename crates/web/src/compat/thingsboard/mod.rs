@@ -15,6 +15,7 @@ mod pieces;
 mod profiles;
 mod relations;
 mod reply;
+mod rpc;
 mod series;
 #[cfg(test)]
 mod tests;
@@ -66,6 +67,7 @@ pub fn router(thingsboard: ThingsBoard) -> Router {
         .merge(device_routes())
         .merge(customer_routes())
         .merge(telemetry_routes())
+        .merge(command_routes())
         .fallback(async || Refused::not_served())
         .method_not_allowed_fallback(async || Refused::plain(StatusCode::METHOD_NOT_ALLOWED))
         .layer(DefaultBodyLimit::max(THINGSBOARD_BODY_BYTES_MAX))
@@ -133,4 +135,14 @@ fn telemetry_routes() -> Router<ThingsBoard> {
     routes.into_iter().fold(Router::new(), |router, (path, methods)| {
         router.route(&format!("/api/plugins/telemetry{path}"), methods)
     })
+}
+
+fn command_routes() -> Router<ThingsBoard> {
+    Router::new()
+        .route("/api/rpc/oneway/{device}", post(rpc::one_way))
+        .route("/api/rpc/twoway/{device}", post(rpc::two_way))
+        .route("/api/plugins/rpc/oneway/{device}", post(rpc::old_one_way))
+        .route("/api/plugins/rpc/twoway/{device}", post(rpc::old_two_way))
+        .route("/api/rpc/persistent/{rpc}", get(rpc::show).delete(rpc::remove))
+        .route("/api/rpc/persistent/device/{device}", get(rpc::list))
 }

@@ -4,6 +4,7 @@
 
 mod devices;
 mod login;
+mod rpc;
 mod telemetry;
 
 use std::sync::Arc;
