@@ -316,6 +316,13 @@ impl Platform {
         state.gateway
     }
 
+    /// A device was heard otherwise than through a door.
+    pub fn heard(&self, org: OrgId, device: DeviceId, now_ms: Millis) {
+        if let Some(cell) = self.cell(org) {
+            cell.doors.lock().door(device).active_ms.store(now_ms, Ordering::Relaxed);
+        }
+    }
+
     /// When a device that has, or had, a door was last there.
     pub fn activity(&self, org: OrgId, device: DeviceId) -> Activity {
         let door = self.cell(org).and_then(|cell| cell.doors.lock().of.get(&device).cloned());

@@ -70,3 +70,7 @@ pub(crate) const WEBSOCKET_CONTROL_BYTES_MAX: usize = 256;
 pub(crate) const HTTP_HEAD_BYTES_MAX: usize = 64 * 1024;
 /// A PROXY header with everything that follows the addresses in it.
 pub(crate) const PROXY_HEADER_BYTES_MAX: usize = 4_096;
+/// Devices whose requests over HTTP may wait for something at a time.
+pub(crate) const POLLING_DEVICE_COUNT_MAX: usize = 10_000;
+/// Such requests of one device.
+pub(crate) const POLLS_PER_DEVICE_COUNT_MAX: usize = 8;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use dialects::thingsboard::TELEMETRY;
+use dialects::thingsboard::http::device::Awaited;
 use dialects::thingsboard::http::telemetry::Readings;
-use domain::{Device, OrgId, QoS};
+use domain::{Device, OrgId, QoS, Refusal};
 use serde_json::{Value, json};
 use store::{Changes, Ticket};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use web::compat::thingsboard;
 
 use crate::hub::Hub;
@@ -93,5 +94,9 @@ impl thingsboard::Ways for LiveHub {
         let ticket = hub.store.commit(changes);
         wake.into_iter().for_each(|it| it.wake());
         ticket
+    }
+
+    fn next_notice(&self, device: &Device, awaited: Awaited) -> Result<oneshot::Receiver<String>, Refusal> {
+        self.0.polls.wait(device, awaited)
     }
 }

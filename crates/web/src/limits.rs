@@ -32,3 +32,5 @@ pub const THINGSBOARD_POINTS_COUNT: u64 = 100;
 pub const THINGSBOARD_INACTIVITY_MS: u64 = 600_000;
 /// How long a request to ThingsBoard's API waits for a device, at most, in milliseconds.
 pub const THINGSBOARD_COMMAND_WAIT_MS_MAX: u64 = 3_600_000;
+/// How long a device's request waits for a command or a change of attributes, at most, in milliseconds.
+pub const THINGSBOARD_POLL_MS_MAX: u64 = 60_000;

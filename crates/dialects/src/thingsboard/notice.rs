@@ -117,7 +117,7 @@ fn command(whose: Whose<'_>, number: u32, method: &str, params: &str) -> Push {
 }
 
 /// `{"client":{…},"shared":{…}}`, without a scope in which nothing was found (spec 4.3).
-fn found_of_own(found: &Found) -> String {
+pub(super) fn found_of_own(found: &Found) -> String {
     let mut to = String::from("{");
     for (name, points) in [("client", &found.client), ("shared", &found.shared)] {
         if points.is_empty() {

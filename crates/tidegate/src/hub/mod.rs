@@ -6,6 +6,7 @@
 
 pub(crate) mod delivery;
 pub(crate) mod late_will;
+pub(crate) mod polls;
 pub(crate) mod post;
 pub(crate) mod readings;
 pub(crate) mod refusals;
@@ -29,6 +30,7 @@ use store::{Change, Changes, Store, StoreFault, Ticket, Waiter};
 use tokio::sync::watch;
 
 use self::delivery::Outbound;
+use self::polls::Polls;
 use self::refusals::Refusals;
 use self::sessions::Sessions;
 use self::shelf::ShelfBounds;
@@ -78,6 +80,7 @@ pub(crate) struct Hub {
     pub(crate) counters: Counters,
     pub(crate) refusals: Refusals,
     pub(crate) tails: Tails,
+    pub(crate) polls: Polls,
     sessions: Sessions,
     spaces: RwLock<HashMap<(OrgId, &'static str), Arc<Space>>>,
     connections: AtomicUsize,
@@ -97,6 +100,7 @@ impl Hub {
             counters: Counters::default(),
             refusals: Refusals::default(),
             tails: Tails::default(),
+            polls: Polls::default(),
             sessions: Sessions::default(),
             spaces: RwLock::default(),
             connections: AtomicUsize::new(0),

@@ -39,6 +39,9 @@ impl Hub {
         if self.tell_at_door(device, notice, &mut receipt) == Told::Taken {
             return Told::Taken;
         }
+        if self.polls.tell(device, notice, &mut receipt) == Told::Taken {
+            return Told::Taken;
+        }
         let told = self.tell_by_topic(device, notice);
         if let (Told::Taken, Some(receipt)) = (told, receipt) {
             // Nobody in particular has it: there is nothing to wait for.

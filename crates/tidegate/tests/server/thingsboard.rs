@@ -5,10 +5,11 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use domain::attribute::Keys;
-use domain::{Class, DeviceId, DeviceName, Keeping, Login, Registrar, Reply, Scope};
+use domain::{Class, DeviceId, DeviceName, Keeping, Login, Registrar, Reply, Rights, Scope};
 use mqtt::{QoS, Reason, Version};
-use platform::{NewCommand, NewDevice, Outcome};
+use platform::{NewCommand, NewDevice, NewKey, Outcome};
 use sim::{Client, Options};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -294,5 +295,127 @@ async fn a_device_that_is_removed_is_disconnected_and_made_anew_by_its_gateway()
         other => panic!("{other:?}"),
     };
     assert_eq!(reason, Reason::ADMINISTRATIVE_ACTION);
+    house.close().await;
+}
+
+/// Sends a request to the HTTP API; gives status and body.
+async fn http(house: &House, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
+    let mut socket = TcpStream::connect(house.running.addresses.http[0]).await.unwrap();
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.0\r\nX-Authorization: Bearer {token}\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    timeout(PATIENCE, socket.read_to_string(&mut answer)).await.expect("no answer").unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+/// Makes an API key with these rights and logs in with it.
+async fn log_in(house: &House, key: &str, rights: Rights) -> String {
+    let (name, token) = (Some(key.to_owned()), Some("password".to_owned()));
+    let draft = NewKey { key: name, token, rights, ..NewKey::default() };
+    house.running.platform.create_key(org(), draft, 1).unwrap();
+    let body = format!(r#"{{"username":"{key}","password":"password"}}"#);
+    let (status, body) = http(house, "POST", "/api/auth/login", "", &body).await;
+    assert_eq!(status, 200, "{body}");
+    let pair: serde_json::Value = serde_json::from_str(&body).unwrap();
+    pair["token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn what_a_gateway_opens_over_mqtt_is_claimed_over_http() {
+    let house = House::open().await;
+    add_gateway(&house, "gw", GATEWAY);
+    let mut gateway = gateway(&house, GATEWAY).await;
+    let restricted = || Rights { publish: vec!["!#".into()], subscribe: vec!["!#".into()] };
+    let customer = log_in(&house, "a-abc123-customer", restricted()).await;
+    let other = log_in(&house, "a-abc123-other", restricted()).await;
+    let admin = log_in(&house, "a-abc123-admin", Rights::default()).await;
+    let mut open = async |claim: &str| {
+        let payload = format!(r#"{{"Pump 1":{claim}}}"#);
+        let done = gateway.publish_done("v1/gateway/claim", payload.as_bytes(), QoS::AtLeastOnce).await;
+        assert_eq!(done.unwrap(), Reason::SUCCESS);
+    };
+    let path = "/api/customer/device/Pump%201/claim";
+    let claim = async |token: &str, body: &str| http(&house, "POST", path, token, body).await;
+    let failure = (400, "\"FAILURE\"".to_owned());
+
+    // A millisecond, which is over once the clock shows another one.
+    open(r#"{"secretKey":"s","durationMs":1}"#).await;
+    let opened = std::time::SystemTime::now();
+    while opened.elapsed().unwrap() < Duration::from_millis(2) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(claim(&customer, r#"{"secretKey":"s"}"#).await, failure, "expired");
+    open(r#"{"secretKey":"s","durationMs":60000}"#).await;
+    assert_eq!(claim(&customer, r#"{"secretKey":"x"}"#).await, failure, "wrong key");
+    assert_eq!(claim(&customer, r#"{"secretKey":"s"}"#).await, failure, "the wrong key has closed it");
+    open("{}").await;
+    let (status, body) = claim(&customer, "{}").await;
+    let granted: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        (status, &granted["response"], &granted["device"]["name"]),
+        (200, &"SUCCESS".into(), &"Pump 1".into())
+    );
+    for token in [&customer, &other] {
+        assert_eq!(claim(token, "{}").await, (400, "\"CLAIMED\"".to_owned()));
+    }
+    let id = granted["device"]["id"]["id"].as_str().unwrap();
+    let device = format!("/api/device/{id}");
+    assert_eq!(http(&house, "GET", &device, &other, "").await.0, 403);
+
+    // Re-claim: given back by who has it, opened again, and somebody else's.
+    assert_eq!(http(&house, "DELETE", path, &other, "").await.0, 403);
+    assert_eq!(http(&house, "DELETE", path, &customer, "").await, (200, String::new()));
+    assert_eq!(claim(&other, "{}").await, failure, "not opened again yet");
+    open(r#"{"secretKey":"again"}"#).await;
+    assert_eq!(claim(&other, r#"{"secretKey":"again"}"#).await.0, 200);
+    let house = house.reopen().await;
+    let (_, body) = http(&house, "GET", &device, &other, "").await;
+    let kept: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(kept["name"], "Pump 1", "it stays whose it is, and tokens are good after a restart");
+    assert_eq!(http(&house, "GET", &device, &customer, "").await.0, 403);
+    assert_eq!(http(&house, "DELETE", path, &admin, "").await.0, 200);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_device_fetches_over_http_what_an_application_sends_it() {
+    let house = House::open().await;
+    let device = add_gateway(&house, "a", "T1");
+    let admin = log_in(&house, "a-abc123-admin", Rights::default()).await;
+    let told = house.running.platform.device_by_id(org(), device).unwrap();
+    let uuid = dialects::thingsboard::http::Uuid::of_device(told.id);
+    // A command that waits already is fetched at once; its answer is what the script gets.
+    let body = r#"{"method":"m","params":[1]}"#;
+    let twoway = format!("/api/rpc/twoway/{uuid}");
+    let device_side = async {
+        let (status, command) = http(&house, "GET", "/api/v1/T1/rpc?timeout=20000", "", "").await;
+        assert_eq!((status, command.as_str()), (200, r#"{"id":0,"method":"m","params":[1]}"#));
+        assert_eq!(http(&house, "POST", "/api/v1/T1/rpc/0", "", r#"{"ok":true}"#).await.0, 200);
+    };
+    let (answer, ()) = tokio::join!(http(&house, "POST", &twoway, &admin, body), device_side);
+    assert_eq!(answer, (200, r#"{"ok":true}"#.to_owned()));
+    // A change of attributes reaches the requests that wait for one.
+    let write = async {
+        let path = format!("/api/plugins/telemetry/{uuid}/SHARED_SCOPE");
+        loop {
+            assert_eq!(http(&house, "POST", &path, &admin, r#"{"mode":"eco"}"#).await.0, 200);
+        }
+    };
+    let update = tokio::select! {
+        update = http(&house, "GET", "/api/v1/T1/attributes/updates?timeout=20000", "", "") => update,
+        () = write => unreachable!("it never ends"),
+    };
+    assert_eq!(update, (200, r#"{"mode":"eco"}"#.to_owned()));
+    // What is measured over HTTP is heard by a Watson application.
+    let mut application = house.client(House::application("a:abc123:app")).await;
+    application.subscribe("iot-2/type/+/id/+/evt/+/fmt/+", QoS::AtLeastOnce).await.unwrap();
+    assert_eq!(http(&house, "POST", "/api/v1/T1/telemetry", "", r#"{"t":21.5}"#).await.0, 200);
+    let heard = application.next_message().await.unwrap();
+    assert_eq!(heard.topic, "iot-2/type/dev/id/a/evt/telemetry/fmt/json");
+    assert_eq!(heard.payload, br#"{"t":21.5}"#);
     house.close().await;
 }

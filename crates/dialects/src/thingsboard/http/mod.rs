@@ -4,6 +4,7 @@
 //! and knows no registry.
 
 mod bodies;
+pub mod device;
 pub mod ids;
 pub mod rpc;
 pub mod telemetry;

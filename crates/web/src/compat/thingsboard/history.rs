@@ -49,7 +49,7 @@ pub(super) async fn values(
 ) -> Result<Response, Refused> {
     let device = entity(&of, &caller, (&kind, &id))?.id;
     let print = match params.get("useStrictDataTypes") {
-        Some("true") => Print::Typed,
+        Some(it) if it.eq_ignore_ascii_case("true") => Print::Typed,
         _ => Print::Text,
     };
     let whose = Of { org: caller.org, device, print };

@@ -8,6 +8,7 @@ mod access;
 mod attributes;
 mod claims;
 mod customers;
+mod device_api;
 mod devices;
 mod history;
 mod login;
@@ -28,9 +29,11 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::map_response_with_state;
 use axum::routing::{delete, get, post};
+use dialects::thingsboard::http::device::Awaited;
 use dialects::thingsboard::http::telemetry::Readings;
-use domain::Device;
+use domain::{Device, Refusal};
 use platform::Ticket;
+use tokio::sync::oneshot;
 
 use crate::Shared;
 use crate::limits::THINGSBOARD_BODY_BYTES_MAX;
@@ -50,6 +53,11 @@ pub trait Ways: Send + Sync {
     /// Keeps what a device has measured, and lets those hear of it who listen. `from` is who brought it. The ticket is
     /// that of all of it.
     fn measured(&self, device: &Device, readings: Readings, from: &str) -> Ticket;
+
+    /// The next notice of a kind to a device, as the text that it gets. The receiver may be dropped at any time.
+    ///
+    /// Refuses with [`domain::Code::TooMany`].
+    fn next_notice(&self, device: &Device, awaited: Awaited) -> Result<oneshot::Receiver<String>, Refusal>;
 }
 
 impl ThingsBoard {
@@ -68,6 +76,7 @@ pub fn router(thingsboard: ThingsBoard) -> Router {
         .merge(customer_routes())
         .merge(telemetry_routes())
         .merge(command_routes())
+        .merge(device_api_routes())
         .fallback(async || Refused::not_served())
         .method_not_allowed_fallback(async || Refused::plain(StatusCode::METHOD_NOT_ALLOWED))
         .layer(DefaultBodyLimit::max(THINGSBOARD_BODY_BYTES_MAX))
@@ -145,4 +154,18 @@ fn command_routes() -> Router<ThingsBoard> {
         .route("/api/plugins/rpc/twoway/{device}", post(rpc::old_two_way))
         .route("/api/rpc/persistent/{rpc}", get(rpc::show).delete(rpc::remove))
         .route("/api/rpc/persistent/device/{device}", get(rpc::list))
+}
+
+fn device_api_routes() -> Router<ThingsBoard> {
+    Router::new()
+        .route("/api/v1/provision", post(device_api::provision))
+        .route("/api/v1/{token}/telemetry", post(device_api::telemetry))
+        .route(
+            "/api/v1/{token}/attributes",
+            get(device_api::find_attributes).post(device_api::save_attributes),
+        )
+        .route("/api/v1/{token}/attributes/updates", get(device_api::next_attributes))
+        .route("/api/v1/{token}/rpc", get(device_api::next_command).post(device_api::call))
+        .route("/api/v1/{token}/rpc/{number}", post(device_api::answer))
+        .route("/api/v1/{token}/claim", post(device_api::claim))
 }

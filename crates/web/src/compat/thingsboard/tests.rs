@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod device_api;
 mod devices;
 mod login;
 mod rpc;
@@ -12,12 +13,15 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use dialects::thingsboard::http::device::Awaited;
 use dialects::thingsboard::http::telemetry::Readings;
-use domain::{Device, OrgId, Points, Rights};
+use domain::{Device, OrgId, Points, Refusal, Rights};
+use parking_lot::Mutex;
 use platform::{NewKey, Ticket};
 use serde_json::{Value, json};
 use store::memory::MemoryStore;
 use store::{Change, Changes, Store};
+use tokio::sync::oneshot;
 
 use super::{ThingsBoard, Ways, router};
 use crate::testing::{Answer, House, NOW_MS, ask};
@@ -27,22 +31,34 @@ const CUSTOMER: &str = "a-abc123-customer";
 const OTHER: &str = "a-abc123-other";
 const TOKEN: &str = "t0ken";
 
-/// What is measured is stored, and goes nowhere else.
-struct ToStore(Arc<MemoryStore>);
+/// What is measured is stored, and goes nowhere else. Requests that wait are told by the test.
+struct TestWays {
+    store: Arc<MemoryStore>,
+    waiting: Waiting,
+}
 
-impl Ways for ToStore {
+impl Ways for TestWays {
     fn measured(&self, device: &Device, readings: Readings, _: &str) -> Ticket {
         let change = |(at_ms, points): (Option<u64>, Points)| {
             let at_ms = at_ms.unwrap_or(NOW_MS);
             Change::Points { org: device.org, device: device.id, at_ms, points }
         };
-        self.0.commit(Changes { list: readings.into_iter().map(change).collect(), waiter: None })
+        self.store.commit(Changes { list: readings.into_iter().map(change).collect(), waiter: None })
+    }
+
+    fn next_notice(&self, _: &Device, awaited: Awaited) -> Result<oneshot::Receiver<String>, Refusal> {
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.lock().push((awaited, sender));
+        Ok(receiver)
     }
 }
 
+/// Requests that wait for a device's notices.
+type Waiting = Arc<Mutex<Vec<(Awaited, oneshot::Sender<String>)>>>;
+
 /// The API over what is in a house.
-fn api(house: &House) -> Router {
-    let ways = Arc::new(ToStore(Arc::clone(&house.store)));
+fn api(house: &House, waiting: &Waiting) -> Router {
+    let ways = Arc::new(TestWays { store: Arc::clone(&house.store), waiting: Arc::clone(waiting) });
     router(ThingsBoard::new(house.shared.clone(), ways))
 }
 
@@ -51,6 +67,7 @@ struct Service {
     house: House,
     org: OrgId,
     router: Router,
+    waiting: Waiting,
 }
 
 fn customer_rights() -> Rights {
@@ -71,8 +88,9 @@ impl Service {
             let draft = NewKey { key, token, comment: "Acme".to_owned(), rights };
             house.shared.platform.create_key(org, draft, 1).unwrap();
         }
-        let router = api(&house);
-        Service { house, org, router }
+        let waiting = Waiting::default();
+        let router = api(&house, &waiting);
+        Service { house, org, router, waiting }
     }
 
     /// The same organisation, with the clock at another time.
@@ -80,8 +98,8 @@ impl Service {
         let mut shared = self.house.shared.clone();
         shared.clock = Arc::new(move || now_ms);
         let house = House { shared, store: Arc::clone(&self.house.store) };
-        let router = api(&house);
-        Service { house, org: self.org, router }
+        let router = api(&house, &self.waiting);
+        Service { house, org: self.org, router, waiting: Arc::clone(&self.waiting) }
     }
 
     async fn send(&self, method: &str, path: &str, authorization: &str, body: &str) -> Answer {

@@ -1,9 +1,10 @@
 //! Commands.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use axum::http::StatusCode;
 use domain::{Device, DeviceId, Millis, Notice, OrgId};
+use parking_lot::Mutex;
 use platform::{Courier, Receipt, Told};
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ struct Present(Mutex<Vec<String>>);
 impl Courier for Present {
     fn tell(&self, _: &Arc<Device>, notice: &Notice<'_>, receipt: Option<Receipt>) -> Told {
         if let Notice::Command { number, method, params } = notice {
-            self.0.lock().unwrap().push(format!("{number} {method} {params}"));
+            self.0.lock().push(format!("{number} {method} {params}"));
         }
         receipt.into_iter().for_each(Receipt::delivered);
         Told::Taken
@@ -68,7 +69,7 @@ impl Field {
     }
 
     fn told(&self) -> Vec<String> {
-        self.present.as_ref().map(|it| it.0.lock().unwrap().clone()).unwrap_or_default()
+        self.present.as_ref().map(|it| it.0.lock().clone()).unwrap_or_default()
     }
 }
 

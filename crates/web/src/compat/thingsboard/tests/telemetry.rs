@@ -51,7 +51,7 @@ async fn what_is_brought_is_read_again() {
         "t": [{ "ts": NOW_MS, "value": "22.5" }],
     });
     assert_eq!(latest, expected);
-    let strict = format!("{path}/values/timeseries?keys=o,none&key=t&useStrictDataTypes=true");
+    let strict = format!("{path}/values/timeseries?keys=o,none&key=t&useStrictDataTypes=True");
     let expected = json!({
         "o": [{ "ts": 1000, "value": { "a": 1 } }],
         "t": [{ "ts": NOW_MS, "value": 22.5 }],

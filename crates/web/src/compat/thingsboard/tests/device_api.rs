@@ -1,0 +1,147 @@
+//! Devices that come over HTTP.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use dialects::thingsboard::http::device::Awaited;
+use domain::attribute::Keys;
+use domain::{Login, Rights, Scope};
+use platform::{ClaimOutcome, DeviceChange};
+use serde_json::json;
+
+use super::{CUSTOMER, Service, refused};
+use crate::testing::{Answer, NOW_MS};
+
+async fn say(service: &Service, method: &str, rest: &str, body: &str) -> Answer {
+    service.send(method, &format!("/api/v1/T1/{rest}"), "", body).await
+}
+
+async fn furnished() -> (Service, String) {
+    let service = Service::new();
+    let id = service.add("a", "T1").await;
+    (service, format!("/api/plugins/telemetry/DEVICE/{id}"))
+}
+
+#[tokio::test]
+async fn a_device_says_what_it_measures_and_what_it_is() {
+    let (service, path) = furnished().await;
+    for body in ["{temperature:25}", r#"[{"ts":5,"values":{"h":1}}]"#] {
+        let answer = say(&service, "POST", "telemetry", body).await;
+        assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 0), "{body}");
+    }
+    let latest = service.get(&format!("{path}/values/timeseries")).await.json();
+    let expected = json!({
+        "h": [{ "ts": 5, "value": "1" }],
+        "temperature": [{ "ts": NOW_MS, "value": "25" }],
+    });
+    assert_eq!(latest, expected);
+    assert_eq!(say(&service, "POST", "attributes", r#"{"fw":"1.0","n":2}"#).await.status, StatusCode::OK);
+    service.post(&format!("{path}/SHARED_SCOPE"), json!({ "mode": "eco", "n": 3 })).await;
+    let get = async |query: &str| say(&service, "GET", &format!("attributes{query}"), "").await.json();
+    let all = json!({ "client": { "fw": 1.0, "n": 2 }, "shared": { "mode": "eco", "n": 3 } });
+    assert_eq!(get("").await, all);
+    assert_eq!(
+        get("?clientKeys=n,x&sharedKeys=mode").await,
+        json!({ "client": { "n": 2 }, "shared": { "mode": "eco" } })
+    );
+    assert_eq!(get("?sharedKeys=x").await, json!({}));
+    let active = service.get(&format!("{path}/values/attributes/SERVER_SCOPE?keys=active")).await.json();
+    assert_eq!(active, json!([{ "lastUpdateTs": NOW_MS, "key": "active", "value": true }]));
+    let later = service.later(NOW_MS + 600_000);
+    let inactive = later.get(&format!("{path}/values/attributes/SERVER_SCOPE?keys=active")).await.json();
+    assert_eq!(inactive[0]["value"], false);
+}
+
+#[tokio::test]
+async fn nobodys_token_is_answered_401_with_nothing_in_it() {
+    let (service, _) = furnished().await;
+    for (method, rest) in [
+        ("POST", "telemetry"),
+        ("POST", "attributes"),
+        ("GET", "attributes"),
+        ("GET", "attributes/updates"),
+        ("GET", "rpc"),
+        ("POST", "rpc"),
+        ("POST", "rpc/1"),
+        ("POST", "claim"),
+    ] {
+        let answer = service.send(method, &format!("/api/v1/T2/{rest}"), "", "{}").await;
+        assert_eq!((answer.status.as_u16(), answer.body.len()), (401, 0), "{rest}");
+    }
+    let platform = &service.house.shared.platform;
+    let name = || platform.device_named(service.org, "a").unwrap();
+    let rights = Some(Rights { publish: vec!["v1/devices/me/claim".to_owned()], ..Rights::default() });
+    let change = DeviceChange { rights, ..DeviceChange::default() };
+    platform.update_device(service.org, name().wire_name(), change).unwrap();
+    assert_eq!(refused(&say(&service, "POST", "telemetry", "{}").await), (403, 20));
+    let basic = Login::Basic { client_id: None, user: Some("T1".to_owned()), password: None };
+    platform.set_login(service.org, name().wire_name(), basic).unwrap();
+    assert_eq!(say(&service, "POST", "telemetry", "{}").await.status.as_u16(), 401, "that is no token");
+}
+
+#[tokio::test]
+async fn what_a_device_cannot_say_is_refused() {
+    let (service, _) = furnished().await;
+    for (rest, body) in [
+        ("telemetry", "{"),
+        ("telemetry", ""),
+        ("telemetry", "5"),
+        ("telemetry", r#""{}""#),
+        ("attributes", "[1]"),
+        ("rpc/x", "{}"),
+        ("rpc", "{}"),
+        ("claim", "5"),
+    ] {
+        assert_eq!(refused(&say(&service, "POST", rest, body).await), (400, 31), "{rest} {body}");
+    }
+    let large = format!("{{\"a\":\"{}\"}}", "x".repeat(crate::limits::THINGSBOARD_BODY_BYTES_MAX));
+    assert_eq!(refused(&say(&service, "POST", "telemetry", &large).await), (413, 31));
+    let none = service.send("POST", "/api/v1/provision", "", "{}").await.json();
+    assert_eq!(none, json!({ "errorMsg": "Provision data was not found!", "status": "NOT_FOUND" }));
+}
+
+#[tokio::test]
+async fn a_request_waits_for_what_comes_next() {
+    let (service, _) = furnished().await;
+    let service = Arc::new(service);
+    for (rest, awaited) in [("rpc", Awaited::Command), ("attributes/updates", Awaited::Attributes)] {
+        let nothing = say(&service, "GET", &format!("{rest}?timeout=1"), "").await;
+        assert_eq!((nothing.status.as_u16(), nothing.body.len()), (408, 0));
+        service.waiting.lock().clear();
+        let asking = tokio::spawn({
+            let service = service.clone();
+            async move { say(&service, "GET", &format!("{rest}?timeout=60000"), "").await }
+        });
+        while service.waiting.lock().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let (kind, to) = service.waiting.lock().remove(0);
+        assert_eq!(kind, awaited);
+        to.send(r#"{"x":1}"#.to_owned()).unwrap();
+        assert_eq!(asking.await.unwrap().json(), json!({ "x": 1 }));
+    }
+    assert_eq!(refused(&say(&service, "GET", "rpc?timeout=soon", "").await), (400, 31));
+}
+
+#[tokio::test]
+async fn a_device_calls_and_opens_itself_to_claims() {
+    let (service, _) = furnished().await;
+    let called = say(&service, "POST", "rpc", r#"{"method":"getSessionLimits","params":{}}"#).await;
+    assert_eq!(called.json()["maxInflightMessages"], 100);
+    assert!(say(&service, "POST", "rpc", r#"{"method":"getTime"}"#).await.json()["error"].is_string());
+    let device = service.house.shared.platform.device_named(service.org, "a").unwrap().id;
+    for (body, secret) in [(r#"{"secretKey":"s","durationMs":1000}"#, "s"), ("", "")] {
+        assert_eq!(say(&service, "POST", "claim", body).await.status, StatusCode::OK);
+        let platform = &service.house.shared.platform;
+        let claimed = platform.claim(service.org, device, CUSTOMER, secret, NOW_MS + 999).unwrap().0;
+        assert_eq!(claimed, ClaimOutcome::Granted, "{body}");
+        platform.unclaim(service.org, device, NOW_MS).unwrap();
+    }
+    let left = service.house.shared.platform.attributes(service.org, device, Scope::Client, &Keys::All);
+    assert_eq!(left, []);
+    assert_eq!(
+        say(&service, "POST", "rpc/7", "{}").await.status,
+        StatusCode::OK,
+        "nobody asked, and that is fine"
+    );
+}
