@@ -412,7 +412,7 @@ async fn a_device_fetches_over_http_what_an_application_sends_it() {
     assert_eq!(update, (200, r#"{"mode":"eco"}"#.to_owned()));
     // What is measured over HTTP is heard by a Watson application.
     let mut application = house.client(House::application("a:abc123:app")).await;
-    application.subscribe("iot-2/type/+/id/+/evt/+/fmt/+", QoS::AtLeastOnce).await.unwrap();
+    application.subscribe(&[("iot-2/type/+/id/+/evt/+/fmt/+", QoS::AtLeastOnce)]).await.unwrap();
     assert_eq!(http(&house, "POST", "/api/v1/T1/telemetry", "", r#"{"t":21.5}"#).await.0, 200);
     let heard = application.next_message().await.unwrap();
     assert_eq!(heard.topic, "iot-2/type/dev/id/a/evt/telemetry/fmt/json");
