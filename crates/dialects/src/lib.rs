@@ -114,6 +114,12 @@ pub trait Dialect: Send + Sync {
         None
     }
 
+    /// The command, method and JSON parameters, by which a gateway hears that the device which it calls `name` was
+    /// removed; `None` where it is not told.
+    fn removal(&self, _name: &str) -> Option<(&'static str, String)> {
+        None
+    }
+
     /// The topic of the space under which others hear of an event that came in another dialect; `None` where they do
     /// not.
     fn event_topic(&self, _device: &Device, _event: &str, _format: &str) -> Option<String> {

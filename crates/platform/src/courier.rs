@@ -24,6 +24,9 @@ pub trait Courier: Send + Sync {
 
     /// A gateway is now the door of a device that was connected itself: that connection has to end.
     fn displaced(&self, org: OrgId, device: DeviceId);
+
+    /// A device was removed that is, or was the last time, behind this gateway. `name` is what the gateway called it.
+    fn removed(&self, org: OrgId, gateway: DeviceId, name: &str);
 }
 
 impl Platform {

@@ -208,8 +208,8 @@ impl Platform {
         (device, ticket)
     }
 
-    /// Forgets a device with its last events and its history; the removal listener hears of it. Devices that were
-    /// registered through it stay.
+    /// Forgets a device with its last events and its history; the removal listener hears of it, and the gateway that it
+    /// was behind. Devices that were registered through it stay.
     ///
     /// Refuses with [`Code::NotFound`].
     pub fn drop_device(&self, org: OrgId, name: DeviceName<'_>) -> Result<Ticket, Refusal> {
@@ -219,11 +219,16 @@ impl Platform {
         state.back_off.forget(name);
         let device = Arc::clone(state.device_or_refuse(name)?);
         let ticket = self.store.commit(Change::DropDevice { org, device: device.id }.into());
+        let name = state.name_of(&device).into_owned();
         state.remove_device(&device);
         drop(state);
+        let gateway = self.last_gateway(org, device.id);
         self.forget_aspects(&cell, &device);
         cell.void_verdicts();
         self.tell(&Removed::Device(org, device.id));
+        if let Some(gateway) = gateway {
+            self.told(|it| it.removed(org, gateway, &name));
+        }
         Ok(ticket)
     }
 

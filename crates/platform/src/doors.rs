@@ -383,6 +383,22 @@ mod tests {
     #[derive(Default)]
     struct Displaced(Mutex<Vec<DeviceId>>);
 
+    /// Writes down which gateways lost which devices.
+    #[derive(Default)]
+    struct Gone(Mutex<Vec<(DeviceId, String)>>);
+
+    impl Courier for Gone {
+        fn tell(&self, _: &Arc<Device>, _: &Notice<'_>, _: Option<crate::Receipt>) -> Told {
+            Told::Absent
+        }
+
+        fn displaced(&self, _: OrgId, _: DeviceId) {}
+
+        fn removed(&self, _: OrgId, gateway: DeviceId, name: &str) {
+            self.0.lock().push((gateway, name.to_owned()));
+        }
+    }
+
     impl Courier for Displaced {
         fn tell(&self, _: &Arc<Device>, _: &Notice<'_>, _: Option<crate::Receipt>) -> Told {
             Told::Absent
@@ -391,6 +407,8 @@ mod tests {
         fn displaced(&self, _: OrgId, device: DeviceId) {
             self.0.lock().push(device);
         }
+
+        fn removed(&self, _: OrgId, _: DeviceId, _: &str) {}
     }
 
     fn attach(house: &House, gateway: &Peer, connection: ConnectionId, name: &str) -> DeviceId {
@@ -510,6 +528,24 @@ mod tests {
         attach(&house, &other, TWO, "a");
         house.platform.leave(&gateway, ONE, 9);
         assert_eq!(house.platform.door(house.org, device), other.device_id());
+    }
+
+    #[test]
+    fn the_last_gateway_of_a_removed_device_is_told_and_nobody_else() {
+        let house = House::new();
+        let gone = Arc::new(Gone::default());
+        house.platform.set_courier(gone.clone());
+        let (first, second) = (house.gateway("g1"), house.gateway("g2"));
+        attach(&house, &first, ONE, "a");
+        attach(&house, &second, TWO, "a");
+        attach(&house, &first, ONE, "b");
+        house.device("sensor", "alone");
+        house.platform.leave(&first, ONE, 9);
+        for (device_type, name) in [(DEFAULT_TYPE, "a"), (DEFAULT_TYPE, "b"), ("sensor", "alone")] {
+            house.platform.drop_device(house.org, DeviceName { device_type, name }).unwrap();
+        }
+        let [first, second] = [first, second].map(|it| it.device_id().unwrap());
+        assert_eq!(*gone.0.lock(), [(second, "a".to_owned()), (first, "b".to_owned())]);
     }
 
     #[test]

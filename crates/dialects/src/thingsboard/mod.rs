@@ -129,6 +129,10 @@ impl Dialect for ThingsBoard {
         notice::notice(whose, notice)
     }
 
+    fn removal(&self, name: &str) -> Option<(&'static str, String)> {
+        Some(notice::removal(name))
+    }
+
     fn status(&self, _: &Status<'_>) -> Vec<Announcement> {
         Vec::new()
     }

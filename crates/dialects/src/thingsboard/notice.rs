@@ -116,6 +116,13 @@ fn command(whose: Whose<'_>, number: u32, method: &str, params: &str) -> Push {
     }
 }
 
+/// What a gateway is called with when a device behind it was removed (spec 3.10).
+pub(super) fn removal(name: &str) -> (&'static str, String) {
+    let mut params = String::new();
+    quote(&mut params, name);
+    ("gateway_device_deleted", params)
+}
+
 /// `{"client":{…},"shared":{…}}`, without a scope in which nothing was found (spec 4.3).
 pub(super) fn found_of_own(found: &Found) -> String {
     let mut to = String::from("{");

@@ -29,6 +29,10 @@ impl Courier for Porch {
     }
 
     fn displaced(&self, _: OrgId, _: DeviceId) {}
+
+    fn removed(&self, _: OrgId, _: DeviceId, name: &str) {
+        self.heard.lock().push(format!("removed {name}"));
+    }
 }
 
 struct Stage {

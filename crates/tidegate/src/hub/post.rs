@@ -31,6 +31,12 @@ impl Courier for Post {
             session.kick(Closing::TakenOver);
         }
     }
+
+    fn removed(&self, org: OrgId, gateway: DeviceId, name: &str) {
+        if let Some(hub) = self.0.upgrade() {
+            hub.tell_of_removal(org, gateway, name);
+        }
+    }
 }
 
 impl Hub {
@@ -48,6 +54,26 @@ impl Hub {
             receipt.delivered();
         }
         told
+    }
+
+    /// Commands a gateway to forget a device that was removed, in a dialect that has a command for it. The command is
+    /// not stored: one that nobody takes must not be in the way of others for ever.
+    fn tell_of_removal(&self, org: OrgId, gateway: DeviceId, name: &str) {
+        let mut spoken = self.dialects.iter().filter(|it| it.door_key(gateway).is_some());
+        let Some((method, params)) = spoken.find_map(|it| it.removal(name)) else { return };
+        let now_ms = self.clock.wall_ms();
+        let command = NewCommand {
+            method: method.to_owned(),
+            params,
+            reply: Reply::None,
+            keeping: Keeping::Passing,
+            deadline_ms: now_ms + limits::REMOVAL_TOLD_MS_MAX,
+            additional: None,
+            done: None,
+        };
+        if let Err(refusal) = self.platform.command(org, gateway, command, now_ms) {
+            tracing::debug!(%refusal, name, "A gateway is not told that a device behind it was removed");
+        }
     }
 
     /// Tells a device that has a door, or a stored session of its own.

@@ -25,6 +25,8 @@ impl Courier for Present {
     }
 
     fn displaced(&self, _: OrgId, _: DeviceId) {}
+
+    fn removed(&self, _: OrgId, _: DeviceId, _: &str) {}
 }
 
 /// A service with the device `a`, which is there or is not.
