@@ -99,12 +99,14 @@ pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>> {
 
 /// Where there is no organisation yet: makes one, before the certificate is made that names it.
 fn make_first_org(config: &Config, store: &Arc<dyn Store>) -> Result<()> {
+    // A platform of its own for this is opened only where there is nothing yet: with many devices that takes long.
+    if !store.orgs()?.is_empty() {
+        return Ok(());
+    }
     let clock = Clock::start();
     let platform = open_platform(config, store.clone(), clock)?;
-    if platform.orgs().is_empty() {
-        let (_, ticket) = platform.create_org(None, "", clock.wall_ms())?;
-        store.wait(ticket)?;
-    }
+    let (_, ticket) = platform.create_org(None, "", clock.wall_ms())?;
+    store.wait(ticket)?;
     Ok(())
 }
 
