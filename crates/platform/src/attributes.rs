@@ -210,6 +210,9 @@ impl Platform {
             });
         }
         drop(attributes);
+        for (device, points) in list {
+            self.told(|it| it.written(*device, scope, now_ms, points));
+        }
         if scope == Scope::Shared {
             for (device, points) in list {
                 self.notify_by_id(org, *device, &Notice::AttributesSet { points });

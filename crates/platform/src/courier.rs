@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{Device, DeviceId, Notice, OrgId};
+use domain::{Device, DeviceId, Millis, Notice, OrgId, Points, Scope};
 
 use crate::commands::Receipt;
 use crate::registry::Platform;
@@ -21,6 +21,10 @@ pub trait Courier: Send + Sync {
     /// Tells a device something, through the connection that is its door or in any other way there is. A command comes
     /// with a receipt, which is to be kept until the device has the command.
     fn tell(&self, device: &Arc<Device>, notice: &Notice<'_>, receipt: Option<Receipt>) -> Told;
+
+    /// Attributes of a device were written, of whatever scope, all of these together. Whoever shows them to people may
+    /// want to know; nobody has to.
+    fn written(&self, _device: DeviceId, _scope: Scope, _at_ms: Millis, _points: &Points) {}
 
     /// A gateway is now the door of a device that was connected itself: that connection has to end.
     fn displaced(&self, org: OrgId, device: DeviceId);

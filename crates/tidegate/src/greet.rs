@@ -15,8 +15,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
+use crate::api_socket;
 use crate::connection::{self, Arrival, Origin};
-use crate::http::{self, Desk, HttpUse};
+use crate::http::{self, Desk, HttpUse, Upgraded};
 use crate::hub::{Counted, Hub};
 use crate::proxy::{self, Header, Networks, Whose};
 use crate::tls::{self, Certificate, Tls};
@@ -210,8 +211,9 @@ impl Caller<'_> {
         }
     }
 
-    /// Serves HTTP. `Some` when the connection is a WebSocket from here on.
+    /// Serves HTTP. `Some` when the connection is a WebSocket of MQTT from here on.
     async fn serve_http(&self, stream: Stream) -> Option<Stream> {
+        let desk = &self.port.gate.desk;
         let private = self.origin.secure || self.origin.place == Place::Here;
         let closed = match self.port.http {
             HttpUse::Api => None,
@@ -220,7 +222,14 @@ impl Caller<'_> {
             HttpUse::None => Some(http::Closed::NotHere),
         };
         let record = |request, code, hint: &str| self.record_request(request, code, hint);
-        http::serve(self.hub, &self.port.gate.desk, closed, stream, &record).await
+        match http::serve(self.hub, desk, closed, stream, &record).await? {
+            Upgraded::Mqtt(stream) => Some(stream),
+            Upgraded::Api(stream, wanted) => {
+                // In a box: connections of MQTT are many, and these few.
+                Box::pin(api_socket::run(self.hub, desk, stream, wanted)).await;
+                None
+            }
+        }
     }
 
     fn record_late(&self, awaited: Awaited) {

@@ -1,7 +1,7 @@
 //! HTTP on a connection of a worker: the worker moves the bytes, the main runtime does what they ask for.
 //!
-//! A request for a WebSocket is answered here, and the connection is MQTT's from then on. Everything else goes to the
-//! router, where the port serves the API; see [`HttpUse`].
+//! A request for a WebSocket is answered here, and the connection is MQTT's from then on, or an API's. Everything else
+//! goes to the router, where the port serves the API; see [`HttpUse`].
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -18,7 +18,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
 use tokio::runtime::Handle;
 use tower::ServiceExt;
+use web::compat::thingsboard::ThingsBoard;
 
+use crate::api_socket;
 use crate::hub::Hub;
 use crate::limits;
 use crate::transport::Stream;
@@ -39,6 +41,8 @@ pub(crate) enum HttpUse {
 #[derive(Clone)]
 pub(crate) struct Desk {
     pub(crate) router: Router,
+    /// Those that ask for its WebSocket.
+    pub(crate) thingsboard: ThingsBoard,
     /// The runtime that requests are answered on.
     pub(crate) runtime: Handle,
 }
@@ -66,18 +70,30 @@ impl Closed {
     }
 }
 
-/// Serves requests until the client leaves or the server closes. `Some`: the connection has become a WebSocket, whose
-/// frames are next. `record` is told what is refused: what was asked, and why not.
+/// What a connection has become. Its frames are next.
+pub(crate) enum Upgraded {
+    /// A WebSocket that carries MQTT.
+    Mqtt(Stream),
+    /// A WebSocket of the API.
+    Api(Stream, api_socket::Wanted),
+}
+
+/// Serves requests until the client leaves or the server closes, or the connection has become a WebSocket. `record` is
+/// told what is refused: what was asked, and why not.
 pub(crate) async fn serve(
     hub: &Hub,
     desk: &Desk,
     closed: Option<Closed>,
     stream: Stream,
     record: &dyn Fn(&'static str, Code, &str),
-) -> Option<Stream> {
+) -> Option<Upgraded> {
     let upgraded = Cell::new(false);
+    let api = Cell::new(None);
     let service = service_fn(|request: Request<Incoming>| -> Answering {
-        if upgrade::is_wanted(&request) {
+        let is_upgrade = upgrade::is_wanted(&request);
+        let of_api = if is_upgrade { api_socket::Wanted::of(&request) } else { None };
+        if is_upgrade && (of_api.is_none() || closed.is_none()) {
+            api.set(of_api);
             let answer = upgrade::answer(&request);
             upgraded.set(answer.is_ok());
             let answer = answer.unwrap_or_else(|refused| {
@@ -114,7 +130,10 @@ pub(crate) async fn serve(
     let mut stream = parts.io.into_inner();
     if outcome.is_ok() && upgraded.get() {
         stream.put_back(&parts.read_buf);
-        return Some(stream);
+        return Some(match api.take() {
+            None => Upgraded::Mqtt(stream),
+            Some(wanted) => Upgraded::Api(stream, wanted),
+        });
     }
     if stream.shutdown().await.is_err() {
         tracing::trace!("The HTTP client was gone before the end");

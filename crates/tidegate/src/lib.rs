@@ -3,6 +3,7 @@
 //! This crate is the only one with sockets, threads, files and a clock. `serve` puts the parts together; a client's
 //! life is in `connection`, where clients meet is `hub`, what people type is `cli`.
 
+mod api_socket;
 mod cli;
 mod clock;
 mod config;

@@ -76,3 +76,15 @@ pub(crate) const PROXY_HEADER_BYTES_MAX: usize = 4_096;
 pub(crate) const POLLING_DEVICE_COUNT_MAX: usize = 10_000;
 /// Such requests of one device.
 pub(crate) const POLLS_PER_DEVICE_COUNT_MAX: usize = 8;
+/// Devices that are watched through WebSockets of ThingsBoard's API at a time.
+pub(crate) const WATCHED_DEVICE_COUNT_MAX: usize = 100_000;
+/// Watchers of one device.
+pub(crate) const WATCHERS_PER_DEVICE_COUNT_MAX: usize = 1_000;
+/// Characters of a text that such a WebSocket takes (spec thingsboard 10).
+pub(crate) const API_SOCKET_TEXT_BYTES_MAX: usize = 32_768;
+/// How often such a WebSocket is pinged, in milliseconds.
+pub(crate) const API_SOCKET_PING_MS: u64 = 10_000;
+/// For how long its client may be silent, pings unanswered, in milliseconds (spec thingsboard 12).
+pub(crate) const API_SOCKET_SILENCE_MS_MAX: u64 = 30_000;
+/// Texts that wait on their way in or out of it.
+pub(crate) const API_SOCKET_TEXT_COUNT_MAX: usize = 16;

@@ -96,6 +96,10 @@ impl thingsboard::Ways for LiveHub {
         ticket
     }
 
+    fn watch(&self, device: &Device, watcher: &Arc<thingsboard::watch::Watcher>) -> Result<(), Refusal> {
+        self.0.watches.add(device, watcher)
+    }
+
     fn next_notice(&self, device: &Device, awaited: Awaited) -> Result<oneshot::Receiver<String>, Refusal> {
         self.0.polls.wait(device, awaited)
     }

@@ -13,7 +13,8 @@ use tokio::net::UnixListener;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
-use web::compat::{self, thingsboard, watson};
+use web::compat::thingsboard::ThingsBoard;
+use web::compat::{self, watson};
 
 use crate::cli::SOCKET_NAME;
 use crate::clock::Clock;
@@ -197,7 +198,9 @@ async fn sweep_commands(hub: Arc<Hub>) {
 impl Running {
     /// Listens wherever the settings say. All listeners are of one kind and share what they need.
     fn listen(&mut self, config: &Config, tls: Arc<Tls>) -> Result<()> {
-        let desk = Desk { router: self.router(config), runtime: Handle::current() };
+        let thingsboard = ThingsBoard::new(self.shared(), Arc::new(LiveHub(self.hub.clone())));
+        let router = self.router(config, thingsboard.clone());
+        let desk = Desk { router, thingsboard, runtime: Handle::current() };
         let gate = Arc::new(Gate { tls, desk, proxies: config.listen.proxy_from.clone() });
         let listen = &config.listen;
         let http_on_mqtt = if listen.http_on_mqtt { HttpUse::Api } else { HttpUse::ApiIfPrivate };
@@ -248,7 +251,7 @@ impl Running {
         Ok(local)
     }
 
-    fn router(&self, config: &Config) -> axum::Router {
+    fn router(&self, config: &Config, thingsboard: ThingsBoard) -> axum::Router {
         let watson = watson::Watson {
             shared: self.shared(),
             bulk_remove_status: match config.watson.bulk_remove_status {
@@ -257,8 +260,7 @@ impl Running {
                 BulkRemoveStatus::ByUserAgent => watson::BulkRemoveStatus::ByUserAgent,
             },
         };
-        let ways = Arc::new(LiveHub(self.hub.clone()));
-        compat::router(watson, thingsboard::ThingsBoard::new(self.shared(), ways))
+        compat::router(watson, thingsboard)
     }
 
     /// The socket for the command line: whoever may open the data folder may do anything.

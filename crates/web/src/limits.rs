@@ -34,3 +34,11 @@ pub const THINGSBOARD_INACTIVITY_MS: u64 = 600_000;
 pub const THINGSBOARD_COMMAND_WAIT_MS_MAX: u64 = 3_600_000;
 /// How long a device's request waits for a command or a change of attributes, at most, in milliseconds.
 pub const THINGSBOARD_POLL_MS_MAX: u64 = 60_000;
+/// How long a WebSocket may take to say who it is, in milliseconds (spec thingsboard 12).
+pub const THINGSBOARD_LOGIN_MS_MAX: u64 = 10_000;
+/// Subscriptions of one WebSocket.
+pub const THINGSBOARD_SUBSCRIPTIONS_COUNT_MAX: usize = 1_000;
+/// Notices that wait for one WebSocket; it is closed beyond that.
+pub const THINGSBOARD_NOTICED_COUNT_MAX: usize = 1_024;
+/// Bytes of one update over a WebSocket, about; what would be more is refused.
+pub const THINGSBOARD_UPDATE_BYTES_MAX: usize = 4 * 1024 * 1024;

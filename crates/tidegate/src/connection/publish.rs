@@ -165,6 +165,7 @@ impl Connection {
         if let (Kind::Event, Some(device)) = (way.kind, way.device) {
             let mut points = Points::new();
             self.dialect.points(&way.name, &way.format, inbound.payload, &mut points);
+            hub.watches.show(device, None, self.wall_ms(), &points);
             batch.changes.push(Change::Event(Event {
                 org: self.peer.org(),
                 device,

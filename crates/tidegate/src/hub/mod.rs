@@ -17,6 +17,7 @@ pub(crate) mod space;
 pub(crate) mod status;
 pub(crate) mod subscriber;
 pub(crate) mod tail;
+pub(crate) mod watches;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ use self::shelf::ShelfBounds;
 use self::space::{Space, TooMuchRetained};
 use self::subscriber::Attached;
 use self::tail::Tails;
+use self::watches::Watches;
 use crate::clock::Clock;
 use crate::config::{AnonymousFrom, Config, Limits, NotifyStyle};
 
@@ -81,6 +83,7 @@ pub(crate) struct Hub {
     pub(crate) refusals: Refusals,
     pub(crate) tails: Tails,
     pub(crate) polls: Polls,
+    pub(crate) watches: Watches,
     sessions: Sessions,
     spaces: RwLock<HashMap<(OrgId, &'static str), Arc<Space>>>,
     connections: AtomicUsize,
@@ -101,6 +104,7 @@ impl Hub {
             refusals: Refusals::default(),
             tails: Tails::default(),
             polls: Polls::default(),
+            watches: Watches::default(),
             sessions: Sessions::default(),
             spaces: RwLock::default(),
             connections: AtomicUsize::new(0),

@@ -8,7 +8,9 @@
 use std::sync::{Arc, Weak};
 
 use dialects::{Dialect, Push, Rendered};
-use domain::{Closing, Device, DeviceId, Keeping, Message, Notice, OrgId, QoS, Reply, Whose};
+use domain::{
+    Closing, Device, DeviceId, Keeping, Message, Millis, Notice, OrgId, Points, QoS, Reply, Scope, Whose,
+};
 use platform::{Courier, NewCommand, Receipt, Told};
 use store::Changes;
 
@@ -24,6 +26,12 @@ pub(crate) struct Post(pub(crate) Weak<Hub>);
 impl Courier for Post {
     fn tell(&self, device: &Arc<Device>, notice: &Notice<'_>, receipt: Option<Receipt>) -> Told {
         self.0.upgrade().map_or(Told::Absent, |hub| hub.tell(device, notice, receipt))
+    }
+
+    fn written(&self, device: DeviceId, scope: Scope, at_ms: Millis, points: &Points) {
+        if let Some(hub) = self.0.upgrade() {
+            hub.watches.show(device, Some(scope), at_ms, points);
+        }
     }
 
     fn displaced(&self, org: OrgId, device: DeviceId) {

@@ -80,6 +80,7 @@ impl Hub {
             };
             self.tails.show(device.org, line);
         }
+        self.watches.show(device.id, None, at_ms.unwrap_or(now_ms), points);
         let mut event = Event {
             org: device.org,
             device: device.id,

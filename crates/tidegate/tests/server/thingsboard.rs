@@ -419,3 +419,61 @@ async fn a_device_fetches_over_http_what_an_application_sends_it() {
     assert_eq!(heard.payload, br#"{"t":21.5}"#);
     house.close().await;
 }
+
+#[tokio::test]
+async fn a_dashboard_sees_over_a_websocket_what_devices_say() {
+    use futures_util::{SinkExt, StreamExt};
+    use tokio_tungstenite::tungstenite::Message;
+    let house = House::open().await;
+    let device = add_gateway(&house, "a", "T1");
+    let admin = log_in(&house, "a-abc123-admin", Rights::default()).await;
+    let uuid = dialects::thingsboard::http::Uuid::of_device(device);
+    let address = house.running.addresses.http[0];
+    let open = async |token: &str| {
+        let url = format!("ws://{address}/api/ws/plugins/telemetry?token={token}");
+        tokio_tungstenite::connect_async(url).await.unwrap().0
+    };
+    let mut stranger = open("x").await;
+    let Some(Ok(Message::Close(Some(frame)))) = stranger.next().await else { panic!("not closed") };
+    assert_eq!(u16::from(frame.code), 1008);
+
+    let mut dashboard = open(&admin).await;
+    let mut hear = async |say: Option<String>| -> serde_json::Value {
+        if let Some(text) = say {
+            dashboard.send(Message::text(text)).await.unwrap();
+        }
+        loop {
+            let message = timeout(PATIENCE, dashboard.next()).await.expect("nothing comes").unwrap().unwrap();
+            if let Message::Text(text) = message {
+                return serde_json::from_str(text.as_str()).unwrap();
+            }
+        }
+    };
+    let command = |id| format!(r#"[{{"entityType":"DEVICE","entityId":"{uuid}","cmdId":{id}}}]"#);
+    let both = format!(r#"{{"tsSubCmds":{},"attrSubCmds":{}}}"#, command(1), command(2));
+    assert_eq!(hear(Some(both)).await["subscriptionId"], 1);
+    assert_eq!(hear(None).await["subscriptionId"], 2);
+    let mut gateway = gateway(&house, "T1").await;
+    let values = br#"{"ts":5,"values":{"a":true,"b":42.0,"c":73,"d":{"e":[1]}}}"#;
+    gateway.publish_done("v1/devices/me/telemetry", values, QoS::AtLeastOnce).await.unwrap();
+    let expected = serde_json::json!({
+        "a": [[5, "true"]], "b": [[5, "42.0"]], "c": [[5, "73"]], "d": [[5, "{\"e\":[1]}"]],
+    });
+    assert_eq!(hear(None).await["data"], expected, "all keys of a publish in one update");
+    gateway.publish_done("v1/devices/me/attributes", br#"{"fw":"x"}"#, QoS::AtLeastOnce).await.unwrap();
+    let attributes = hear(None).await;
+    assert_eq!((&attributes["subscriptionId"], &attributes["data"]["fw"][0][1]), (&2.into(), &"x".into()));
+
+    // A Watson device's points are seen through the same door.
+    let watson = house.running.platform.device(org(), DeviceName { device_type: "dev", name: "d1" }).unwrap();
+    let uuid = dialects::thingsboard::http::Uuid::of_device(watson.id);
+    let command = format!(r#"{{"tsSubCmds":[{{"entityType":"DEVICE","entityId":"{uuid}","cmdId":3}}]}}"#);
+    assert_eq!(hear(Some(command)).await["data"], serde_json::json!({}));
+    let mut device = house.client(House::device("d:abc123:dev:d1")).await;
+    device.publish_done("iot-2/evt/status/fmt/json", br#"{"t":21.5}"#, QoS::AtLeastOnce).await.unwrap();
+    assert_eq!(hear(None).await["data"]["status.t"][0][1], "21.5");
+    let path = format!("/api/plugins/telemetry/DEVICE/{uuid}/values/timeseries?keys=status.t");
+    let (status, body) = http(&house, "GET", &path, &admin, "").await;
+    assert!(status == 200 && body.contains(r#""value":"21.5""#), "{status} {body}");
+    house.close().await;
+}

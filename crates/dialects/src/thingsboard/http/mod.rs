@@ -7,6 +7,7 @@ mod bodies;
 pub mod device;
 pub mod ids;
 pub mod rpc;
+pub mod socket;
 pub mod telemetry;
 mod views;
 

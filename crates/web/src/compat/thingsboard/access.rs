@@ -62,6 +62,12 @@ impl Caller {
         record.and_then(|it| Caller::of(platform, it)).ok_or_else(|| wrong().into())
     }
 
+    /// Whether what the caller came with is still good.
+    pub(super) fn is_current(&self, platform: &Platform) -> bool {
+        let known = platform.key(self.org, &self.key.key).and_then(|it| Caller::of(platform, it));
+        known.is_some_and(|it| it.key.created_ms == self.key.created_ms && it.authority == self.authority)
+    }
+
     /// A device that the caller may see.
     pub(super) fn device(&self, platform: &Platform, id: &str) -> Result<Arc<Device>, Refused> {
         let uuid = uuid(id)?;

@@ -18,9 +18,11 @@ mod relations;
 mod reply;
 mod rpc;
 mod series;
+pub mod socket;
 #[cfg(test)]
 mod tests;
 mod tokens;
+pub mod watch;
 
 use std::sync::Arc;
 
@@ -39,6 +41,7 @@ use crate::Shared;
 use crate::limits::THINGSBOARD_BODY_BYTES_MAX;
 use reply::Refused;
 use tokens::Tokens;
+use watch::Watcher;
 
 /// What the API needs; cheap to clone.
 #[derive(Clone)]
@@ -53,6 +56,12 @@ pub trait Ways: Send + Sync {
     /// Keeps what a device has measured, and lets those hear of it who listen. `from` is who brought it. The ticket is
     /// that of all of it.
     fn measured(&self, device: &Device, readings: Readings, from: &str) -> Ticket;
+
+    /// From now on the watcher is shown what comes from a device, and its attributes as they are written. A watcher
+    /// that watches the device already goes on; one that is dropped stops.
+    ///
+    /// Refuses with [`domain::Code::TooMany`].
+    fn watch(&self, device: &Device, watcher: &Arc<Watcher>) -> Result<(), Refusal>;
 
     /// The next notice of a kind to a device, as the text that it gets. The receiver may be dropped at any time.
     ///

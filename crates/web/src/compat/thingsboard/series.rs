@@ -44,7 +44,7 @@ impl Aggregate {
     }
 
     /// `None` where the points are no numbers.
-    fn of(self, summary: &Summary) -> Option<Value<'static>> {
+    pub(super) fn of(self, summary: &Summary) -> Option<Value<'static>> {
         match self {
             Aggregate::Min => summary.min(),
             Aggregate::Max => summary.max(),

@@ -6,6 +6,7 @@ mod device_api;
 mod devices;
 mod login;
 mod rpc;
+mod socket;
 mod telemetry;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use store::memory::MemoryStore;
 use store::{Change, Changes, Store};
 use tokio::sync::oneshot;
 
+use super::watch::Watcher;
 use super::{ThingsBoard, Ways, router};
 use crate::testing::{Answer, House, NOW_MS, ask};
 
@@ -35,6 +37,7 @@ const TOKEN: &str = "t0ken";
 struct TestWays {
     store: Arc<MemoryStore>,
     waiting: Waiting,
+    watchers: Watchers,
 }
 
 impl Ways for TestWays {
@@ -44,6 +47,14 @@ impl Ways for TestWays {
             Change::Points { org: device.org, device: device.id, at_ms, points }
         };
         self.store.commit(Changes { list: readings.into_iter().map(change).collect(), waiter: None })
+    }
+
+    fn watch(&self, _: &Device, watcher: &Arc<Watcher>) -> Result<(), Refusal> {
+        let mut watchers = self.watchers.lock();
+        if !watchers.iter().any(|it| Arc::ptr_eq(it, watcher)) {
+            watchers.push(Arc::clone(watcher));
+        }
+        Ok(())
     }
 
     fn next_notice(&self, _: &Device, awaited: Awaited) -> Result<oneshot::Receiver<String>, Refusal> {
@@ -56,10 +67,14 @@ impl Ways for TestWays {
 /// Requests that wait for a device's notices.
 type Waiting = Arc<Mutex<Vec<(Awaited, oneshot::Sender<String>)>>>;
 
+/// Those who watch a device.
+type Watchers = Arc<Mutex<Vec<Arc<Watcher>>>>;
+
 /// The API over what is in a house.
-fn api(house: &House, waiting: &Waiting) -> Router {
-    let ways = Arc::new(TestWays { store: Arc::clone(&house.store), waiting: Arc::clone(waiting) });
-    router(ThingsBoard::new(house.shared.clone(), ways))
+fn api(house: &House, waiting: &Waiting, watchers: &Watchers) -> ThingsBoard {
+    let (waiting, watchers) = (Arc::clone(waiting), Arc::clone(watchers));
+    let ways = Arc::new(TestWays { store: Arc::clone(&house.store), waiting, watchers });
+    ThingsBoard::new(house.shared.clone(), ways)
 }
 
 /// The organisation `abc123` with one administrator and two customers, and the API for it.
@@ -68,6 +83,8 @@ struct Service {
     org: OrgId,
     router: Router,
     waiting: Waiting,
+    watchers: Watchers,
+    api: ThingsBoard,
 }
 
 fn customer_rights() -> Rights {
@@ -88,9 +105,9 @@ impl Service {
             let draft = NewKey { key, token, comment: "Acme".to_owned(), rights };
             house.shared.platform.create_key(org, draft, 1).unwrap();
         }
-        let waiting = Waiting::default();
-        let router = api(&house, &waiting);
-        Service { house, org, router, waiting }
+        let (waiting, watchers) = (Waiting::default(), Watchers::default());
+        let api = api(&house, &waiting, &watchers);
+        Service { house, org, router: router(api.clone()), waiting, watchers, api }
     }
 
     /// The same organisation, with the clock at another time.
@@ -98,8 +115,9 @@ impl Service {
         let mut shared = self.house.shared.clone();
         shared.clock = Arc::new(move || now_ms);
         let house = House { shared, store: Arc::clone(&self.house.store) };
-        let router = api(&house, &self.waiting);
-        Service { house, org: self.org, router, waiting: Arc::clone(&self.waiting) }
+        let (waiting, watchers) = (Arc::clone(&self.waiting), Arc::clone(&self.watchers));
+        let api = api(&house, &waiting, &watchers);
+        Service { house, org: self.org, router: router(api.clone()), waiting, watchers, api }
     }
 
     async fn send(&self, method: &str, path: &str, authorization: &str, body: &str) -> Answer {
