@@ -3,6 +3,7 @@
 Nothing here sleeps. A test waits for the thing itself and fails when it has not come after `DEADLINE_SECONDS`.
 """
 
+import faulthandler
 import http.client
 import json
 import logging
@@ -21,6 +22,9 @@ HOST = "127.0.0.1"
 PORT = 1883
 
 DEADLINE_SECONDS = 10
+
+# Where a test hangs is told before the runner ends it.
+faulthandler.dump_traceback_later(110)
 
 # The SDK complains of what it does not find among the properties of CONNACK, and asks for it then.
 logging.disable(logging.CRITICAL)
