@@ -17,6 +17,13 @@ pub(crate) struct Assignments {
     of: HashMap<DeviceId, Arc<str>>,
 }
 
+/// Whom a device may be taken from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum From {
+    Nobody,
+    Anybody,
+}
+
 impl Assignments {
     pub(crate) fn restore(&mut self, device: DeviceId, key: &str) {
         self.of.insert(device, key.into());
@@ -36,6 +43,20 @@ impl Platform {
     ///
     /// Refuses with [`Code::NotFound`] (organisation, device or key).
     pub fn assign(&self, org: OrgId, device: DeviceId, key: &str) -> Result<Ticket, Refusal> {
+        self.take(org, device, key, From::Anybody).map(|it| it.unwrap_or(Ticket::NONE))
+    }
+
+    /// The same, for a device that has to be nobody's; `None` when it is somebody's.
+    pub(crate) fn assign_free(
+        &self,
+        org: OrgId,
+        device: DeviceId,
+        key: &str,
+    ) -> Result<Option<Ticket>, Refusal> {
+        self.take(org, device, key, From::Nobody)
+    }
+
+    fn take(&self, org: OrgId, device: DeviceId, key: &str, from: From) -> Result<Option<Ticket>, Refusal> {
         let cell = self.cell_or_refuse(org)?;
         let state = cell.state.read();
         if !state.by_id.contains_key(&device) {
@@ -45,9 +66,12 @@ impl Platform {
             return Err(Refusal::new(Code::NotFound, format!("There is no API key {key}.")));
         }
         let mut assignments = cell.assignments.write();
+        if from == From::Nobody && assignments.of(device).is_some() {
+            return Ok(None);
+        }
         assignments.restore(device, key);
         let aspect = Aspect::Assigned(Some(key.to_owned()));
-        Ok(self.store.commit(Change::Aspect { org, device, aspect }.into()))
+        Ok(Some(self.store.commit(Change::Aspect { org, device, aspect }.into())))
     }
 
     /// A device is assigned to nobody any more.

@@ -123,7 +123,10 @@ impl Platform {
         if outcome != ClaimOutcome::Granted {
             return Ok((outcome, Ticket::NONE));
         }
-        self.assign(org, device, claimant)?;
+        if self.assign_free(org, device, claimant)?.is_none() {
+            // Somebody else was quicker.
+            return Ok((ClaimOutcome::Taken, Ticket::NONE));
+        }
         let keys = ["claimingAllowed", CLAIMING_DATA].map(str::to_owned).into();
         self.drop_attributes(org, device, Scope::Server, keys)?;
         // All of that has an earlier ticket than this.
@@ -246,5 +249,29 @@ mod tests {
         assert_eq!(again.platform.assigned(house.org, device), None, "the key is gone");
         again.flush();
         assert_eq!(again.reopened().platform.assigned(house.org, device), None);
+    }
+
+    #[test]
+    fn of_many_claimants_at_once_one_has_the_device() {
+        let house = House::new();
+        let device = house.id("sensor", "s1");
+        let claimants: Vec<String> = (0..8).map(|_| claimant(&house)).collect();
+        for _ in 0..500 {
+            let mut points = Points::new();
+            points.push(CLAIMING_DATA, Value::Json(r#"{"secretKey":"s","expirationTime":50}"#));
+            house.platform.put_attributes(house.org, Scope::Server, &[(device, points)], 1, None).unwrap();
+            let start = std::sync::Barrier::new(claimants.len());
+            let claim = |it: &String| {
+                start.wait();
+                house.platform.claim(house.org, device, it, "s", 1).unwrap().0
+            };
+            let granted = std::thread::scope(|scope| {
+                let all: Vec<_> = claimants.iter().map(|it| scope.spawn(|| claim(it))).collect();
+                all.into_iter().map(|it| it.join().unwrap()).collect::<Vec<_>>()
+            });
+            let count = granted.iter().filter(|it| **it == ClaimOutcome::Granted).count();
+            assert_eq!(count, 1, "{granted:?}");
+            house.platform.unassign(house.org, device).unwrap();
+        }
     }
 }
