@@ -8,7 +8,7 @@ use axum::http::Request;
 use axum::http::header::SEC_WEBSOCKET_PROTOCOL;
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
@@ -54,7 +54,8 @@ pub(crate) async fn run(hub: &Hub, desk: &Desk, stream: Stream, wanted: Wanted) 
     let (answers_out, mut answers) = mpsc::channel(limits::API_SOCKET_TEXT_COUNT_MAX);
     let served = socket::serve(desk.thingsboard.clone(), wanted.token, texts_in, answers_out);
     let mut served = desk.runtime.spawn(served);
-    let mut pings = interval(Duration::from_millis(limits::API_SOCKET_PING_MS));
+    let period = Duration::from_millis(limits::API_SOCKET_PING_MS);
+    let mut pings = interval_at(Instant::now() + period, period);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut heard = Instant::now();
     // A text that was read and not taken yet. Nothing more is read until it is: answers go out meanwhile.
