@@ -11,8 +11,8 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use domain::{
-    Claim, Closing, Device, DeviceId, DeviceName, Intent, Notice, Peer, Points, Presence, Refusal, Rejection,
-    Whose,
+    Claim, Closing, Device, DeviceId, DeviceName, Intent, Login, Notice, Peer, Points, Presence, Refusal,
+    Rejection, Whose,
 };
 use mqtt::packet::Connect;
 use mqtt::{QoS, Version};
@@ -111,6 +111,12 @@ pub trait Dialect: Send + Sync {
     /// How a device is told something; `None` where the dialect has no words for it. `whose` says whether the door is
     /// the device's own or that of a gateway, and how the gateway calls it.
     fn notice(&self, _device: &Device, _whose: Whose<'_>, _notice: &Notice<'_>) -> Option<Rendered> {
+        None
+    }
+
+    /// What a newcomer that asked for a login ([`Intent::Provision`]) is told: the login, or why it gets none. `None`
+    /// where there are no newcomers.
+    fn provisioned(&self, _outcome: Result<&Login, &Refusal>) -> Option<Push> {
         None
     }
 

@@ -39,3 +39,5 @@ pub const THINGSBOARD_COMMAND_MS: u64 = 10_000;
 pub const THINGSBOARD_COMMAND_MS_MIN: u64 = 5_000;
 /// Bytes of a plain client's id. It is part of what a stored session is known by.
 pub const PLAIN_CLIENT_ID_BYTES_MAX: usize = 1_024;
+/// Seconds of silence for which a newcomer without a login may stay, and half of it more.
+pub const THINGSBOARD_NEWCOMER_KEEP_ALIVE_S_MAX: u16 = 60;

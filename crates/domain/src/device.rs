@@ -1,8 +1,9 @@
 //! Devices, their types, and who registered them.
 
+use std::fmt;
 use std::sync::Arc;
 
-use crate::{Millis, OrgId, Rights, Secret};
+use crate::{Login, Millis, OrgId, Rights, Secret};
 
 /// A device's own, permanent identity, unique in the installation. Names and wire ids are aliases of it, so that a
 /// rename never splits history.
@@ -86,10 +87,77 @@ pub struct DeviceType {
     pub info: DeviceInfo,
     /// Template for new devices: a JSON text, kept as it came.
     pub metadata: Option<String>,
+    /// How its devices get their logins by themselves; `None`: not at all.
+    pub provisioning: Option<Provisioning>,
     /// When it was created.
     pub created_ms: Millis,
     /// When it was last changed.
     pub updated_ms: Millis,
+}
+
+/// How devices of a type get their logins by themselves, from a secret that all of them share (spec thingsboard 7).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Provisioning {
+    /// Which devices.
+    pub rule: ProvisionRule,
+    /// Names the type. Unique in the installation: whoever asks says nothing of an organisation.
+    pub key: String,
+    /// What a device has to show with it.
+    pub secret: String,
+}
+
+/// Which devices get a login by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProvisionRule {
+    /// Only those that nobody has registered: they are, then.
+    New,
+    /// Only those that somebody has registered, each of them once.
+    Known,
+}
+
+/// What a device asks for that has no login.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProvisionRequest {
+    /// Names the type.
+    pub key: String,
+    /// The secret of the type.
+    pub secret: String,
+    /// What it is called in the organisation; `None`: it does not matter.
+    pub name: Option<String>,
+    /// Whether it is a gateway, if it is new.
+    pub gateway: bool,
+    /// Which login it wants.
+    pub login: WantedLogin,
+}
+
+/// Without the secret, which must not get into logs.
+impl fmt::Debug for Provisioning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provisioning")
+            .field("rule", &self.rule)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Without the secret, which must not get into logs.
+impl fmt::Debug for ProvisionRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("ProvisionRequest");
+        shown.field("key", &self.key).field("name", &self.name).field("gateway", &self.gateway);
+        shown.field("login", &self.login).finish_non_exhaustive()
+    }
+}
+
+/// Which login a device wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WantedLogin {
+    /// The one it has already, or a random access token.
+    Any,
+    /// This one.
+    This(Login),
+    /// One of a kind that there is not: what the device calls it.
+    Unknown(String),
 }
 
 /// Who registered a device.
@@ -99,7 +167,7 @@ pub enum Registrar {
     ApiKey(String),
     /// A gateway, by this wire identity, while it spoke for the device.
     Gateway(String),
-    /// The operator of the installation, on the command line.
+    /// The operator of the installation, on the command line or by allowing devices of the type to come by themselves.
     Operator,
 }
 

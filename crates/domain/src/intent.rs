@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::attribute::Wanted;
-use crate::{Class, DeviceId, DeviceName, Millis, OrgId, Points, Rights};
+use crate::{Class, DeviceId, DeviceName, Millis, OrgId, Points, ProvisionRequest, Rights};
 
 /// What a CONNECT asks for, as its dialect reads it. The registry decides about it, because only it knows secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub enum Identity<'a> {
         /// The client id.
         client_id: &'a str,
     },
+    /// A device without a login, which comes to get one ([`Intent::Provision`]).
+    Newcomer,
     /// Nobody in particular.
     Anonymous,
 }
@@ -127,6 +129,8 @@ pub enum Intent<'a> {
         /// For how long; `None`: as long as the server says.
         duration_ms: Option<Millis>,
     },
+    /// A device without a login wants one.
+    Provision(&'a ProvisionRequest),
 }
 
 /// Who a peer is, once admitted.
@@ -162,9 +166,9 @@ pub enum Peer {
         /// What it may do.
         rights: Arc<Rights>,
     },
-    /// Nobody in particular, where the configuration lets such peers in.
+    /// Nobody in particular, where the configuration lets such peers in; or a newcomer.
     Anonymous {
-        /// The organisation that anonymous peers belong to.
+        /// The organisation that anonymous peers belong to; of a newcomer [`OrgId::NOWHERE`].
         org: OrgId,
         /// Its client id on the wire.
         client_id: String,

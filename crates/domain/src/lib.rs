@@ -23,7 +23,10 @@ pub mod session;
 pub use attribute::Scope;
 pub use command::{Command, CommandId, CommandState, Keeping, Reply};
 pub use credential::{ApiKey, Login, Secret};
-pub use device::{Class, Device, DeviceId, DeviceInfo, DeviceName, DeviceType, Location, Registrar};
+pub use device::{
+    Class, Device, DeviceId, DeviceInfo, DeviceName, DeviceType, Location, ProvisionRequest, ProvisionRule,
+    Provisioning, Registrar, WantedLogin,
+};
 pub use event::Event;
 pub use history::{Order, Series, Summary};
 pub use intent::{Claim, Identity, Intent, Peer, Whose};

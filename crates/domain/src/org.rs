@@ -11,6 +11,9 @@ use crate::Millis;
 pub struct OrgId([u8; 6]);
 
 impl OrgId {
+    /// Where peers are that belong to no organisation yet. No organisation can have this id.
+    pub const NOWHERE: OrgId = OrgId(*b"------");
+
     /// Reads an id; `None` when it is not six characters of `[a-z0-9]`.
     pub fn parse(text: &str) -> Option<OrgId> {
         let bytes: [u8; 6] = text.as_bytes().try_into().ok()?;

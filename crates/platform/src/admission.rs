@@ -19,6 +19,10 @@ impl Platform {
     pub fn admit(&self, claim: &Claim<'_>, client_id: &str) -> Result<Peer, Refusal> {
         match claim.identity {
             Identity::Anonymous => return self.admit_anonymous(client_id),
+            Identity::Newcomer => {
+                let (org, client_id) = (OrgId::NOWHERE, client_id.to_owned());
+                return Ok(Peer::Anonymous { org, client_id, rights: Arc::default() });
+            }
             Identity::Login { user, client_id: shown } => {
                 return self.admit_login(user, shown, claim.token, client_id);
             }
@@ -36,7 +40,9 @@ impl Platform {
             Identity::Application { app, key } => {
                 self.admit_application(cell.as_deref(), org, app, key, claim, client_id)
             }
-            Identity::Anonymous | Identity::Login { .. } => self.admit_anonymous(client_id),
+            Identity::Anonymous | Identity::Newcomer | Identity::Login { .. } => {
+                self.admit_anonymous(client_id)
+            }
         }?;
         match cell {
             Some(cell) if cell.state.read().org.enabled => Ok(peer),
@@ -44,10 +50,12 @@ impl Platform {
         }
     }
 
-    /// Whether the login that a claim shows is known, whatever its password is. Always so for other claims.
+    /// Whether the login that a claim shows is known, whatever its password is; whether newcomers can get one anywhere.
+    /// Always so for other claims.
     pub fn knows(&self, claim: &Claim<'_>) -> bool {
         match claim.identity {
             Identity::Login { user, client_id } => self.find_login(user, client_id).is_some(),
+            Identity::Newcomer => self.provisions_any(),
             _ => true,
         }
     }

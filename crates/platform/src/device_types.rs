@@ -95,6 +95,7 @@ impl Platform {
             description: draft.description,
             info: draft.info,
             metadata: draft.metadata,
+            provisioning: None,
             created_ms: now_ms,
             updated_ms: now_ms,
         });
@@ -143,6 +144,7 @@ impl Platform {
         let ticket = self.store.commit(Change::DropType { org, name: name.to_owned() }.into());
         state.types.remove(name);
         drop(state);
+        self.provisions.lock().forget(org, name);
         cell.void_verdicts();
         Ok(ticket)
     }

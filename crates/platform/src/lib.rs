@@ -23,6 +23,7 @@ pub mod limits;
 mod logins;
 mod names;
 mod orgs;
+mod provisioning;
 mod registration;
 mod registry;
 mod slots;
@@ -39,6 +40,7 @@ pub use devices::{DeviceChange, DeviceQuery, NewDevice};
 pub use doors::{Activity, Attached, ConnectionId, DEFAULT_TYPE, Door, Entered};
 pub use keys::{KeyChange, NewKey};
 pub use orgs::OrgChange;
+pub use provisioning::NewProvisioning;
 pub use registration::{RegistrationStats, Verdict};
 pub use registry::{Anonymous, Generation, Platform, Removed};
 

@@ -24,7 +24,7 @@ const STATE: &str = "provisionState";
 const SERVED: &str = "provisioned";
 
 /// How devices of a type are to get their logins.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct NewProvisioning {
     /// Which devices.
     pub rule: ProvisionRule,
@@ -75,8 +75,7 @@ impl Platform {
         let cell = self.cell_or_refuse(org)?;
         let mut state = cell.state.write();
         let mut device_type = (**state.device_type(name)?).clone();
-        let (old_key, old_secret) =
-            device_type.provisioning.take().map(|it| (it.key, it.secret)).unzip();
+        let (old_key, old_secret) = device_type.provisioning.take().map(|it| (it.key, it.secret)).unzip();
         device_type.provisioning = match draft {
             None => None,
             Some(NewProvisioning { rule, key, secret }) => {
@@ -121,7 +120,8 @@ impl Platform {
             return Err(Refusal::new(Code::NotFound, hint));
         };
         if let WantedLogin::Unknown(kind) = &request.login {
-            let hint = format!("There are no logins of the kind {kind}: ask for an access token or MQTT_BASIC.");
+            let hint =
+                format!("There are no logins of the kind {kind}: ask for an access token or MQTT_BASIC.");
             return Err(Refusal::new(Code::NotServed, hint));
         }
         match device_type.provisioning.as_ref().map(|it| it.rule) {
@@ -162,7 +162,8 @@ impl Platform {
         let name = request.name.as_deref().unwrap_or_default();
         let device = self.device_named(org, name).filter(|it| it.device_type == device_type.name);
         let device = device.ok_or_else(|| {
-            let hint = format!("There is no device {name} of the type {}: register it first.", device_type.name);
+            let hint =
+                format!("There is no device {name} of the type {}: register it first.", device_type.name);
             Refusal::new(Code::DeviceUnknown, hint)
         })?;
         if !device.enabled {
@@ -170,7 +171,9 @@ impl Platform {
         }
         let state = self.attributes(org, device.id, Scope::Server, &Keys::Named(vec![STATE.to_owned()]));
         if state.iter().any(|it| it.value() == Value::Text(SERVED)) {
-            let hint = format!("The device {name} has got its login: remove its attribute {STATE} to allow it anew.");
+            let hint = format!(
+                "The device {name} has got its login: remove its attribute {STATE} to allow it anew."
+            );
             return Err(Refusal::new(Code::Exists, hint));
         }
         let (login, _) = self.give_login(&device, &request.login)?;

@@ -26,6 +26,7 @@ use crate::ids::Ids;
 use crate::limits::LOAD_PAGE_COUNT;
 use crate::logins::Logins;
 use crate::names::Names;
+use crate::provisioning::Provisions;
 use crate::registration::Counters;
 use crate::slots::Slots;
 
@@ -41,6 +42,7 @@ pub struct Platform {
     pub(crate) anonymous: Anonymous,
     pub(crate) orgs: RwLock<BTreeMap<OrgId, Arc<OrgCell>>>,
     pub(crate) logins: RwLock<Logins>,
+    pub(crate) provisions: Mutex<Provisions>,
     pub(crate) claim_rules: ClaimRules,
     pub(crate) courier: RwLock<Option<Arc<dyn Courier>>>,
     listener: RwLock<Option<RemovalListener>>,
@@ -128,6 +130,7 @@ impl Platform {
             anonymous: Anonymous::default(),
             orgs: RwLock::new(orgs),
             logins: RwLock::default(),
+            provisions: Mutex::default(),
             claim_rules: ClaimRules::default(),
             courier: RwLock::new(None),
             listener: RwLock::new(None),
@@ -184,6 +187,9 @@ impl Platform {
         let cells: Vec<_> = self.orgs.read().iter().map(|(org, cell)| (*org, cell.clone())).collect();
         for (org, cell) in cells {
             let state = cell.state.read();
+            for entry in state.types.values() {
+                self.provisions.lock().restore(&entry.device_type);
+            }
             let is_known = |device: DeviceId| state.by_id.contains_key(&device);
             let mut restore = |device: DeviceId, row: AspectRow<'_>| match row {
                 _ if !is_known(device) => {}
@@ -217,8 +223,12 @@ impl Platform {
         self.cell(org).map_or(0, |cell| cell.generation.get())
     }
 
-    /// The same, for a connection to keep: organisations stay as long as the platform.
+    /// The same, for a connection to keep: organisations stay as long as the platform. Nothing ever changes for those
+    /// who are in none.
     pub fn generation_of(&self, org: OrgId) -> Option<Generation> {
+        if org == OrgId::NOWHERE {
+            return Some(Generation::default());
+        }
         self.cell(org).map(|cell| cell.generation.clone())
     }
 

@@ -25,6 +25,7 @@
 //! `rights K|T/D [publish F …] [subscribe F …]` (what a key or device may do: rules of `domain::Rights`) ·
 //! `anonymous [publish F …] [subscribe F …]` (clients without credentials are let in, and may do that) ·
 //! `login T/D token X` · `login T/D basic [client=…] [user=…] [pass=…]` (a login by which the device is found).
+//! `provisioning T new|known KEY SECRET` (devices of the type get their logins by themselves).
 //!
 //! **`name>`** is what client `name` sends. Each CONNECT is a connection of its own; a name whose connection has ended
 //! may connect again.
@@ -72,7 +73,7 @@
 //! `last T/D event format payload` · `attribute T/D client|shared|server key = value` (`= nothing`: there is none) ·
 //! `outcome r1 taken|late|removed|answered …` (what became of a command).
 
-use domain::{Class, Login, Reply, Rights, Scope};
+use domain::{Class, Login, Provisioning, Reply, Rights, Scope};
 use mqtt::{QoS, Version};
 
 mod read;
@@ -166,6 +167,13 @@ pub enum Given {
         device: DeviceRef,
         /// Its login.
         login: Login,
+    },
+    /// Devices of a type get their logins by themselves.
+    Provisioning {
+        /// The type.
+        device_type: String,
+        /// Which devices, and what they have to show.
+        provisioning: Provisioning,
     },
 }
 

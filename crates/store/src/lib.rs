@@ -21,6 +21,7 @@ mod last_events;
 pub mod limits;
 pub mod memory;
 mod plan;
+mod provisioning;
 mod queues;
 mod rows;
 pub mod schema;

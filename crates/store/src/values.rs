@@ -13,10 +13,12 @@ use domain::{
 };
 
 use crate::coding::{Put, Take};
+use crate::provisioning::{put_provisioning, take_provisioning};
 use crate::schema::VERSION;
 
 /// The first byte of what has got further fields since it was first written: sessions and queued messages an expiry of
-/// their own, devices and API keys rights, subscriptions exceptions, retained messages a quality and an expiry. Earlier
+/// their own, devices and API keys rights, subscriptions exceptions, retained messages a quality and an expiry, device
+/// types their provisioning. Earlier
 /// ones have none of these.
 const EXTENDED: u8 = 2;
 
@@ -136,17 +138,18 @@ fn take_info(from: &mut Take<'_>) -> Option<DeviceInfo> {
 }
 
 pub(crate) fn put_type(to: &mut Vec<u8>, it: &DeviceType) {
-    to.put_u8(VERSION);
+    to.put_u8(EXTENDED);
     put_class(to, it.class);
     to.put_text_option(it.description.as_deref());
     put_info(to, &it.info);
     to.put_text_option(it.metadata.as_deref());
     to.put_u64(it.created_ms);
     to.put_u64(it.updated_ms);
+    to.put_option(it.provisioning.as_ref(), put_provisioning);
 }
 
 pub(crate) fn take_type(org: OrgId, name: &str, value: &[u8]) -> Option<DeviceType> {
-    let mut from = open(value)?;
+    let (mut from, is_extended) = open_either(value)?;
     let it = DeviceType {
         org,
         name: name.to_owned(),
@@ -156,6 +159,7 @@ pub(crate) fn take_type(org: OrgId, name: &str, value: &[u8]) -> Option<DeviceTy
         metadata: from.option(Take::string)?,
         created_ms: from.u64()?,
         updated_ms: from.u64()?,
+        provisioning: if is_extended { from.option(take_provisioning)? } else { None },
     };
     from.end(it)
 }
@@ -569,6 +573,10 @@ mod tests {
         };
         const NO_RIGHTS_BYTES: usize = 8;
         const NO_EXCEPTIONS_BYTES: usize = 4;
+        const NO_PROVISIONING_BYTES: usize = 1;
+        let device_type = DeviceType { provisioning: None, ..samples::device_type(org, "pump") };
+        let value = first(&|to| put_type(to, &device_type), NO_PROVISIONING_BYTES);
+        assert_eq!(take_type(org, "pump", &value), Some(device_type));
         let key = ApiKey { rights: Arc::default(), ..samples::key(org, "k") };
         let value = first(&|to| put_key(to, &key), NO_RIGHTS_BYTES);
         assert_eq!(take_key(org, "k", &value), Some(key));

@@ -233,6 +233,26 @@ pub(crate) enum TypeCommand {
         #[command(flatten)]
         org: OrgArg,
     },
+    /// Let devices of a type get their logins by themselves, as ThingsBoard's do
+    #[command(after_help = "Examples:
+  tidegate type provision pump --devices new
+  tidegate type provision pump --devices known --key pumps --secret s3cret
+  tidegate type provision pump --devices none")]
+    Provision {
+        #[command(flatten)]
+        org: OrgArg,
+        /// Its name
+        name: String,
+        /// Which devices: those that nobody has registered, those that somebody has, or none
+        #[arg(long, value_parser = ["new", "known", "none"])]
+        devices: String,
+        /// What names the type [default: the one it has, or a random one]
+        #[arg(long)]
+        key: Option<String>,
+        /// What devices show with it [default: the one it has, or a random one]
+        #[arg(long)]
+        secret: Option<String>,
+    },
     /// Remove a device type that has no devices
     #[command(after_help = "Example:
   tidegate type remove pump")]

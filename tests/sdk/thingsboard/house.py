@@ -64,6 +64,12 @@ def register(name, token, is_gateway=False):
     ask("POST", "/devices", {**draft, "class": "gateway"} if is_gateway else draft)
 
 
+def allow_provisioning(device_type, devices, key, secret):
+    if device_type not in [it["name"] for it in ask("GET", "/types")["types"]]:
+        ask("POST", "/types", {"name": device_type})
+    ask("PATCH", f"/types/{device_type}", {"provisioning": {"devices": devices, "key": key, "secret": secret}})
+
+
 def attributes(name, scope, device_type="default"):
     found = ask("GET", device_path(name, device_type) + "/attributes")[scope]
     return {key: it["value"] for key, it in found.items()}

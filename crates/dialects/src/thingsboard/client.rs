@@ -2,12 +2,22 @@
 
 use domain::{Claim, DeviceId, Identity, Peer};
 
+use super::provision;
+use crate::limits::THINGSBOARD_NEWCOMER_KEEP_ALIVE_S_MAX;
 use crate::{Claimed, Hello, Recognition, SessionRule};
 
 /// Whatever has a user name or a client id may be ours: only the registry knows its logins.
 pub(super) fn recognise<'a>(hello: &Hello<'_, 'a>) -> Recognition<'a> {
     let connect = hello.connect;
     let user = connect.username.unwrap_or_default();
+    if provision::is_name(user, connect.client_id) && connect.password.is_none_or(<[u8]>::is_empty) {
+        return Recognition::Perhaps(Claimed {
+            claim: Claim { org: "", identity: Identity::Newcomer, token: b"" },
+            session: SessionRule::Fresh,
+            share: None,
+            keep_alive_s_max: Some(THINGSBOARD_NEWCOMER_KEEP_ALIVE_S_MAX),
+        });
+    }
     Recognition::Perhaps(Claimed {
         claim: Claim {
             org: "",
@@ -25,7 +35,7 @@ pub(super) fn recognise<'a>(hello: &Hello<'_, 'a>) -> Recognition<'a> {
 pub(super) fn session_key(peer: &Peer) -> String {
     match peer.device_id() {
         Some(device) => door_key(device),
-        // Nobody but devices is admitted by a login.
+        // A newcomer: whatever is not admitted by a login.
         None => format!("client {}", peer.client_id()),
     }
 }

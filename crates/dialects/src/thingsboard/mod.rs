@@ -1,25 +1,27 @@
 //! ThingsBoard: the customs of its devices and gateways over MQTT.
 //!
-//! One file for each question: whose client is this (`client`), what is a topic about (`topic`), what does a payload
-//! ask for (`request`, over `json` and `value`), what are devices told (`notice`), how is a refusal answered
-//! (`refusal`). The README beside this file describes the wire as it is served.
+//! One file for each question: whose client is this (`client`), how does it get a login by itself (`provision`), what
+//! is a topic about (`topic`), what does a payload ask for (`request`, over `json` and `value`), what are devices told
+//! (`notice`), how is a refusal answered (`refusal`). The README beside this file describes the wire as it is served.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use domain::{
-    Code, Device, DeviceId, Intent, Millis, Notice, Peer, Points, Presence, Refusal, Rejection, Whose,
+    Code, Device, DeviceId, Intent, Login, Millis, Notice, Peer, Points, Presence, Refusal, Rejection, Whose,
 };
 use mqtt::{QoS, Version};
 
 use crate::{
-    Announcement, Answer, Dialect, Grant, Hello, Recognition, Rendered, Request, Status, Terms, Uplink, View,
+    Announcement, Answer, Dialect, Grant, Hello, Push, Recognition, Rendered, Request, Status, Terms, Uplink,
+    View,
 };
 
 mod client;
 pub mod http;
 mod json;
 mod notice;
+mod provision;
 mod refusal;
 mod request;
 mod topic;
@@ -85,7 +87,10 @@ impl Dialect for ThingsBoard {
         topic::grant(peer, filter)
     }
 
-    fn answer(&self, _: &Peer, version: Version, request: Request, qos: QoS, refusal: &Refusal) -> Answer {
+    fn answer(&self, peer: &Peer, version: Version, request: Request, qos: QoS, refusal: &Refusal) -> Answer {
+        if provision::is_newcomer(peer) && request == Request::Publish && refusal.code == Code::TopicInvalid {
+            return refusal::to_newcomer(version);
+        }
         refusal::answer(version, request, qos, refusal)
     }
 
@@ -127,6 +132,10 @@ impl Dialect for ThingsBoard {
 
     fn notice(&self, _: &Device, whose: Whose<'_>, notice: &Notice<'_>) -> Option<Rendered> {
         notice::notice(whose, notice)
+    }
+
+    fn provisioned(&self, outcome: Result<&Login, &Refusal>) -> Option<Push> {
+        Some(provision::told(outcome))
     }
 
     fn removal(&self, name: &str) -> Option<(&'static str, String)> {

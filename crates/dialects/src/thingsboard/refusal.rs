@@ -28,6 +28,16 @@ pub(super) fn answer(version: Version, request: Request, qos: QoS, refusal: &Ref
     }
 }
 
+/// A newcomer has one topic to publish to: after another it is closed (spec 7).
+pub(super) fn to_newcomer(version: Version) -> Answer {
+    Answer {
+        close: Some(Closing::TopicInvalid),
+        acknowledged: version == Version::V5,
+        reason: 0x90,
+        notify: false,
+    }
+}
+
 fn publish(version: Version, qos: QoS, code: Code) -> Answer {
     let stays = |reason| Answer { close: None, acknowledged: false, reason, notify: false };
     let closes =

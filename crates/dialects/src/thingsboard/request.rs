@@ -12,6 +12,7 @@ use domain::attribute::{Keys, Wanted};
 use domain::{Code, Intent, Refusal, Whose};
 
 use super::json::{Bracket, Mistake, Reader, Token};
+use super::provision::Asked;
 use super::topic::{Gateway, Own, Subject};
 use super::value::compact;
 use crate::limits::{THINGSBOARD_DEVICES_COUNT_MAX, THINGSBOARD_KEYS_ASKED_COUNT_MAX};
@@ -50,6 +51,9 @@ pub(super) fn read(subject: Subject<'_>, payload: &[u8], each: Each<'_>) -> Resu
     match subject {
         Subject::Own(own) => {
             read_own(own, text, each).map(|()| None).map_err(|wrong| refusal(wrong, Code::Malformed))
+        }
+        Subject::Newcomer => {
+            newcomer(text, each).map(|()| None).map_err(|wrong| refusal(wrong, Code::Malformed))
         }
         Subject::Gateway(about) => {
             let mut reader = Reader::new(text);
@@ -215,6 +219,29 @@ fn called_method(text: &str) -> Read<String> {
     }
     reader.end()?;
     method.ok_or(Wrong::Shape("a call names its method"))
+}
+
+// What a device says that has no login yet.
+
+/// `{"provisionDeviceKey":"…","provisionDeviceSecret":"…"}`, with more at will (spec 7). Of a field that comes again
+/// the last counts, and one without a value is as if it were not there.
+fn newcomer(text: &str, each: Each<'_>) -> Read<()> {
+    let mut reader = Reader::new(text);
+    want_object(&mut reader, "a request for provisioning is an object")?;
+    let mut asked = Asked::default();
+    while let Some(name) = member(&mut reader)? {
+        let token = reader.token()?;
+        match token {
+            Token::Text(it) => asked.note(&name, Some(it.into_owned())),
+            Token::Word("null") => asked.note(&name, None),
+            Token::Word(it) => asked.note(&name, Some(it.to_owned())),
+            token => reader.skip(&token)?,
+        }
+    }
+    reader.end()?;
+    let request = asked.request().map_err(Wrong::Shape)?;
+    _ = each(Intent::Provision(&request));
+    Ok(())
 }
 
 // What a gateway says of the devices behind it.

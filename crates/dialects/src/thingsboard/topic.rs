@@ -2,6 +2,7 @@
 
 use domain::{Code, Peer, Refusal};
 
+use super::provision;
 use crate::{Grant, Retention, Uplink, What, rights};
 
 /// What a message is about; its payload says the rest.
@@ -11,6 +12,8 @@ pub(super) enum Subject<'a> {
     Own(Own<'a>),
     /// Devices behind the sender, which is a gateway.
     Gateway(Gateway),
+    /// A newcomer, which wants a login.
+    Newcomer,
 }
 
 /// What a device says of itself; the texts are the numbers at the end of topics.
@@ -83,6 +86,9 @@ pub(super) fn subject(topic: &str) -> Option<Subject<'_>> {
         };
         return Some(Subject::Gateway(about));
     }
+    if topic == provision::REQUEST {
+        return Some(Subject::Newcomer);
+    }
     topic.strip_prefix("v2/").and_then(short).map(Subject::Own)
 }
 
@@ -123,7 +129,8 @@ fn number(level: &str) -> Option<&str> {
 }
 
 pub(super) fn uplink<'a>(peer: &Peer, topic: &'a str) -> Result<Uplink<'a>, Refusal> {
-    match subject(topic) {
+    let is_newcomer = provision::is_newcomer(peer);
+    match subject(topic).filter(|it| (*it == Subject::Newcomer) == is_newcomer) {
         None => {
             let hint = format!(
                 "The topic {topic} is none of the API: see the list of topics of the ThingsBoard dialect."
@@ -145,7 +152,11 @@ pub(super) fn uplink<'a>(peer: &Peer, topic: &'a str) -> Result<Uplink<'a>, Refu
 }
 
 pub(super) fn grant(peer: &Peer, filter: &str) -> Result<Grant, Refusal> {
-    if !FILTERS.contains(&filter) {
+    let is_known = match provision::is_newcomer(peer) {
+        true => filter == provision::RESPONSE,
+        false => FILTERS.contains(&filter),
+    };
+    if !is_known {
         let hint = format!(
             "Nothing can be subscribed to as {filter}: the dialect has a list of filters, without others."
         );
@@ -187,6 +198,9 @@ mod tests {
             ("v1/gateway/attributes/request", Some(Subject::Gateway(Gateway::AttributeRequest))),
             ("v1/gateway/rpc", Some(Subject::Gateway(Gateway::Rpc))),
             ("v1/gateway/claim", Some(Subject::Gateway(Gateway::Claim))),
+            ("/provision/request", Some(Subject::Newcomer)),
+            ("/provision", None),
+            ("/provision/response", None),
             ("v1/gateway/xyz", None),
             ("v1/gateway/attributes/response", None),
             ("v1/devices/me", None),

@@ -43,7 +43,7 @@ impl Registry {
                 self.devices.insert(device.clone(), known);
             }
             Given::Key { key, token } => drop(self.keys.insert(key.clone(), token.clone())),
-            Given::Rights { .. } | Given::Anonymous(_) | Given::Login { .. } => {
+            Given::Rights { .. } | Given::Anonymous(_) | Given::Login { .. } | Given::Provisioning { .. } => {
                 return Err("the model knows no rights and no logins".to_owned());
             }
             Given::DevicesMax(count) => self.devices_max = Some(*count),
@@ -89,9 +89,10 @@ impl Registry {
                 Ok(Peer::Application { org, app, key, client_id, rights: Arc::default() })
             }
             // Transcripts of Watson have none.
-            Identity::Anonymous | Identity::Certified { .. } | Identity::Login { .. } => {
-                Err(refuse(Code::NotAllowed))
-            }
+            Identity::Anonymous
+            | Identity::Certified { .. }
+            | Identity::Login { .. }
+            | Identity::Newcomer => Err(refuse(Code::NotAllowed)),
         }
     }
 

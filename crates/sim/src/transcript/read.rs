@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use domain::{Class, Login, Reply, Rights, Scope};
+use domain::{Class, Login, ProvisionRule, Provisioning, Reply, Rights, Scope};
 use mqtt::{QoS, Version};
 
 use super::{
@@ -64,6 +64,14 @@ fn given(text: &str) -> Read<Given> {
             Given::Rights { holder: (*holder).to_owned(), rights: rights(rules)? }
         }
         ["login", device, rest @ ..] => Given::Login { device: device_ref(device)?, login: login(rest)? },
+        ["provisioning", device_type, rule @ ("new" | "known"), key, secret] => Given::Provisioning {
+            device_type: (*device_type).to_owned(),
+            provisioning: Provisioning {
+                rule: if *rule == "new" { ProvisionRule::New } else { ProvisionRule::Known },
+                key: (*key).to_owned(),
+                secret: (*secret).to_owned(),
+            },
+        },
         ["anonymous", rules @ ..] => Given::Anonymous(rights(rules)?),
         _ => return Err(format!("\"{text}\" is no fact")),
     })

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use domain::history::interval_of;
 use domain::{
     ApiKey, Class, Device, DeviceId, DeviceInfo, DeviceType, Event, Location, Message, Millis, Order, Org,
-    OrgId, Points, QoS, Registrar, Retained, Rights, Secret, Series, SessionId, SessionRecord, Subscription,
-    Summary, Value,
+    OrgId, Points, ProvisionRule, Provisioning, QoS, Registrar, Retained, Rights, Secret, Series, SessionId,
+    SessionRecord, Subscription, Summary, Value,
 };
 use parking_lot::Mutex;
 
@@ -39,6 +39,11 @@ pub(crate) fn device_type(org: OrgId, name: &str) -> DeviceType {
         description: Some("ä gateway".to_owned()),
         info: info(),
         metadata: Some(r#"{"a":1}"#.to_owned()),
+        provisioning: Some(Provisioning {
+            rule: ProvisionRule::Known,
+            key: format!("key of {name}"),
+            secret: "ß".to_owned(),
+        }),
         created_ms: 5,
         updated_ms: 6,
     }

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use dialects::{Dialect, Rendered, Terms};
 use domain::attribute::Wanted;
-use domain::{Code, DeviceId, Fault, Intent, Millis, Notice, Points, Refusal, Scope, Whose};
+use domain::{
+    Code, DeviceId, Fault, Intent, Millis, Notice, Points, ProvisionRequest, Refusal, Scope, Whose,
+};
 use store::{Changes, Ticket};
 
 use super::Connection;
@@ -21,6 +23,7 @@ use super::publish::{Inbound, acknowledge};
 use crate::hub::readings::Reading;
 use crate::hub::space::Space;
 use crate::limits;
+use crate::stored::stored;
 
 /// What messages of this kind are parked as: they may be of any device, so that they wait behind each other.
 const ANY_DEVICE: &str = "";
@@ -46,6 +49,7 @@ enum Deed {
     Answer { of: Rc<Resident>, id: i64, answer: String },
     Call { id: i64, method: String },
     OpenToClaims { of: Rc<Resident>, secret: String, duration_ms: Option<Millis> },
+    Provision(Box<ProvisionRequest>),
 }
 
 impl Errand {
@@ -105,6 +109,10 @@ impl Connection {
                 errand.rest.push(Deed::Call { id: *id, method: (*method).to_owned() });
                 return ControlFlow::Continue(());
             }
+            Intent::Provision(request) => {
+                errand.rest.push(Deed::Provision(Box::new((*request).clone())));
+                return ControlFlow::Continue(());
+            }
         };
         let of = match self.resident(whose, device_type) {
             Some(Found::Resident(of, asked)) => {
@@ -139,7 +147,7 @@ impl Connection {
             Intent::OpenToClaims { secret, duration_ms, .. } => {
                 errand.rest.push(Deed::OpenToClaims { of, secret: secret.to_owned(), duration_ms });
             }
-            Intent::Attach { .. } | Intent::Detach { .. } | Intent::Call { .. } => {}
+            Intent::Attach { .. } | Intent::Detach { .. } | Intent::Call { .. } | Intent::Provision(_) => {}
         }
         ControlFlow::Continue(())
     }
@@ -239,8 +247,37 @@ impl Connection {
             Deed::OpenToClaims { of, secret, duration_ms } => {
                 platform.open_to_claims(org, of.device.id, &secret, duration_ms, self.wall_ms())?;
             }
+            Deed::Provision(request) => self.provision(&request, topic, batch),
         }
         Ok(())
+    }
+
+    /// Gives a newcomer a login, or says why not. It is told when the login is stored, and nothing more is read from it
+    /// before: what a device has once written into its memory has to be true.
+    fn provision(&mut self, request: &ProvisionRequest, topic: &str, batch: &mut Batch) {
+        let hub = self.worker.hub.clone();
+        let outcome = hub.platform.provision(request, self.wall_ms());
+        if let Err(refusal) = &outcome {
+            self.record("provision", Some(topic), refusal);
+        }
+        let told = self.dialect.provisioned(outcome.as_ref().map(|(login, _)| &**login));
+        let (Some(push), space, subscriber) = (told, self.seat.space.clone(), self.seat.subscriber().clone())
+        else {
+            return;
+        };
+        if outcome.is_err() {
+            hub.push(&space, &subscriber, &push, &mut None);
+            return;
+        }
+        let waiter = Some(subscriber.clone() as Arc<dyn store::Waiter>);
+        let until = hub.store.commit(Changes { list: Vec::new(), waiter });
+        batch.until = batch.until.max(until);
+        self.throttle = self.throttle.max(until);
+        tokio::task::spawn_local(async move {
+            if stored(&hub.store, Changes::new()).await.is_ok() {
+                hub.push(&space, &subscriber, &push, &mut None);
+            }
+        });
     }
 
     /// Answers this client itself.

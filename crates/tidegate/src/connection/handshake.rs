@@ -279,7 +279,7 @@ impl Door {
                 let (app, key, rights) = (app.to_owned(), key.to_owned(), Arc::default());
                 Some(Peer::Application { org, app, key, client_id, rights })
             }
-            Identity::Login { .. } | Identity::Anonymous => None,
+            Identity::Login { .. } | Identity::Newcomer | Identity::Anonymous => None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use dialects::{Dialect, Request as Asked, Retention, Uplink, What};
-use domain::{Closing, Code, Event, Millis, Peer, Points, QoS, Refusal, Rejection};
+use domain::{Closing, Code, Event, Millis, OrgId, Peer, Points, QoS, Refusal, Rejection};
 use mqtt::packet::Publish;
 use mqtt::reason::Reason;
 use mqtt::session::Receipt;
@@ -248,7 +248,7 @@ impl Connection {
         let org = self.peer.org();
         self.worker.hub.refusals.record(
             self.wall_ms(),
-            Some(org.as_str()),
+            (org != OrgId::NOWHERE).then_some(org.as_str()),
             self.peer.client_id(),
             request,
             topic,

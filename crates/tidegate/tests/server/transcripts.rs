@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::attribute::Keys;
-use domain::{Class, DeviceName, Keeping, OrgId, Points, Registrar, Rights, Scope};
+use domain::{Class, DeviceName, Keeping, OrgId, Points, Provisioning, Registrar, Rights, Scope};
 use parking_lot::Mutex;
-use platform::{NewCommand, NewDevice, NewKey, NewType, OrgChange, Outcome};
+use platform::{NewCommand, NewDevice, NewKey, NewProvisioning, NewType, OrgChange, Outcome};
 use sim::transcript::{Act, Deed, DeviceRef, Fact, Given, Heard, Said, parse};
 use store::memory::MemoryStore;
 use tempfile::TempDir;
@@ -153,6 +153,12 @@ impl Stage {
             }
             Given::Login { device, login } => {
                 platform.set_login(self.org, name_of(device), login.clone()).map(drop).unwrap();
+            }
+            Given::Provisioning { device_type, provisioning } => {
+                self.add_type(device_type, Class::Device);
+                let Provisioning { rule, key, secret } = provisioning.clone();
+                let draft = NewProvisioning { rule, key: Some(key), secret: Some(secret) };
+                platform.set_provisioning(self.org, device_type, Some(draft), 1).map(drop).unwrap();
             }
             // A setting of the server.
             Given::Anonymous(_) => {}

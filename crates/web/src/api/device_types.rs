@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use domain::Code;
-use platform::{NewType, TypeChange};
+use domain::{Code, ProvisionRule};
+use platform::{NewProvisioning, NewType, TypeChange};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -35,6 +35,35 @@ pub(super) struct Change {
     #[serde(default)]
     info: InfoShape,
     metadata: Option<Box<RawValue>>,
+    provisioning: Option<ProvisioningChange>,
+}
+
+/// Which devices get their logins by themselves; what is left out of key and secret stays, or is made.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProvisioningChange {
+    devices: Provisioned,
+    key: Option<String>,
+    secret: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Provisioned {
+    New,
+    Known,
+    None,
+}
+
+impl ProvisioningChange {
+    fn draft(self) -> Option<NewProvisioning> {
+        let rule = match self.devices {
+            Provisioned::New => ProvisionRule::New,
+            Provisioned::Known => ProvisionRule::Known,
+            Provisioned::None => return None,
+        };
+        Some(NewProvisioning { rule, key: self.key, secret: self.secret })
+    }
 }
 
 pub(super) async fn list(
@@ -85,6 +114,10 @@ pub(super) async fn change(
         metadata: body.metadata.map(|it| it.get().to_owned()),
     };
     let org = org_of(&shared, &org)?;
+    if let Some(provisioning) = body.provisioning {
+        shared.platform.set_provisioning(org, &name, provisioning.draft(), shared.now_ms())?;
+    }
+    // Last: its ticket is that of all.
     let (device_type, ticket) = shared.platform.update_type(org, &name, change, shared.now_ms())?;
     stored(&shared.platform, ticket).await?;
     Ok(Json(TypeShape::from(&*device_type)))

@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use dialects::time::iso8601;
 use domain::event::LastEvent;
 use domain::{
-    ApiKey, Class, Device, DeviceInfo, DeviceName, DeviceType, Location, Org, Refusal, Registrar, Rights,
-    Value,
+    ApiKey, Class, Device, DeviceInfo, DeviceName, DeviceType, Location, Org, ProvisionRule, Provisioning,
+    Refusal, Registrar, Rights, Value,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -97,8 +97,28 @@ pub(super) struct TypeShape {
     description: Option<String>,
     info: InfoShape,
     metadata: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provisioning: Option<ProvisioningShape>,
     created: String,
     updated: String,
+}
+
+/// Which devices of a type get their logins by themselves, and what they have to show.
+#[derive(Serialize)]
+struct ProvisioningShape {
+    devices: &'static str,
+    key: String,
+    secret: String,
+}
+
+impl From<&Provisioning> for ProvisioningShape {
+    fn from(it: &Provisioning) -> ProvisioningShape {
+        let devices = match it.rule {
+            ProvisionRule::New => "new",
+            ProvisionRule::Known => "known",
+        };
+        ProvisioningShape { devices, key: it.key.clone(), secret: it.secret.clone() }
+    }
 }
 
 impl From<&DeviceType> for TypeShape {
@@ -109,6 +129,7 @@ impl From<&DeviceType> for TypeShape {
             description: device_type.description.clone(),
             info: InfoShape::from(&device_type.info),
             metadata: raw(device_type.metadata.as_deref()),
+            provisioning: device_type.provisioning.as_ref().map(ProvisioningShape::from),
             created: iso8601(device_type.created_ms),
             updated: iso8601(device_type.updated_ms),
         }

@@ -89,6 +89,16 @@ async fn types_are_made_shown_changed_and_removed() {
     });
     assert_eq!(found, expected);
     assert_eq!(get(&router, &path).await.json(), changed);
+    let change = json!({ "provisioning": { "devices": "new", "key": "k" } });
+    let made = call(&router, "PATCH", &path, change).await.json()["provisioning"].clone();
+    assert_eq!((&made["devices"], &made["key"]), (&json!("new"), &json!("k")));
+    let change = json!({ "provisioning": { "devices": "known" } });
+    let changed = call(&router, "PATCH", &path, change).await.json()["provisioning"].clone();
+    assert_eq!(changed, json!({ "devices": "known", "key": "k", "secret": made["secret"] }));
+    let wrong = call(&router, "PATCH", &path, json!({ "provisioning": { "devices": "all" } })).await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    let change = json!({ "provisioning": { "devices": "none" } });
+    assert_eq!(call(&router, "PATCH", &path, change).await.json().get("provisioning"), None);
     let names: Vec<_> = get(&router, &format!("{org}/types")).await.json()["types"]
         .as_array()
         .unwrap()

@@ -78,5 +78,5 @@ pub fn called(peer: &Peer, body: &[u8], terms: &Terms) -> Result<String, HttpRef
     Ok(answer)
 }
 
-/// What is answered to every request for provisioning: no profile allows it.
+/// What is answered to every request for provisioning: that is served over MQTT only.
 pub const NOT_PROVISIONED: &str = r#"{"errorMsg":"Provision data was not found!","status":"NOT_FOUND"}"#;

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use domain::Points;
+use domain::{Login, Points, ProvisionRequest, WantedLogin};
 
 use super::*;
 use crate::limits::{THINGSBOARD_KEY_CHARS_MAX, THINGSBOARD_VALUES_COUNT_MAX};
@@ -49,6 +49,17 @@ fn line(intent: &Intent<'_>) -> String {
         Intent::OpenToClaims { whose, secret, duration_ms } => {
             format!("{} claimed by '{secret}' {duration_ms:?}", who(whose))
         }
+        Intent::Provision(it) => {
+            let ProvisionRequest { key, secret, name, gateway, login } = it;
+            let login = match login {
+                WantedLogin::This(Login::AccessToken(token)) => format!("token {token}"),
+                WantedLogin::This(Login::Basic { client_id, user, password }) => {
+                    format!("basic {client_id:?} {user:?} {password:?}")
+                }
+                other => format!("{other:?}"),
+            };
+            format!("{key} {secret} {name:?} {gateway} {login}")
+        }
     }
 }
 
@@ -79,6 +90,30 @@ fn connecting_and_disconnecting_name_a_device() {
         ],
     );
     check("v1/gateway/disconnect", &[(r#"{"device":"a"}"#, &["detach <a>"]), ("{}", &["request_invalid"])]);
+}
+
+#[test]
+fn a_newcomer_shows_key_and_secret_and_may_say_more() {
+    let with = |more: &str| format!(r#"{{"provisionDeviceKey":"k","provisionDeviceSecret":"s"{more}}}"#);
+    for (more, expected) in [
+        ("", "k s None false Any"),
+        (r#","deviceName":" a b ","gateway":true"#, r#"k s Some("a b") true Any"#),
+        (r#","deviceName":"  ","gateway":"no","more":[{}]"#, "k s None false Any"),
+        (r#","deviceName":null,"credentialsType":null"#, "k s None false Any"),
+        (r#","credentialsType":"ACCESS_TOKEN""#, "k s None false Any"),
+        (r#","token":"t","credentialsType":"ACCESS_TOKEN""#, "k s None false token t"),
+        (
+            r#","hash":"h","credentialsType":"X509_CERTIFICATE""#,
+            r#"k s None false Unknown("X509_CERTIFICATE")"#,
+        ),
+    ] {
+        check("/provision/request", &[(&with(more), &[expected])]);
+    }
+    let basic = with(r#","credentialsType":"MQTT_BASIC","clientId":"c","username":"u","password":null"#);
+    check("/provision/request", &[(&basic, &[r#"k s None false basic Some("c") Some("u") None"#])]);
+    for wrong in ["{}", r#"{"provisionDeviceKey":"k"}"#, r#"{"provisionDeviceSecret":"s"}"#, "[]", "{", ""] {
+        check("/provision/request", &[(wrong, &["malformed"])]);
+    }
 }
 
 #[test]

@@ -43,6 +43,7 @@ fn device_type(body: &str) -> DeviceType {
         description: body.description,
         info: body.info,
         metadata: body.metadata,
+        provisioning: None,
         created_ms: NOW_MS,
         updated_ms: NOW_MS,
     }

@@ -121,6 +121,11 @@ async fn device_type(api: &Api, command: TypeCommand) -> Result<Answer> {
             let nothing = "no device types yet: create one with `tidegate type add`";
             Ok(show::table(get(api, &path).await?, "types", &columns, nothing))
         }
+        TypeCommand::Provision { org, name, devices, key, secret } => {
+            let path = format!("/v1/orgs/{}/types/{}", escaped(&org_of(api, &org).await?), escaped(&name));
+            let change = json!({ "provisioning": { "devices": devices, "key": key, "secret": secret } });
+            Ok(show::facts(api.call(Method::PATCH, &path, Some(&change)).await?, ""))
+        }
         TypeCommand::Remove { org, name } => {
             let path = format!("/v1/orgs/{}/types/{}", escaped(&org_of(api, &org).await?), escaped(&name));
             api.call(Method::DELETE, &path, None).await?;

@@ -156,7 +156,7 @@ pub(super) async fn claim(
     Ok(StatusCode::OK)
 }
 
-/// No profile allows devices to provision themselves.
+/// Devices can get their logins by themselves over MQTT only.
 pub(super) async fn provision() -> impl IntoResponse {
     json(device::NOT_PROVISIONED.to_owned())
 }
