@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::attribute::Wanted;
-use crate::{Class, DeviceId, DeviceName, Millis, OrgId, Points, ProvisionRequest, Rights};
+use crate::{Class, Device, DeviceId, DeviceName, Millis, OrgId, Points, ProvisionRequest, Rights};
 
 /// What a CONNECT asks for, as its dialect reads it. The registry decides about it, because only it knows secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,6 +178,19 @@ pub enum Peer {
 }
 
 impl Peer {
+    /// Who a device is, once admitted with this client id.
+    pub fn of_device(device: &Device, client_id: &str) -> Peer {
+        Peer::Device {
+            org: device.org,
+            id: device.id,
+            class: device.class,
+            device_type: device.device_type.clone(),
+            name: device.name.clone(),
+            client_id: client_id.to_owned(),
+            rights: device.rights.clone(),
+        }
+    }
+
     /// The organisation the peer belongs to.
     pub fn org(&self) -> OrgId {
         match self {

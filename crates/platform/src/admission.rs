@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use domain::{Claim, Class, Code, Device, DeviceId, DeviceName, Identity, OrgId, Peer, Refusal};
+use domain::{Claim, Class, Code, DeviceId, DeviceName, Identity, OrgId, Peer, Refusal};
 
 use crate::credentials::{Holder, org_of_key};
 use crate::logins;
@@ -99,7 +99,7 @@ impl Platform {
             let hint = format!("The type of {name} makes it {is}, but it connects as {says}.");
             return Err(Refusal::new(Code::ClassMismatch, hint));
         }
-        Ok(peer_of(&device, client_id))
+        Ok(Peer::of_device(&device, client_id))
     }
 
     /// A device that is found by its login (spec thingsboard 2.2, 2.3).
@@ -141,7 +141,7 @@ impl Platform {
             let hint = format!("The device {} is disabled.", device.wire_name());
             return Err(Refusal::new(Code::DeviceDisabled, hint));
         }
-        Ok(peer_of(device, client_id))
+        Ok(Peer::of_device(device, client_id))
     }
 
     fn admit_application(
@@ -202,18 +202,6 @@ impl Platform {
                 Err(Refusal::new(Code::OrgUnknown, hint))
             }
         }
-    }
-}
-
-fn peer_of(device: &Device, client_id: &str) -> Peer {
-    Peer::Device {
-        org: device.org,
-        id: device.id,
-        class: device.class,
-        device_type: device.device_type.clone(),
-        name: device.name.clone(),
-        client_id: client_id.to_owned(),
-        rights: Arc::clone(&device.rights),
     }
 }
 

@@ -9,6 +9,7 @@ use domain::{Millis, QoS};
 use store::Ticket;
 
 use super::batch::Why;
+use super::publish::Inbound;
 use super::replay::Wanted;
 use crate::limits;
 
@@ -29,23 +30,43 @@ struct Line {
 
 /// A request that waits.
 pub(crate) enum Request {
-    /// A PUBLISH.
-    Publish {
-        /// The device it is about, as `type/name`.
-        device: String,
-        topic: String,
-        headers: Vec<u8>,
-        payload: Vec<u8>,
-        qos: QoS,
-        retain: bool,
-        packet_id: u16,
-        /// When it expires by its publisher's word; 0 = never.
-        expires_ms: Millis,
-        /// The packet id has to be noted together with the message (QoS 2 of a durable session).
-        keep_receive: bool,
-    },
+    Publish(Box<HeldPublish>),
     /// A SUBSCRIBE or UNSUBSCRIBE as it came, and what has been decided of it.
-    Filters { packet: Vec<u8>, decided: Decided },
+    Filters {
+        packet: Vec<u8>,
+        decided: Decided,
+    },
+}
+
+/// A PUBLISH that waits.
+pub(crate) struct HeldPublish {
+    /// The device it is about, as `type/name`.
+    pub(crate) device: String,
+    pub(crate) topic: String,
+    pub(crate) headers: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    pub(crate) packet_id: u16,
+    /// When it expires by its publisher's word; 0 = never.
+    pub(crate) expires_ms: Millis,
+    /// The packet id has to be noted together with the message (QoS 2 of a durable session).
+    pub(crate) keep_receive: bool,
+}
+
+impl HeldPublish {
+    /// The same as it came.
+    pub(crate) fn inbound(&self) -> Inbound<'_> {
+        Inbound {
+            topic: &self.topic,
+            headers: &self.headers,
+            payload: &self.payload,
+            qos: self.qos,
+            retain: self.retain,
+            packet_id: self.packet_id,
+            expires_ms: self.expires_ms,
+        }
+    }
 }
 
 /// The filters of a SUBSCRIBE that have been decided, in order.
@@ -63,8 +84,12 @@ impl Request {
     fn cost_bytes(&self) -> usize {
         size_of::<Request>()
             + match self {
-                Request::Publish { device, topic, headers, payload, .. } => {
-                    device.len() + topic.len() + headers.len() + payload.len()
+                Request::Publish(it) => {
+                    size_of::<HeldPublish>()
+                        + it.device.len()
+                        + it.topic.len()
+                        + it.headers.len()
+                        + it.payload.len()
                 }
                 Request::Filters { packet, decided } => {
                     packet.len()
@@ -94,7 +119,7 @@ impl Parked {
 
     /// Whether a message of this device (`type/name`) waits, so that the next one has to wait behind it.
     pub(crate) fn holds(&self, wanted: &str) -> bool {
-        self.requests().any(|it| matches!(it, Request::Publish { device, .. } if device == wanted))
+        self.requests().any(|it| matches!(it, Request::Publish(it) if it.device == wanted))
     }
 
     /// Whether a SUBSCRIBE or UNSUBSCRIBE waits, so that the next one has to wait behind it.
@@ -126,8 +151,8 @@ impl Parked {
     /// The packet id of the newest request must be noted together with its message. False when it is another one.
     pub(crate) fn keep_receive_with_last(&mut self, id: u16) -> bool {
         match self.line.as_deref_mut().and_then(|it| it.list.back_mut()) {
-            Some(Request::Publish { packet_id, keep_receive, .. }) if *packet_id == id => {
-                *keep_receive = true;
+            Some(Request::Publish(it)) if it.packet_id == id => {
+                it.keep_receive = true;
                 true
             }
             _ => false,

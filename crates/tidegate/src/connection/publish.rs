@@ -13,7 +13,7 @@ use store::{Change, Changes, Ticket};
 
 use super::Connection;
 use super::batch::{Answer, Batch, Refused, Why};
-use super::parked::Request;
+use super::parked::{HeldPublish, Request};
 use super::topics::{Kind, Way};
 use crate::hub::delivery::{Outbound, Round, deadline_ms, expires_ms};
 use crate::hub::tail::Line;
@@ -268,7 +268,7 @@ impl Connection {
 
     pub(super) fn park(&mut self, until: Ticket, device: String, inbound: &Inbound<'_>) -> Request {
         self.wake_at(until);
-        Request::Publish {
+        Request::Publish(Box::new(HeldPublish {
             device,
             topic: inbound.topic.to_owned(),
             headers: inbound.headers.to_vec(),
@@ -278,7 +278,7 @@ impl Connection {
             packet_id: inbound.packet_id,
             expires_ms: inbound.expires_ms,
             keep_receive: false,
-        }
+        }))
     }
 
     /// Has the connection woken when everything handed to the store so far is on disk.
@@ -305,47 +305,16 @@ impl Connection {
 
     fn retry(&mut self, request: Request, batch: &mut Batch) -> Option<Request> {
         match request {
-            Request::Publish {
-                topic,
-                headers,
-                payload,
-                qos,
-                retain,
-                packet_id,
-                expires_ms,
-                keep_receive,
-                ..
-            } => {
-                let inbound = Inbound {
-                    topic: &topic,
-                    headers: &headers,
-                    payload: &payload,
-                    qos,
-                    retain,
-                    packet_id,
-                    expires_ms,
-                };
-                match self.publish(&inbound, batch) {
-                    Some(Request::Publish { device, .. }) => Some(Request::Publish {
-                        device,
-                        topic,
-                        headers,
-                        payload,
-                        qos,
-                        retain,
-                        packet_id,
-                        expires_ms,
-                        keep_receive,
-                    }),
-                    other => {
-                        let taken = keep_receive && !self.is_undecided(packet_id, batch);
-                        if let (true, Some(session)) = (taken, self.seat.session()) {
-                            let org = self.peer.org();
-                            batch.changes.push(Change::Receive { org, session, packet_id });
-                        }
-                        other
-                    }
+            Request::Publish(held) => {
+                if self.publish(&held.inbound(), batch).is_some() {
+                    return Some(Request::Publish(held));
                 }
+                let taken = held.keep_receive && !self.is_undecided(held.packet_id, batch);
+                if let (true, Some(session)) = (taken, self.seat.session()) {
+                    let (org, packet_id) = (self.peer.org(), held.packet_id);
+                    batch.changes.push(Change::Receive { org, session, packet_id });
+                }
+                None
             }
             Request::Filters { packet, decided } => self.retry_filters(packet, decided, batch),
         }

@@ -73,15 +73,22 @@ impl Outbound<'_> {
         count
     }
 
-    /// Delivers to everybody in a space outside of any round. What durable queues get is added to `changes`.
-    pub(crate) fn deliver_alone(&mut self, space: &Space, changes: &mut Changes) {
+    /// Delivers to targets of a space outside of any round. What durable queues get is added to `changes`. Returns how
+    /// many receivers it was given to.
+    pub(crate) fn deliver_alone(
+        &mut self,
+        space: &Space,
+        targets: &[Target],
+        changes: &mut Changes,
+    ) -> usize {
         let (mut wake, mut counts) = (Vec::new(), Counts::default());
         let mut round = Round { changes, wake: &mut wake, counts: &mut counts };
-        self.deliver(&space.targets(self.topic), &mut round);
+        let count = self.deliver(targets, &mut round);
         space.traffic.add(counts);
         for subscriber in wake {
             subscriber.wake();
         }
+        count
     }
 
     fn deliver_one(&mut self, route: &Route, round: &mut Round<'_>) -> bool {

@@ -103,7 +103,7 @@ impl Hub {
                 points,
             }));
         }
-        outbound.deliver_alone(space, &mut changes);
+        outbound.deliver_alone(space, &space.targets(&uplink.topic), &mut changes);
         if !changes.is_empty() {
             self.store.commit(changes);
         }

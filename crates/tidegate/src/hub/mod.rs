@@ -262,7 +262,7 @@ impl Hub {
             message: None,
             from: None,
         };
-        outbound.deliver_alone(space, &mut changes);
+        outbound.deliver_alone(space, &space.targets(&announcement.topic), &mut changes);
         let store = |retained: &Retained| {
             let change = Change::Retain { org: space.org, space: space.name, retained: retained.clone() };
             self.store.commit(change.into())

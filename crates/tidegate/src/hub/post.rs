@@ -15,7 +15,7 @@ use platform::{Courier, NewCommand, Receipt, Told};
 use store::Changes;
 
 use super::Hub;
-use super::delivery::{Outbound, Round, deadline_ms};
+use super::delivery::{Outbound, deadline_ms};
 use super::space::{Counts, Route, Space, Target};
 use super::subscriber::{Offered, Subscriber, Waiting};
 use crate::limits;
@@ -219,7 +219,7 @@ impl Hub {
 
     /// Delivers a message of the server at once: what goes into stored queues is handed to the store.
     fn give(&self, space: &Space, topic: &str, payload: &[u8], qos: QoS, targets: &[Target]) -> Told {
-        let (mut changes, mut wake) = (Changes::new(), Vec::new());
+        let mut changes = Changes::new();
         let now_ms = self.clock.wall_ms();
         let mut outbound = Outbound {
             org: space.org,
@@ -233,15 +233,9 @@ impl Hub {
             message: None,
             from: None,
         };
-        let mut counts = Counts::default();
-        let mut round = Round { changes: &mut changes, wake: &mut wake, counts: &mut counts };
-        let count = outbound.deliver(targets, &mut round);
-        space.traffic.add(counts);
+        let count = outbound.deliver_alone(space, targets, &mut changes);
         if !changes.is_empty() {
             self.store.commit(changes);
-        }
-        for subscriber in wake {
-            subscriber.wake();
         }
         if count > 0 { Told::Taken } else { Told::Absent }
     }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use dialects::{Dialect, Grant};
-use domain::{Class, Code, Device, DeviceId, OrgId, Peer, Refusal, Subscription};
+use domain::{Class, Code, DeviceId, OrgId, Peer, Refusal, Subscription};
 use store::{Change, Changes};
 
 use super::Hub;
@@ -67,7 +67,7 @@ impl Hub {
     pub(crate) fn device_changed(&self, org: OrgId, id: DeviceId) {
         self.close_where(org, |it| it.device == Some(id));
         let holder = match self.platform.device_by_id(org, id) {
-            Some(device) => Holder::Known(peer_of_device(&device)),
+            Some(device) => Holder::Known(Peer::of_device(&device, "")),
             None => Holder::Gone(Peer::Device {
                 org,
                 id,
@@ -128,16 +128,4 @@ enum Holder {
     Known(Peer),
     /// Nobody comes with this identity any more.
     Gone(Peer),
-}
-
-fn peer_of_device(device: &Device) -> Peer {
-    Peer::Device {
-        org: device.org,
-        id: device.id,
-        class: device.class,
-        device_type: device.device_type.clone(),
-        name: device.name.clone(),
-        client_id: String::new(),
-        rights: device.rights.clone(),
-    }
 }
