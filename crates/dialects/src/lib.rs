@@ -17,8 +17,10 @@ use domain::{
 use mqtt::packet::Connect;
 use mqtt::{QoS, Version};
 
+pub use customs::{Customs, LiveQuality, RetainedQuality};
 pub use domain::notice::Request;
 
+mod customs;
 pub mod limits;
 pub mod plain;
 pub mod rights;
@@ -48,6 +50,11 @@ pub trait Dialect: Send + Sync {
 
     /// How topics of the space look to this peer.
     fn view(&self, peer: &Peer) -> View;
+
+    /// How messages are delivered in the space.
+    fn customs(&self) -> Customs {
+        Customs::STANDARD
+    }
 
     /// What publishing to this topic means, or why the peer may not. Called when a topic is not in the connection's
     /// cache. `topic` is a valid MQTT topic name. The rights of the peer's credential are held against the answer by
@@ -234,14 +241,23 @@ pub enum View {
         /// Bytes to leave out after the first level and its `/`.
         skip: u16,
     },
+    /// Without the first level, which keeps apart what the space has in it: `100/a/b` is seen as `a/b`, and `100//a` as
+    /// `/a`. What stands there does not matter: a message for one session may leave it empty.
+    Below,
 }
 
 impl View {
     /// The two parts that, written one after the other, are the topic as the peer sees it.
     pub fn parts(self, topic: &str) -> (&str, &str) {
-        let View::Own { skip } = self else { return ("", topic) };
-        let first = topic.find('/').map_or(topic.len(), |it| it + 1);
-        (topic.get(..first).unwrap_or_default(), topic.get(first + usize::from(skip)..).unwrap_or_default())
+        let below = || topic.find('/').map_or(topic.len(), |it| it + 1);
+        match self {
+            View::Whole => ("", topic),
+            View::Own { skip } => {
+                let (first, rest) = topic.split_at(below());
+                (first, rest.get(usize::from(skip)..).unwrap_or_default())
+            }
+            View::Below => ("", topic.split_at(below()).1),
+        }
     }
 }
 
@@ -366,7 +382,7 @@ pub struct Push {
 pub struct Way {
     /// What the client subscribes to for it, as it writes it.
     pub filter: &'static str,
-    /// The topic, as the client sees it.
+    /// The topic in the space's own form.
     pub topic: String,
 }
 

@@ -30,7 +30,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub use config::Config;
-pub use serve::{LocalAddresses, Running, start, start_on};
+pub use serve::{LocalAddresses, Running, start, start_on, start_speaking};
 
 /// Does what the command line asks for.
 pub fn run() -> ExitCode {

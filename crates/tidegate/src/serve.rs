@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use dialects::Dialect;
 use platform::{Platform, Removed};
 use store::{Store, StoreFault};
 use tokio::net::UnixListener;
@@ -21,9 +22,9 @@ use crate::clock::Clock;
 use crate::config::{BulkRemoveStatus, Config};
 use crate::greet::{Encryption, Gate, Port};
 use crate::http::{Desk, HttpUse};
-use crate::hub::Hub;
 use crate::hub::post::Post;
 use crate::hub::status::keep_telling;
+use crate::hub::{Hub, all_dialects};
 use crate::limits;
 use crate::listen;
 use crate::live::LiveHub;
@@ -77,9 +78,19 @@ pub async fn start(config: Config) -> Result<Running> {
 
 /// Starts to listen, with the data in a store that is open already.
 pub async fn start_on(config: Config, store: Arc<dyn Store>) -> Result<Running> {
+    let dialects = all_dialects(&config);
+    start_speaking(config, store, dialects).await
+}
+
+/// The same, with these dialects instead of those that the settings give. For tests of what a dialect may ask for.
+pub async fn start_speaking(
+    config: Config,
+    store: Arc<dyn Store>,
+    dialects: Vec<&'static dyn Dialect>,
+) -> Result<Running> {
     let clock = Clock::start();
     let platform = Arc::new(open_platform(&config, store.clone(), clock)?);
-    let hub = Hub::open(platform.clone(), clock, &config)?;
+    let hub = Hub::open(platform.clone(), clock, &config, dialects)?;
     let hub = Arc::new(hub);
     listen_for_removals(&platform, &hub);
     platform.set_courier(Arc::new(Post(Arc::downgrade(&hub))));

@@ -120,7 +120,8 @@ impl Connection {
                 continue;
             };
             if self.seat.space.still_retains(&retained) {
-                let qos = replay.qos.map_or(QoS::AtMostOnce, |it| it.min(retained.qos));
+                let requested = replay.qos.unwrap_or(QoS::AtMostOnce);
+                let qos = self.seat.space.customs.retained.of(retained.qos, requested);
                 return Some((retained, qos, replay.identifier));
             }
         }

@@ -23,7 +23,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use dialects::{Announcement, Dialect, Retain};
+use dialects::{Announcement, Customs, Dialect, Retain};
 use domain::{Closing, Code, OrgId, QoS, Refusal, Retained};
 use parking_lot::RwLock;
 use platform::Platform;
@@ -93,13 +93,18 @@ pub(crate) struct Hub {
 
 impl Hub {
     /// A hub with the stored sessions and retained messages of every organisation in place.
-    pub(crate) fn open(platform: Arc<Platform>, clock: Clock, config: &Config) -> Result<Hub, StoreFault> {
+    pub(crate) fn open(
+        platform: Arc<Platform>,
+        clock: Clock,
+        config: &Config,
+        dialects: Vec<&'static dyn Dialect>,
+    ) -> Result<Hub, StoreFault> {
         let hub = Hub {
             store: platform.store().clone(),
             platform,
             clock,
             limits: config.limits.clone(),
-            dialects: all_dialects(config),
+            dialects,
             counters: Counters::default(),
             refusals: Refusals::default(),
             tails: Tails::default(),
@@ -156,7 +161,8 @@ impl Hub {
         let mut spaces = self.spaces.write();
         let make = || {
             is_new = true;
-            Arc::new(Space::new(org, dialect))
+            let customs = self.dialects.iter().find(|it| it.name() == dialect).map(|it| it.customs());
+            Arc::new(Space::new(org, dialect, customs.unwrap_or(Customs::STANDARD)))
         };
         let space = spaces.entry((org, dialect)).or_insert_with(make).clone();
         drop(spaces);
@@ -330,7 +336,7 @@ impl Hub {
 }
 
 /// The dialects with their settings, in the order in which they are asked.
-fn all_dialects(config: &Config) -> Vec<&'static dyn Dialect> {
+pub(crate) fn all_dialects(config: &Config) -> Vec<&'static dyn Dialect> {
     let watson = match config.watson.notify_style {
         NotifyStyle::Seed => &dialects::watson::SEED,
         NotifyStyle::Cloud => &dialects::watson::CLOUD,

@@ -6,6 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use dialects::Customs;
 use domain::{Millis, OrgId, QoS, Retained, SessionRecord, Subscription};
 use mqtt::limits::SUBSCRIPTION_IDENTIFIER_COUNT_MAX;
 use mqtt::router::{Group, Match, Router};
@@ -21,6 +22,7 @@ use super::subscriber::{Held, Subscriber};
 #[derive(Clone)]
 pub(crate) struct Route {
     pub(crate) to: Arc<Subscriber>,
+    /// Messages above it are lowered to it.
     pub(crate) qos: QoS,
     pub(crate) options: u8,
     /// The numbers that the client gave its subscriptions (5.0).
@@ -43,6 +45,8 @@ pub(crate) struct Space {
     pub(crate) org: OrgId,
     /// The dialect's name.
     pub(crate) name: &'static str,
+    /// How messages are delivered here.
+    pub(crate) customs: Customs,
     router: RwLock<Router<Route>>,
     generation: AtomicU64,
     next_id: AtomicU64,
@@ -94,10 +98,11 @@ pub(crate) struct TooManySubscriptions;
 pub(crate) struct TooMuchRetained;
 
 impl Space {
-    pub(crate) fn new(org: OrgId, name: &'static str) -> Space {
+    pub(crate) fn new(org: OrgId, name: &'static str, customs: Customs) -> Space {
         Space {
             org,
             name,
+            customs,
             router: RwLock::new(Router::new()),
             generation: AtomicU64::new(1),
             next_id: AtomicU64::new(1),
@@ -158,7 +163,7 @@ impl Space {
         };
         let route = Route {
             to: to.clone(),
-            qos: subscription.qos,
+            qos: self.customs.live.ceiling(subscription.qos),
             options: subscription.options,
             identifiers: Some(subscription.identifier).filter(|it| *it != 0).into_iter().collect(),
             except: (!subscription.except.is_empty()).then(|| subscription.except.as_slice().into()),

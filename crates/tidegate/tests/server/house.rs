@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dialects::Dialect;
 use domain::{Class, DeviceInfo, OrgId, Registrar};
 use platform::{NewDevice, NewKey, NewType};
 use serde_json::Value;
@@ -77,6 +78,30 @@ impl House {
         let folder = TempDir::new().unwrap();
         std::fs::create_dir(folder.path().join("data")).unwrap();
         let running = tidegate::start_on(settings(&folder, "", more), store).await.unwrap();
+        House { running, folder }
+    }
+
+    /// A fresh server that speaks this dialect and no other, with its data in memory.
+    pub(crate) async fn open_speaking(
+        more: &str,
+        dialect: &'static dyn Dialect,
+    ) -> (House, Arc<MemoryStore>) {
+        let store = Arc::new(store::memory::open().unwrap());
+        let house = House::start_speaking_on(more, store.clone(), dialect).await;
+        house.furnish();
+        (house, store)
+    }
+
+    /// A server that speaks this dialect and no other, on a store that holds something already.
+    pub(crate) async fn start_speaking_on(
+        more: &str,
+        store: Arc<MemoryStore>,
+        dialect: &'static dyn Dialect,
+    ) -> House {
+        let folder = TempDir::new().unwrap();
+        std::fs::create_dir(folder.path().join("data")).unwrap();
+        let config = settings(&folder, "", more);
+        let running = tidegate::start_speaking(config, store, vec![dialect]).await.unwrap();
         House { running, folder }
     }
 

@@ -15,6 +15,7 @@ mod bounds;
 mod clauses;
 mod conformance;
 mod conformance_5;
+mod customs;
 mod farewell;
 mod gateways;
 mod house;

@@ -1,0 +1,76 @@
+//! How messages are delivered in a dialect's topic spaces, where the platforms differ from the standard.
+//!
+//! Asked for when a topic space begins, never for a message, so that a dialect that keeps to the standard pays nothing
+//! for the customs of another. Says what is to be done, and does none of it.
+
+use domain::QoS;
+
+/// The rules of delivery in a dialect's topic spaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Customs {
+    /// The quality of a message for those who are subscribed when it comes.
+    pub live: LiveQuality,
+    /// The quality of a retained message for a new subscription.
+    pub retained: RetainedQuality,
+}
+
+/// The quality with which a message reaches those who are subscribed when it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LiveQuality {
+    /// The lower of the message's and the subscription's.
+    Lower,
+    /// The message's, whatever was subscribed with.
+    Published,
+}
+
+/// The quality with which a retained message reaches a new subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RetainedQuality {
+    /// The lower of the message's and the subscription's.
+    Lower,
+    /// The subscription's, even where the message's was lower.
+    Requested,
+}
+
+impl Customs {
+    /// What MQTT says.
+    pub const STANDARD: Customs = Customs { live: LiveQuality::Lower, retained: RetainedQuality::Lower };
+
+    /// What OneNET does (spec onenet 1, rows 5 to 18).
+    pub const ONENET: Customs =
+        Customs { live: LiveQuality::Published, retained: RetainedQuality::Requested };
+}
+
+impl LiveQuality {
+    /// The highest quality that a subscription lets through: messages above it are lowered to it.
+    pub fn ceiling(self, requested: QoS) -> QoS {
+        match self {
+            LiveQuality::Lower => requested,
+            LiveQuality::Published => QoS::ExactlyOnce,
+        }
+    }
+}
+
+impl RetainedQuality {
+    /// The quality to deliver with.
+    pub fn of(self, published: QoS, requested: QoS) -> QoS {
+        match self {
+            RetainedQuality::Lower => published.min(requested),
+            RetainedQuality::Requested => requested,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::View;
+
+    #[test]
+    fn a_peer_sees_what_is_below_the_first_level() {
+        for (topic, seen) in
+            [("100/a/b", "a/b"), ("100//5/temp", "/5/temp"), ("/a", "a"), ("a", ""), ("", "")]
+        {
+            assert_eq!(View::Below.parts(topic), ("", seen), "{topic}");
+        }
+    }
+}
