@@ -8,7 +8,7 @@
 //! To add a dialect, write its folder and name it in [`all`].
 
 use std::borrow::Cow;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 
 use domain::{
     Claim, Closing, Device, DeviceId, DeviceName, Intent, Login, Notice, Peer, Points, Presence, Refusal,
@@ -74,6 +74,21 @@ pub trait Dialect: Send + Sync {
 
     /// The code of the CONNACK that refuses a connection; `None` when it is closed without one.
     fn connack(&self, version: Version, refusal: &Refusal) -> Option<u8>;
+
+    /// The version in whose form a CONNACK refuses a client that speaks this one.
+    fn refuses_in(&self, version: Version) -> Version {
+        version
+    }
+
+    /// Whether clients are forgiven this.
+    fn forgives(&self, _: Leniency) -> bool {
+        false
+    }
+
+    /// Bytes of a payload, where they may be more than the settings say for everybody.
+    fn payload_bytes_max(&self) -> Option<usize> {
+        None
+    }
 
     /// The message that tells others that this peer came, went, or was refused.
     fn presence(&self, peer: &Peer, presence: &Presence<'_>) -> Option<Announcement>;
@@ -143,6 +158,32 @@ pub trait Dialect: Send + Sync {
     fn status(&self, status: &Status<'_>) -> Vec<Announcement>;
 }
 
+/// A rule that clients of a dialect may break, because they did so for years and are worth serving. Each use is
+/// counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Leniency {
+    /// Packets before CONNECT are thrown away, on ports where no other dialect is spoken (spec onenet 3.2).
+    BeforeConnect,
+    /// The reserved bits of SUBSCRIBE, UNSUBSCRIBE and PUBREL may be cleared (spec onenet 2.2).
+    ClearedBits,
+    /// A keep-alive outside of the range that holds is taken as the nearest within (spec onenet 3.4).
+    KeepAlive,
+}
+
+impl Leniency {
+    /// All of them.
+    pub const ALL: [Leniency; 3] = [Leniency::BeforeConnect, Leniency::ClearedBits, Leniency::KeepAlive];
+
+    /// Its name where its uses are counted: lower case, words joined by `_`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Leniency::BeforeConnect => "before_connect",
+            Leniency::ClearedBits => "cleared_bits",
+            Leniency::KeepAlive => "keep_alive",
+        }
+    }
+}
+
 /// What is seen of a connection that wants to be let in.
 #[derive(Clone, Copy, Debug)]
 pub struct Hello<'h, 'a> {
@@ -153,6 +194,8 @@ pub struct Hello<'h, 'a> {
     /// The device or gateway that its client certificate names, where one was shown and found good: `d:org:type:name`
     /// or `g:org:type:name`.
     pub certificate: Option<&'a str>,
+    /// Whether no other dialect is asked, because the port is this one's.
+    pub alone: bool,
 }
 
 /// Where a client is.
@@ -217,8 +260,9 @@ pub struct Claimed<'a> {
     pub session: SessionRule,
     /// The share group that all its subscriptions belong to: of one filter, each message goes to one member.
     pub share: Option<String>,
-    /// The longest keep-alive in seconds; 0 (none) and anything longer is taken as this.
-    pub keep_alive_s_max: Option<u16>,
+    /// The keep-alives in seconds that hold: a shorter one is taken as the first, a longer one and 0 (none) as the
+    /// last.
+    pub keep_alive_s: Option<RangeInclusive<u16>>,
 }
 
 /// How connections of the same client id relate.

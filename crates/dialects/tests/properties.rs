@@ -107,7 +107,7 @@ proptest! {
             password: Some(b"x"),
             properties: Properties::EMPTY,
         };
-        let hello = Hello { connect: &connect, from: Place::Elsewhere, certificate: None };
+        let hello = Hello { connect: &connect, from: Place::Elsewhere, certificate: None, alone: false };
         let _answered = (SEED.recognise(&hello), OPEN.recognise(&hello));
     }
 

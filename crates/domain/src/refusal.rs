@@ -33,6 +33,8 @@ pub enum Code {
     OrgMismatch,
     /// The device is disabled.
     DeviceDisabled,
+    /// The version of MQTT is none that the dialect knows.
+    VersionUnsupported,
     /// The client id is malformed.
     ClientIdInvalid,
     /// The client id is well-formed but of no known kind.
@@ -81,7 +83,8 @@ impl Code {
     /// Whose fault it is.
     pub fn fault(self) -> Fault {
         match self {
-            Code::ClientIdInvalid
+            Code::VersionUnsupported
+            | Code::ClientIdInvalid
             | Code::ClientIdUnrecognised
             | Code::TopicInvalid
             | Code::TopicReserved
@@ -119,6 +122,7 @@ impl Code {
             Code::ClassMismatch => "class_mismatch",
             Code::OrgMismatch => "org_mismatch",
             Code::DeviceDisabled => "device_disabled",
+            Code::VersionUnsupported => "version_unsupported",
             Code::ClientIdInvalid => "client_id_invalid",
             Code::ClientIdUnrecognised => "client_id_unrecognised",
             Code::TopicInvalid => "topic_invalid",

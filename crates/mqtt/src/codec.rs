@@ -189,19 +189,34 @@ pub fn decode_first(packet: &[u8]) -> Result<Connect<'_>, FirstFault> {
         Some(&first) if first >> 4 == Kind::Connect as u8 => {}
         _ => return Err(FirstFault::NotConnect(FIRST_NOT_CONNECT)),
     }
-    let body =
-        open(packet, Version::V311).and_then(|(kind, flags, body)| check_flags(kind, flags).map(|()| body));
+    let body = open(packet, Version::V311)
+        .and_then(|(kind, flags, body)| check_flags(kind, flags, Flags::Strict).map(|()| body));
     Connect::decode(body.map_err(FirstFault::NotConnect)?, packet)
 }
 
 /// Reads one whole packet of either side. A CONNECT is read in the version that it names itself.
 pub fn decode(packet: &[u8], version: Version) -> Result<Packet<'_>, Violation> {
-    decode_from(packet, version, Sender::Either)
+    decode_from(packet, version, Sender::Either, Flags::Strict)
 }
 
 /// [`decode`] for a server: refuses as well what only a server may send.
 pub fn decode_from_client(packet: &[u8], version: Version) -> Result<Packet<'_>, Violation> {
-    decode_from(packet, version, Sender::Client)
+    decode_from(packet, version, Sender::Client, Flags::Strict)
+}
+
+/// [`decode_from_client`] for clients that leave the reserved bits of SUBSCRIBE, UNSUBSCRIBE and PUBREL cleared, as
+/// some makers' documents print them (spec onenet 2.2). Ask it about a packet that [`decode_from_client`] has refused.
+pub fn decode_from_lax_client(packet: &[u8], version: Version) -> Result<Packet<'_>, Violation> {
+    decode_from(packet, version, Sender::Client, Flags::MayBeCleared)
+}
+
+/// How the reserved bits of a fixed header are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flags {
+    /// They are what the standard says.
+    Strict,
+    /// Where the standard has them set, they may be cleared.
+    MayBeCleared,
 }
 
 /// Whose rules a packet has to obey.
@@ -213,13 +228,18 @@ pub(crate) enum Sender {
     Client,
 }
 
-fn decode_from(packet: &[u8], version: Version, sender: Sender) -> Result<Packet<'_>, Violation> {
+fn decode_from(
+    packet: &[u8],
+    version: Version,
+    sender: Sender,
+    reading: Flags,
+) -> Result<Packet<'_>, Violation> {
     let (kind, flags, mut body) = open(packet, version)?;
     // The one packet whose cost is felt goes first. Its payload reaches to the end, so nothing can follow it.
     if kind == Kind::Publish {
         return Ok(Packet::Publish(Publish::decode(flags, body, version, sender)?));
     }
-    check_flags(kind, flags)?;
+    check_flags(kind, flags, reading)?;
     if sender == Sender::Client && kind.is_from_server_only() {
         return Err(Violation::protocol("§ 2.2.1", "a client sent a packet that only a server may send"));
     }
@@ -263,7 +283,7 @@ fn open(packet: &[u8], version: Version) -> Result<(Kind, u8, Reader<'_>), Viola
 }
 
 /// The low four bits of the first byte, which say something in PUBLISH only.
-fn check_flags(kind: Kind, flags: u8) -> Result<(), Violation> {
+fn check_flags(kind: Kind, flags: u8, reading: Flags) -> Result<(), Violation> {
     let (expected, clause) = match kind {
         Kind::Publish => return Ok(()),
         Kind::PubRel => (0b0010, "MQTT-3.6.1-1"),
@@ -272,7 +292,7 @@ fn check_flags(kind: Kind, flags: u8) -> Result<(), Violation> {
         Kind::Disconnect => (0, "MQTT-3.14.1-1"),
         _ => (0, "MQTT-2.2.2-2"),
     };
-    if flags == expected {
+    if flags == expected || (flags == 0 && reading == Flags::MayBeCleared) {
         Ok(())
     } else {
         Err(Violation::malformed(clause, "reserved bits of a fixed header are set"))

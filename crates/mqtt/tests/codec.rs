@@ -153,6 +153,30 @@ fn what_only_a_server_sends_is_refused_from_a_client() {
     }
 }
 
+/// Makers of firmware have printed the reserved bits of these three as cleared (spec onenet 2.2). Nothing else is taken
+/// that the standard refuses.
+#[test]
+fn a_lax_client_may_leave_reserved_bits_cleared() {
+    let packets = ["80 __ 0001 0001'a' 00", "a0 __ 0001 0001'a'", "60 02 0001"];
+    for packet in packets {
+        let cleared = bytes(packet);
+        let as_printed = Version::V311;
+        assert!(codec::decode_from_client(&cleared, as_printed).is_err(), "{packet}");
+        let mut set = cleared.clone();
+        set[0] |= 0b0010;
+        let expected = codec::decode_from_client(&set, as_printed);
+        assert_eq!(codec::decode_from_lax_client(&cleared, as_printed), expected, "{packet}");
+        for other in 1..16 {
+            let mut wrong = cleared.clone();
+            wrong[0] |= other;
+            let verdict = codec::decode_from_lax_client(&wrong, as_printed);
+            assert_eq!(verdict.is_ok(), other == 0b0010, "{packet} with {other:04b}");
+        }
+    }
+    let acknowledgement = bytes("42 02 0001");
+    assert!(codec::decode_from_lax_client(&acknowledgement, Version::V311).is_err());
+}
+
 // PUBLISH in parts
 
 #[test]

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dialects::Place;
+use dialects::{Leniency, Place};
 use domain::{Code, Refusal};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -121,7 +121,7 @@ impl Caller<'_> {
         if stream.ahead().is_empty() {
             self.read_on(stream.read_ahead(), Awaited::FirstPacket).await?;
         }
-        match recognise(stream.ahead()) {
+        match recognise(stream.ahead()).or_else(|| self.recognise_late_connect(stream.ahead())) {
             // In a box: what TLS needs would double the task of everybody who arrives.
             Some(Speech::Tls) => Box::pin(self.identify_within_tls(stream)).await,
             Some(_) if self.port.encryption == Encryption::Required => {
@@ -193,6 +193,13 @@ impl Caller<'_> {
                 }
             }
         }
+    }
+
+    /// Whatever MQTT packet may come before CONNECT here.
+    fn recognise_late_connect(&self, bytes: &[u8]) -> Option<Speech> {
+        let only = self.port.dialect.and_then(|name| self.hub.dialect(name))?;
+        let is_packet = bytes.first().is_some_and(|it| mqtt::packet::Kind::from_bits(it >> 4).is_some());
+        (is_packet && only.forgives(Leniency::BeforeConnect)).then_some(Speech::Mqtt)
     }
 
     /// Waits until more has been read. `None` when the client is gone, which is its own business, or too slow.

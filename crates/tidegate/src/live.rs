@@ -40,6 +40,8 @@ impl web::Live for LiveHub {
             .collect();
         let refusals: serde_json::Map<String, Value> =
             hub.refusals.counts().into_iter().map(|(code, count)| (code.to_owned(), count.into())).collect();
+        let forgiven: serde_json::Map<String, Value> =
+            counters.forgiven().map(|(name, count)| (name.to_owned(), count.into())).collect();
         json!({
             "connections": {
                 "now": hub.connection_count(),
@@ -67,6 +69,7 @@ impl web::Live for LiveHub {
             },
             "registrations": registrations,
             "refusals": refusals,
+            "forgiven": forgiven,
         })
     }
 

@@ -45,7 +45,7 @@ fn claim<'a>(anonymous: Anonymous, hello: &Hello<'_, 'a>) -> Result<Claimed<'a>,
             }
         }
     };
-    Ok(Claimed { claim, session: SessionRule::Takeover, share: None, keep_alive_s_max: None })
+    Ok(Claimed { claim, session: SessionRule::Takeover, share: None, keep_alive_s: None })
 }
 
 fn nobody(anonymous: Anonymous, from: Place) -> Result<Claim<'static>, Refusal> {

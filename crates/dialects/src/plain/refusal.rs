@@ -57,6 +57,7 @@ pub(super) fn connack(version: Version, refusal: &Refusal) -> u8 {
         | Code::TokenWrong
         | Code::ClassMismatch
         | Code::OrgMismatch => (4, 0x86),
+        Code::VersionUnsupported => (1, 0x84),
         Code::ClientIdInvalid | Code::ClientIdUnrecognised => (2, 0x85),
         Code::TopicInvalid | Code::TopicReserved => (5, 0x90),
         Code::TooLarge => (5, 0x95),

@@ -15,7 +15,7 @@ pub(super) fn recognise<'a>(hello: &Hello<'_, 'a>) -> Recognition<'a> {
             claim: Claim { org: "", identity: Identity::Newcomer, token: b"" },
             session: SessionRule::Fresh,
             share: None,
-            keep_alive_s_max: Some(THINGSBOARD_NEWCOMER_KEEP_ALIVE_S_MAX),
+            keep_alive_s: Some(1..=THINGSBOARD_NEWCOMER_KEEP_ALIVE_S_MAX),
         });
     }
     Recognition::Perhaps(Claimed {
@@ -26,7 +26,7 @@ pub(super) fn recognise<'a>(hello: &Hello<'_, 'a>) -> Recognition<'a> {
         },
         session: SessionRule::Takeover,
         share: None,
-        keep_alive_s_max: None,
+        keep_alive_s: None,
     })
 }
 

@@ -101,7 +101,7 @@ fn claim<'a>(kind: Option<Kind>, hello: &Hello<'_, 'a>) -> Result<Claimed<'a>, R
         _ => return Err(unrecognised()),
     };
     if kind == Some(Kind::ScalableApplication) {
-        claimed.keep_alive_s_max = Some(SCALABLE_KEEP_ALIVE_S_MAX);
+        claimed.keep_alive_s = Some(1..=SCALABLE_KEEP_ALIVE_S_MAX);
     }
     Ok(claimed)
 }
@@ -120,7 +120,7 @@ fn check_certificate(client_id: &str, certificate: Option<&str>) -> Result<(), R
 
 fn admit<'a>(org: &'a str, identity: Identity<'a>, token: &'a [u8]) -> Claimed<'a> {
     let claim = Claim { org, identity, token };
-    Claimed { claim, session: SessionRule::Takeover, share: None, keep_alive_s_max: None }
+    Claimed { claim, session: SessionRule::Takeover, share: None, keep_alive_s: None }
 }
 
 fn device_token<'a>(user: Option<&str>, password: Option<&'a [u8]>) -> Result<&'a [u8], Refusal> {

@@ -93,6 +93,7 @@ fn is_notified(style: NotifyStyle, request: Request, code: Code) -> bool {
 /// Node SDKs go on trying for ever on any text but the one that they print for 5.
 pub(super) fn connack(version: Version, refusal: &Refusal) -> Option<u8> {
     let (code_v3, reason_v5) = match refusal.code {
+        Code::VersionUnsupported => (Some(1), 0x84),
         Code::ClientIdInvalid => (Some(2), 0x85),
         Code::TopicInvalid | Code::TopicReserved | Code::TypeInvalid | Code::NameInvalid => (None, 0x90),
         Code::TooLarge => (None, 0x95),
@@ -144,7 +145,9 @@ pub(super) fn return_code(code: Code) -> (u16, &'static str) {
         Code::Malformed | Code::RequestInvalid => {
             (105, "The data that was received from the client is not valid")
         }
-        Code::ClientIdInvalid | Code::ClientIdUnrecognised => (166, "The client ID is not valid"),
+        Code::VersionUnsupported | Code::ClientIdInvalid | Code::ClientIdUnrecognised => {
+            (166, "The client ID is not valid")
+        }
         Code::StoreFailed => (167, "The server is not available"),
         Code::GatewayFull => (173, "Too many active devices"),
         Code::OrgFull => (173, "Too many devices for the organization"),

@@ -61,7 +61,7 @@ fn connect<'a>(client_id: &'a str, username: &'a str) -> Connect<'a> {
 }
 
 fn recognise<'a>(connect: &Connect<'a>) -> Recognition<'a> {
-    SEED.recognise(&Hello { connect, from: Place::Elsewhere, certificate: None })
+    SEED.recognise(&Hello { connect, from: Place::Elsewhere, certificate: None, alone: false })
 }
 
 fn claimed<'a>(client_id: &'a str, username: &'a str) -> Claimed<'a> {
@@ -93,17 +93,17 @@ fn a_claim_says_who_and_how_its_sessions_behave() {
     let name = domain::DeviceName { device_type: "gw", name: "g1" };
     assert_eq!(it.claim.identity, Identity::Device { class: Some(Class::Gateway), name });
     assert_eq!((it.claim.org, it.claim.token), ("abc123", &b"t0k3n"[..]));
-    assert_eq!((it.session, it.share, it.keep_alive_s_max), (SessionRule::Takeover, None, None));
+    assert_eq!((it.session, it.share, it.keep_alive_s), (SessionRule::Takeover, None, None));
 
     let it = claimed("a:abc123:app1", "a-abc123-0123456789");
     assert_eq!(it.claim.identity, Identity::Application { app: "app1", key: "a-abc123-0123456789" });
-    assert_eq!((it.session, it.share, it.keep_alive_s_max), (SessionRule::Takeover, None, None));
+    assert_eq!((it.session, it.share, it.keep_alive_s), (SessionRule::Takeover, None, None));
 
     let whole = claimed("A:abc123:app1", "a-abc123-0123456789");
-    assert_eq!((whole.session, whole.keep_alive_s_max), (SessionRule::Fresh, Some(3600)));
+    assert_eq!((whole.session, whole.keep_alive_s), (SessionRule::Fresh, Some(1..=3600)));
     let one = claimed("A:abc123:app1:i1", "a-abc123-0123456789");
     let other = claimed("A:abc123:app1:i2", "a-abc123-0123456789");
-    assert_eq!((one.session, one.keep_alive_s_max), (SessionRule::Takeover, Some(3600)));
+    assert_eq!((one.session, one.keep_alive_s), (SessionRule::Takeover, Some(1..=3600)));
     assert_eq!(one.share, other.share);
     assert!(one.share.is_some() && one.share != whole.share, "the two forms are two groups");
 }
@@ -117,6 +117,7 @@ fn a_certificate_stands_for_the_token_and_for_nobody_else() {
             connect: &connect,
             from: Place::Elsewhere,
             certificate: Some("g:abc123:gw:g1"),
+            alone: false,
         })
     };
     let name = domain::DeviceName { device_type: "gw", name: "g1" };

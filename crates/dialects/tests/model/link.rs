@@ -31,17 +31,21 @@ impl World {
             password: connect.password.as_deref().map(str::as_bytes),
             properties: Properties::EMPTY,
         };
-        let claimed =
-            match SEED.recognise(&Hello { connect: &packet, from: Place::Elsewhere, certificate: None }) {
-                Recognition::Claimed(claimed) => claimed,
-                Recognition::Refused(refusal) => {
-                    return self.refuse_connection(client, connect.version, &refusal);
-                }
-                Recognition::Unknown | Recognition::Perhaps(_) => {
-                    let refusal = Refusal::new(Code::ClientIdUnrecognised, "No dialect knows it.");
-                    return self.refuse_connection(client, connect.version, &refusal);
-                }
-            };
+        let claimed = match SEED.recognise(&Hello {
+            connect: &packet,
+            from: Place::Elsewhere,
+            certificate: None,
+            alone: false,
+        }) {
+            Recognition::Claimed(claimed) => claimed,
+            Recognition::Refused(refusal) => {
+                return self.refuse_connection(client, connect.version, &refusal);
+            }
+            Recognition::Unknown | Recognition::Perhaps(_) => {
+                let refusal = Refusal::new(Code::ClientIdUnrecognised, "No dialect knows it.");
+                return self.refuse_connection(client, connect.version, &refusal);
+            }
+        };
         match self.registry.admit(&claimed.claim, &connect.client_id) {
             Err((refusal, peer)) => {
                 self.refuse_connection(client, connect.version, &refusal);

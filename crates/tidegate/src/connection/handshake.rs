@@ -5,28 +5,30 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use dialects::{Claimed, Dialect, Hello, SessionRule, View};
+use dialects::{Claimed, Dialect, Hello, Leniency, SessionRule, View};
 use domain::notice::PresenceChange;
 use domain::{Claim, Class, Closing, Code, Identity, OrgId, Peer, Presence, Refusal};
 use mqtt::Version;
 use mqtt::codec::{self, FirstFault, Frame};
 use mqtt::packet::{ConnAck, Connect, Packet};
-use mqtt::property::{Properties, PropertyId, PropertyWriter, Value};
+use mqtt::property::Properties;
 use mqtt::reason::Reason;
 use mqtt::session::{Opening, Restored, Session, Terms};
 use store::{Changes, SessionState, StoreFault};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
 
 use super::farewell::linger;
 use super::presence::presence;
 use super::publish::uplink;
 use super::recognition::{Unrecognised, recognise};
 use super::seat::Seat;
+use super::terms::check_packet_bytes;
 use super::{Arrival, Connection, Origin, Tally};
 use crate::hub::Hub;
 use crate::hub::late_will::Will;
 use crate::hub::rights::grant_again;
-use crate::hub::sessions::{Found, NEVER_S};
+use crate::hub::sessions::Found;
 use crate::hub::space::Space;
 use crate::hub::subscriber::Attached;
 use crate::limits;
@@ -43,17 +45,7 @@ const FIRST_READ_BYTES: usize = 2_048;
 pub(super) async fn admit(worker: Rc<Worker>, arrival: Arrival) -> Option<Connection> {
     let Arrival { transport, origin, dialect, certificate, deadline } = arrival;
     let mut door = Door { hub: worker.hub.clone(), transport, origin, only: dialect };
-    let first_packet = tokio::select! {
-        first_packet = tokio::time::timeout_at(deadline, door.first_packet()) => first_packet,
-        () = worker.hub.closed() => return None,
-    };
-    let Ok(first_packet) = first_packet else {
-        let limit_ms = worker.hub.limits.login_ms_max;
-        let hint = format!("no whole CONNECT came within {limit_ms} ms: is this an MQTT client?");
-        door.record(None, "", &Refusal::new(Code::Malformed, hint));
-        return None;
-    };
-    let (first, rest) = first_packet?;
+    let (first, rest) = door.await_first_packet(deadline).await?;
     let connect = match codec::decode_first(&first) {
         Ok(connect) => connect,
         Err(fault) => {
@@ -72,7 +64,12 @@ pub(super) async fn admit(worker: Rc<Worker>, arrival: Arrival) -> Option<Connec
             return None;
         }
     };
-    let hello = Hello { connect: &connect, from: origin.place, certificate: certified.as_deref() };
+    let hello = Hello {
+        connect: &connect,
+        from: origin.place,
+        certificate: certified.as_deref(),
+        alone: dialect.is_some(),
+    };
     let (dialect, claimed) = match recognise(door.dialects(), &door.hub.platform, &hello) {
         Ok(found) => found,
         Err(Unrecognised { dialect, refusal }) => {
@@ -121,13 +118,13 @@ struct Door {
 }
 
 /// A client that is admitted.
-struct Guest<'a> {
-    connect: &'a Connect<'a>,
+pub(super) struct Guest<'a> {
+    pub(super) connect: &'a Connect<'a>,
     /// The client id was chosen by us.
-    assigned: bool,
-    dialect: &'static dyn Dialect,
-    claimed: Claimed<'a>,
-    peer: Peer,
+    pub(super) assigned: bool,
+    pub(super) dialect: &'static dyn Dialect,
+    pub(super) claimed: Claimed<'a>,
+    pub(super) peer: Peer,
     space: Arc<Space>,
 }
 
@@ -143,11 +140,27 @@ struct Seated {
 }
 
 impl Door {
+    /// [`Door::first_packet`], while there is time for it.
+    async fn await_first_packet(&mut self, deadline: Instant) -> Option<(Vec<u8>, Vec<u8>)> {
+        let hub = self.hub.clone();
+        let first_packet = tokio::select! {
+            first_packet = tokio::time::timeout_at(deadline, self.first_packet()) => first_packet,
+            () = hub.closed() => return None,
+        };
+        first_packet.unwrap_or_else(|_| {
+            let limit_ms = hub.limits.login_ms_max;
+            let hint = format!("no whole CONNECT came within {limit_ms} ms: is this an MQTT client?");
+            self.record(None, "", &Refusal::new(Code::Malformed, hint));
+            None
+        })
+    }
+
     /// The first packet, whole, and what came behind it.
     async fn first_packet(&mut self) -> Option<(Vec<u8>, Vec<u8>)> {
         let mut bytes = Vec::new();
         loop {
             let bytes_max = self.hub.limits.packet_bytes_before_login_max;
+            self.throw_away_before_connect(&mut bytes);
             match codec::frame_first(&bytes) {
                 Ok(Frame::Whole { len }) if len <= bytes_max => {
                     let rest = bytes.split_off(len);
@@ -176,6 +189,26 @@ impl Door {
         }
     }
 
+    /// Drops what stands before CONNECT, where that is forgiven: whole packets only, so that what comes next is read as
+    /// the beginning of one.
+    fn throw_away_before_connect(&self, bytes: &mut Vec<u8>) {
+        if !self.only_dialect().is_some_and(|it| it.forgives(Leniency::BeforeConnect)) {
+            return;
+        }
+        let bytes_max = self.hub.limits.packet_bytes_before_login_max;
+        while codec::frame_first(bytes).is_err()
+            && let Ok(Frame::Whole { len }) = codec::frame(bytes, bytes_max)
+        {
+            bytes.drain(..len);
+            self.hub.counters.forgive(Leniency::BeforeConnect);
+        }
+    }
+
+    /// The dialect of a port that is pinned to one.
+    fn only_dialect(&self) -> Option<&'static dyn Dialect> {
+        self.only.and_then(|_| self.dialects().next())
+    }
+
     /// A client that is lost says nothing about itself; one that breaks the rules of TLS or WebSocket does.
     fn on_read_error(&self, error: &std::io::Error) {
         if error.kind() == std::io::ErrorKind::InvalidData {
@@ -187,8 +220,15 @@ impl Door {
     async fn turn_away(&mut self, fault: &FirstFault) {
         let hint = format!("{fault}: an MQTT client has to begin with a valid CONNECT");
         self.record(None, "", &Refusal::new(Code::Malformed, hint));
-        if let Some((version, connack)) = fault.connack() {
-            self.answer(version, connack).await;
+        let (Some((version, connack)), only) = (fault.connack(), self.only_dialect()) else { return };
+        match only.filter(|it| it.refuses_in(version) != version) {
+            None => self.answer(version, connack).await,
+            Some(only) => {
+                let refusal = Refusal::new(Code::VersionUnsupported, fault.to_string());
+                if let Some(code) = only.connack(version, &refusal) {
+                    self.answer(only.refuses_in(version), ConnAck::refusal(code)).await;
+                }
+            }
         }
     }
 
@@ -226,12 +266,12 @@ impl Door {
         if let (Some(dialect), Some(claim)) = (dialect, claim) {
             self.announce_refusal(connect, dialect, claim, refusal);
         }
-        let code = match dialect.or(self.dialects().next()) {
-            Some(dialect) => dialect.connack(connect.version, refusal),
-            None => Some(ConnAck::NOT_AUTHORIZED),
+        let (version, code) = match dialect.or(self.dialects().next()) {
+            Some(dialect) => (dialect.refuses_in(connect.version), dialect.connack(connect.version, refusal)),
+            None => (connect.version, Some(ConnAck::NOT_AUTHORIZED)),
         };
         if let Some(code) = code {
-            self.answer(connect.version, ConnAck::refusal(code)).await;
+            self.answer(version, ConnAck::refusal(code)).await;
         }
     }
 
@@ -366,6 +406,7 @@ impl Door {
     /// Puts the connection together and answers with CONNACK. `None` when the organisation is gone meanwhile.
     fn welcome(self, worker: Rc<Worker>, guest: Guest<'_>, seated: Seated) -> Option<Connection> {
         let keep_alive_s = guest.keep_alive_s(&worker.hub);
+        guest.count_leniencies(&worker.hub, keep_alive_s);
         let Guest { connect, dialect, claimed, peer, space, .. } = guest;
         let hub = &worker.hub;
         worker.look_at_clock();
@@ -434,73 +475,6 @@ impl Door {
     }
 }
 
-impl Guest<'_> {
-    /// Seconds for which the session is to outlive the connection. Before 5.0, clean session means not at all, and
-    /// anything else for ever. A session under a client id that nobody chose is found again only by who was told that
-    /// id, so that an anonymous client gets none.
-    fn expiry_s(&self) -> u32 {
-        match self.connect.version {
-            _ if self.assigned && matches!(self.peer, Peer::Anonymous { .. }) => 0,
-            Version::V5 => self.connect.properties.session_expiry_s().unwrap_or(0),
-            Version::V31 | Version::V311 if self.connect.clean_start => 0,
-            Version::V31 | Version::V311 => NEVER_S,
-        }
-    }
-
-    /// The keep-alive that holds: the client's, unless dialect or settings cap it (0, none, counts as the cap then).
-    /// The settings cap it only for those who can be told.
-    fn keep_alive_s(&self, hub: &Hub) -> u16 {
-        let asked_s = self.connect.keep_alive_s;
-        let set_s = hub.limits.keep_alive_s_max;
-        let set_s = (set_s != 0 && self.connect.version == Version::V5).then_some(set_s);
-        match [self.claimed.keep_alive_s_max, set_s].into_iter().flatten().min() {
-            Some(max_s) if asked_s == 0 || asked_s > max_s => max_s,
-            _ => asked_s,
-        }
-    }
-
-    /// What a 5.0 client is told of the terms; nothing before.
-    fn connack_properties(&self, hub: &Hub, expiry_s: u32) -> Vec<u8> {
-        let mut properties = Vec::new();
-        if self.connect.version != Version::V5 {
-            return properties;
-        }
-        let packet_bytes_max = hub.limits.payload_bytes_max + limits::PACKET_OVERHEAD_BYTES_MAX;
-        let mut writer = PropertyWriter::new(&mut properties)
-            .push(PropertyId::ReceiveMaximum, Value::Two(limits::RECEIVE_COUNT_MAX))
-            .push(PropertyId::MaximumPacketSize, Value::Four(packet_bytes_max as u32))
-            .push(PropertyId::TopicAliasMaximum, Value::Two(mqtt::limits::TOPIC_ALIAS_COUNT_MAX));
-        if self.assigned {
-            writer = writer.push(PropertyId::AssignedClientIdentifier, Value::Text(self.connect.client_id));
-        }
-        if !self.dialect.has_shared_subscriptions() {
-            writer = writer.push(PropertyId::SharedSubscriptionAvailable, Value::Byte(0));
-        }
-        if self.connect.properties.session_expiry_s().is_some_and(|it| it != expiry_s) {
-            writer = writer.push(PropertyId::SessionExpiryInterval, Value::Four(expiry_s));
-        }
-        let keep_alive_s = self.keep_alive_s(hub);
-        if keep_alive_s != self.connect.keep_alive_s {
-            writer.push(PropertyId::ServerKeepAlive, Value::Two(keep_alive_s));
-        }
-        properties
-    }
-}
-
-/// A client that does not take even its CONNACK cannot be told the terms, and so not be let in
-/// [MQTT-3.1.2-24 of 5.0].
-fn check_packet_bytes(connect: &Connect<'_>, properties: &[u8]) -> Result<(), Refusal> {
-    let Some(bytes_max) = connect.properties.maximum_packet_size() else { return Ok(()) };
-    let bytes = encoded(connect.version, connack(false, properties)).len();
-    if bytes <= bytes_max as usize {
-        return Ok(());
-    }
-    let hint = format!(
-        "the client takes packets of {bytes_max} bytes and its CONNACK alone has {bytes}: raise its maximum packet size"
-    );
-    Err(Refusal::new(Code::TooLarge, hint))
-}
-
 /// Whom a certificate names, with the organisation. One that does not say its organisation is good for the only one
 /// there is: were there several, it would be good for a device of that name in each.
 fn certified(hub: &Hub, certificate: &Certificate) -> Result<String, Refusal> {
@@ -557,11 +531,11 @@ impl Connection {
     }
 }
 
-fn connack(session_present: bool, properties: &[u8]) -> ConnAck<'_> {
+pub(super) fn connack(session_present: bool, properties: &[u8]) -> ConnAck<'_> {
     ConnAck { session_present, code: ConnAck::ACCEPTED, properties: Properties::stored(properties) }
 }
 
-fn encoded(version: Version, connack: ConnAck<'_>) -> Vec<u8> {
+pub(super) fn encoded(version: Version, connack: ConnAck<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     codec::encode(&Packet::ConnAck(connack), version, &mut bytes);
     bytes

@@ -18,6 +18,7 @@ mod recognition;
 mod replay;
 mod seat;
 mod subscribe;
+mod terms;
 mod topics;
 
 use std::collections::VecDeque;

@@ -1,5 +1,6 @@
 //! From bytes to packets, from packets through the session, and what its effects ask for.
 
+use dialects::Leniency;
 use domain::{Closing, Code, Refusal};
 use mqtt::Version;
 use mqtt::codec::{self, Frame, Violation};
@@ -76,17 +77,28 @@ impl Connection {
     }
 
     fn frame(&self, bytes: &[u8]) -> Result<Frame, Violation> {
-        codec::frame(bytes, self.worker.hub.limits.payload_bytes_max + limits::PACKET_OVERHEAD_BYTES_MAX)
+        codec::frame(bytes, self.payload_bytes_max() + limits::PACKET_OVERHEAD_BYTES_MAX)
     }
 
     fn on_packet(&mut self, packet: &[u8], batch: &mut Batch) {
-        match codec::decode_from_client(packet, self.version) {
+        let decoded = codec::decode_from_client(packet, self.version);
+        match decoded.or_else(|violation| self.decode_leniently(packet, violation)) {
             Ok(packet) => {
                 self.note_received(&packet);
                 self.step(Input::Packet(packet), batch);
             }
             Err(violation) => self.on_violation(&violation),
         }
+    }
+
+    /// Reads a packet that breaks a rule once more, where the rule may be broken.
+    fn decode_leniently<'a>(&self, packet: &'a [u8], violation: Violation) -> Result<Packet<'a>, Violation> {
+        if !self.dialect.forgives(Leniency::ClearedBits) {
+            return Err(violation);
+        }
+        let packet = codec::decode_from_lax_client(packet, self.version)?;
+        self.worker.hub.counters.forgive(Leniency::ClearedBits);
+        Ok(packet)
     }
 
     /// The client's bytes are not MQTT, or break a rule that is seen without the session.

@@ -66,9 +66,15 @@ impl Connection {
         }
     }
 
+    /// Bytes of a payload, at most.
+    pub(super) fn payload_bytes_max(&self) -> usize {
+        let set = self.worker.hub.limits.payload_bytes_max;
+        self.dialect.payload_bytes_max().map_or(set, |it| it.max(set))
+    }
+
     /// Publishes a message, or gives it back as a request to be parked.
     pub(super) fn publish(&mut self, inbound: &Inbound<'_>, batch: &mut Batch) -> Option<Request> {
-        let payload_bytes_max = self.worker.hub.limits.payload_bytes_max;
+        let payload_bytes_max = self.payload_bytes_max();
         if inbound.payload.len() > payload_bytes_max {
             let hint = format!(
                 "the payload has {} bytes and at most {payload_bytes_max} are taken: send less, or raise \

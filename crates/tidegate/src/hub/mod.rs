@@ -23,7 +23,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use dialects::{Announcement, Customs, Dialect, Retain};
+use dialects::{Announcement, Customs, Dialect, Leniency, Retain};
 use domain::{Closing, Code, OrgId, QoS, Refusal, Retained};
 use parking_lot::RwLock;
 use platform::Platform;
@@ -69,6 +69,20 @@ pub(crate) struct Counters {
     pub(crate) sessions_expired: Counter,
     /// Messages that waited for a registration slot.
     pub(crate) parked: Counter,
+    /// Broken rules that were forgiven, by their place in [`Leniency::ALL`].
+    forgiven: [Counter; Leniency::ALL.len()],
+}
+
+impl Counters {
+    /// Counts a broken rule that was forgiven.
+    pub(crate) fn forgive(&self, leniency: Leniency) {
+        self.forgiven[leniency as usize].add(1);
+    }
+
+    /// How often each leniency was used.
+    pub(crate) fn forgiven(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Leniency::ALL.into_iter().map(|it| (it.name(), self.forgiven[it as usize].get()))
+    }
 }
 
 /// Where connections meet.
@@ -239,10 +253,14 @@ impl Hub {
     }
 
     /// The dialect of this name.
+    pub(crate) fn dialect(&self, name: &str) -> Option<&'static dyn Dialect> {
+        self.dialects.iter().copied().find(|it| it.name() == name)
+    }
+
+    /// The name of a dialect that the settings name.
     pub(crate) fn dialect_name(&self, name: &str) -> anyhow::Result<&'static str> {
-        let mut names = self.dialects.iter().map(|it| it.name());
-        names.clone().find(|it| *it == name).ok_or_else(|| {
-            let known: Vec<_> = names.by_ref().collect();
+        self.dialect(name).map(|it| it.name()).ok_or_else(|| {
+            let known: Vec<_> = self.dialects.iter().map(|it| it.name()).collect();
             anyhow::anyhow!("there is no dialect `{name}`: [listen.pinned] may name {}", known.join(", "))
         })
     }

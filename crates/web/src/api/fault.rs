@@ -46,7 +46,8 @@ fn status(code: Code) -> StatusCode {
         Code::Exists | Code::InUse | Code::OrgFull | Code::GatewayFull | Code::TooMany => {
             StatusCode::CONFLICT
         }
-        Code::ClientIdInvalid
+        Code::VersionUnsupported
+        | Code::ClientIdInvalid
         | Code::ClientIdUnrecognised
         | Code::TopicInvalid
         | Code::TopicReserved

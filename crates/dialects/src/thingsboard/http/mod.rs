@@ -101,7 +101,8 @@ impl From<&Refusal> for HttpRefusal {
             Code::TooLarge => (413, BAD_PARAMETERS),
             Code::TooMany | Code::BackingOff => (429, TOO_MANY_REQUESTS),
             Code::CreateFailed | Code::StoreFailed => (500, GENERAL),
-            Code::ClientIdInvalid
+            Code::VersionUnsupported
+            | Code::ClientIdInvalid
             | Code::ClientIdUnrecognised
             | Code::TopicInvalid
             | Code::TopicReserved

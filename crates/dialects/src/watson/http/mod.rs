@@ -87,7 +87,8 @@ impl From<&Refusal> for HttpRefusal {
 /// The status a refusal is answered with (spec 5.1).
 fn status(code: Code) -> u16 {
     match code {
-        Code::ClientIdInvalid
+        Code::VersionUnsupported
+        | Code::ClientIdInvalid
         | Code::ClientIdUnrecognised
         | Code::TopicInvalid
         | Code::TopicReserved
