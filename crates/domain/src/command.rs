@@ -75,6 +75,8 @@ pub struct Command {
     pub created_ms: Millis,
     /// When it stops being worth delivering or answering.
     pub deadline_ms: Millis,
+    /// How often it is sent again, if it is kept and the device does not acknowledge it.
+    pub retries_count_max: u8,
     /// How far it has come.
     pub state: CommandState,
     /// What the device answered, as it came: a JSON text, as a rule.

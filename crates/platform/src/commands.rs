@@ -2,9 +2,9 @@
 //!
 //! A command waits until its device is there to take it, in the order of creation, and until its deadline at most.
 //! Whoever asks is told once, by a call of theirs that they hand in: nothing here waits. A stored command outlives
-//! whoever asked and this process.
+//! whoever asked and this process. `line` keeps the books, `rules` says what may be set.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use domain::limits::{COMMAND_BYTES_MAX, COMMANDS_PER_DEVICE_COUNT_MAX, COMMANDS_PER_ORG_BYTES_MAX};
@@ -15,6 +15,17 @@ use store::{Aspect, Change, Store, Ticket};
 
 use crate::courier::Told;
 use crate::registry::{OrgCell, Platform};
+
+mod line;
+mod rules;
+
+pub(crate) use line::Commands;
+use line::{Changed, Checked, Open};
+pub use rules::{CommandRules, Submission};
+
+/// What is told of a command that was sent as often as it may be.
+const EXHAUSTED: &str =
+    r#"{"error":"The device did not acknowledge the command, however often it was sent."}"#;
 
 /// What became of a command that somebody waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,130 +58,22 @@ pub struct NewCommand {
     pub keeping: Keeping,
     /// When it stops being worth delivering or answering.
     pub deadline_ms: Millis,
+    /// How often it is sent again, if it is kept and the device does not acknowledge it; `None`: as often as the rules
+    /// allow.
+    pub retries_count_max: Option<u8>,
     /// What whoever asks wants to find again beside it.
     pub additional: Option<String>,
     /// Who is told what becomes of it.
     pub done: Option<Done>,
 }
 
-/// The commands of an organisation.
-#[derive(Default)]
-pub(crate) struct Commands {
-    lines: HashMap<DeviceId, Line>,
-    /// Commands that are not done, by deadline.
-    due: BTreeSet<(Millis, DeviceId, CommandId)>,
-    /// Where a stored command is found.
-    places: HashMap<CommandId, DeviceId>,
-    bytes: usize,
-}
-
-/// The commands of a device, oldest first.
-#[derive(Default)]
-struct Line {
-    next_number: u32,
-    list: VecDeque<Open>,
-    /// Counts the attempts to deliver what waits.
-    visits: u64,
-}
-
-struct Open {
-    command: Command,
+/// A command that goes out.
+struct Outgoing {
+    id: CommandId,
+    attempt: u32,
     number: u32,
-    done: Option<Done>,
-}
-
-impl Open {
-    fn cost_bytes(&self) -> usize {
-        let Command { method, params, answer, additional, .. } = &self.command;
-        let options = [answer, additional].into_iter().flatten().map(String::len).sum::<usize>();
-        size_of::<Open>() + method.len() + params.len() + options
-    }
-
-    fn is_final(&self) -> bool {
-        self.command.state.is_final(self.command.reply)
-    }
-}
-
-impl Commands {
-    /// Brings a stored command back. What was under way is delivered again.
-    pub(crate) fn restore(&mut self, mut command: Command) {
-        if matches!(command.state, CommandState::Sent) {
-            command.state = CommandState::Queued;
-        }
-        self.push(command, None);
-    }
-
-    fn push(&mut self, command: Command, done: Option<Done>) {
-        let (device, id) = (command.device, command.id);
-        let line = self.lines.entry(device).or_default();
-        let open = Open { number: line.next_number, command, done };
-        line.next_number = line.next_number.wrapping_add(1);
-        self.bytes += open.cost_bytes();
-        if !open.is_final() {
-            self.due.insert((open.command.deadline_ms, device, id));
-        }
-        if open.command.keeping == Keeping::Stored {
-            self.places.insert(id, device);
-        }
-        line.list.push_back(open);
-    }
-
-    /// Forgets the commands of a device; gives those who waited.
-    pub(crate) fn remove(&mut self, device: DeviceId) -> Vec<Done> {
-        let Some(line) = self.lines.remove(&device) else { return Vec::new() };
-        let mut waiting = Vec::new();
-        for open in line.list {
-            self.bytes -= open.cost_bytes();
-            self.due.remove(&(open.command.deadline_ms, device, open.command.id));
-            self.places.remove(&open.command.id);
-            waiting.extend(open.done);
-        }
-        waiting
-    }
-
-    /// Lets something happen to a command. One that is done is told of, and forgotten unless it is kept; a change of a
-    /// stored one is stored. `None` when there is no such command.
-    fn change(
-        &mut self,
-        device: DeviceId,
-        which: impl Fn(&Open) -> bool,
-        change: impl FnOnce(&mut Command),
-    ) -> Option<Changed> {
-        let line = self.lines.get_mut(&device)?;
-        let at = line.list.iter().position(which)?;
-        let open = line.list.get_mut(at)?;
-        self.bytes -= open.cost_bytes();
-        change(&mut open.command);
-        self.bytes += open.cost_bytes();
-        let mut changed = Changed { done: None, stored: None };
-        if open.command.keeping == Keeping::Stored {
-            changed.stored = Some(Arc::new(open.command.clone()));
-        }
-        if open.is_final() {
-            self.due.remove(&(open.command.deadline_ms, device, open.command.id));
-            changed.done = open.done.take();
-            if open.command.keeping == Keeping::Passing {
-                self.bytes -= open.cost_bytes();
-                line.list.remove(at);
-            }
-        }
-        Some(changed)
-    }
-
-    /// The oldest command that waits, marked as on its way.
-    fn next_waiting(&mut self, device: DeviceId) -> Option<(CommandId, u32, String, String)> {
-        let open = self.lines.get_mut(&device)?.list.iter_mut();
-        let open = open.into_iter().find(|it| it.command.state == CommandState::Queued)?;
-        open.command.state = CommandState::Sent;
-        let Command { id, method, params, .. } = &open.command;
-        Some((*id, open.number, method.clone(), params.clone()))
-    }
-}
-
-/// What a change of a command entails.
-struct Changed {
-    done: Option<Done>,
-    stored: Option<Arc<Command>>,
+    method: String,
+    params: String,
 }
 
 impl Platform {
@@ -209,6 +112,7 @@ impl Platform {
             keeping: draft.keeping,
             created_ms: now_ms,
             deadline_ms: draft.deadline_ms,
+            retries_count_max: self.retries_count_max(draft.retries_count_max),
             state: CommandState::Queued,
             answer: None,
             additional: draft.additional,
@@ -231,12 +135,17 @@ impl Platform {
         };
         commands.push(command, draft.done);
         drop(commands);
-        self.deliver_waiting(org, device);
+        self.deliver_waiting(org, device, now_ms);
         Ok((id, ticket))
     }
 
+    fn retries_count_max(&self, asked: Option<u8>) -> u8 {
+        let allowed = self.command_rules.retries_count_max;
+        asked.map_or(allowed, |it| it.min(allowed))
+    }
+
     /// The device may be there now: what waits for it is delivered.
-    pub fn deliver_waiting(&self, org: OrgId, device: DeviceId) {
+    pub fn deliver_waiting(&self, org: OrgId, device: DeviceId, now_ms: Millis) {
         let Some(cell) = self.cell(org) else { return };
         let has_any = cell.commands.lock().lines.get(&device).is_some_and(|it| !it.list.is_empty());
         let Some(known) = self.device_by_id(org, device).filter(|_| has_any) else { return };
@@ -249,11 +158,12 @@ impl Platform {
         let mut seen = visits(1);
         loop {
             let mut commands = cell.commands.lock();
-            let Some((id, number, method, params)) = commands.next_waiting(device) else { return };
+            let Some(outgoing) = commands.next_waiting(device, &self.command_rules, now_ms) else { return };
             drop(commands);
+            let Outgoing { id, attempt, number, method, params } = outgoing;
             let notice = Notice::Command { number, method: &method, params: &params };
-            let receipt =
-                Receipt { store: self.store.clone(), cell: cell.clone(), device, id, is_settled: false };
+            let (store, cell_of) = (self.store.clone(), cell.clone());
+            let receipt = Receipt { store, cell: cell_of, device, id, attempt, is_settled: false };
             let told = self.told(|it| it.tell(&known, &notice, Some(receipt))).unwrap_or(Told::Absent);
             if told == Told::Taken {
                 // Nobody waits for more than this.
@@ -271,8 +181,15 @@ impl Platform {
         }
     }
 
+    /// A device has acknowledged or done something: where the next command waits for that, it is delivered now.
+    pub fn deliver_next(&self, org: OrgId, device: DeviceId, now_ms: Millis) {
+        if self.command_rules.submission != Submission::Burst {
+            self.deliver_waiting(org, device, now_ms);
+        }
+    }
+
     /// A device answers the command with this number. Answers that nobody waits for are ignored (spec thingsboard 3.8).
-    pub fn answer_command(&self, org: OrgId, device: DeviceId, number: i64, answer: &str) {
+    pub fn answer_command(&self, org: OrgId, device: DeviceId, number: i64, answer: &str, now_ms: Millis) {
         let Some(cell) = self.cell(org) else { return };
         let is_it =
             |it: &Open| i64::from(it.number) == number && it.command.reply == Reply::Wanted && !it.is_final();
@@ -280,28 +197,56 @@ impl Platform {
             it.state = CommandState::Successful;
             it.answer = Some(answer.to_owned());
         });
+        self.deliver_next(org, device, now_ms);
     }
 
-    /// Ends the commands whose deadline is over.
+    /// Ends the commands whose deadline is over, and sends those again that were not acknowledged. To be called every
+    /// now and then.
     pub fn sweep_commands(&self, now_ms: Millis) {
-        let cells: Vec<_> = self.orgs.read().values().cloned().collect();
-        for cell in cells {
-            loop {
-                let first = cell.commands.lock().due.first().copied();
-                let Some((_, device, id)) = first.filter(|(due_ms, ..)| *due_ms <= now_ms) else { break };
-                note(
-                    &*self.store,
-                    &cell,
-                    device,
-                    |it| it.command.id == id,
-                    |it| {
-                        it.state = match it.state {
-                            CommandState::Queued => CommandState::Expired,
-                            _ => CommandState::TimedOut,
-                        };
-                    },
-                );
+        let cells: Vec<_> = self.orgs.read().iter().map(|(org, cell)| (*org, cell.clone())).collect();
+        for (org, cell) in cells {
+            let mut devices = self.end_late_commands(&cell, now_ms);
+            devices.append(&mut self.check_commands(&cell, now_ms));
+            for device in devices {
+                self.deliver_waiting(org, device, now_ms);
             }
+        }
+    }
+
+    /// Gives the devices that may be told something else now.
+    fn end_late_commands(&self, cell: &OrgCell, now_ms: Millis) -> BTreeSet<DeviceId> {
+        let mut devices = BTreeSet::new();
+        loop {
+            let first = cell.commands.lock().due.first().copied();
+            let Some((_, device, id)) = first.filter(|(due_ms, ..)| *due_ms <= now_ms) else { break };
+            let is_it = |it: &Open| it.command.id == id;
+            note(&*self.store, cell, device, is_it, |it| {
+                it.state = match it.state {
+                    CommandState::Queued => CommandState::Expired,
+                    _ => CommandState::TimedOut,
+                };
+            });
+            if self.command_rules.submission != Submission::Burst {
+                devices.insert(device);
+            }
+        }
+        devices
+    }
+
+    /// The same for those of which something should have come back.
+    fn check_commands(&self, cell: &OrgCell, now_ms: Millis) -> BTreeSet<DeviceId> {
+        let mut devices = BTreeSet::new();
+        loop {
+            let checked = cell.commands.lock().check_first(&self.command_rules, now_ms);
+            let Some((device, id, outcome)) = checked else { return devices };
+            if let Checked::Exhausted = outcome {
+                let is_it = |it: &Open| it.command.id == id && it.command.state == CommandState::Sent;
+                note(&*self.store, cell, device, is_it, |it| {
+                    it.state = CommandState::Failed;
+                    it.answer = Some(EXHAUSTED.to_owned());
+                });
+            }
+            devices.insert(device);
         }
     }
 
@@ -325,21 +270,17 @@ impl Platform {
     /// Forgets a stored command, whatever has become of it.
     ///
     /// Refuses with [`Code::NotFound`].
-    pub fn drop_command(&self, org: OrgId, id: CommandId) -> Result<Ticket, Refusal> {
+    pub fn drop_command(&self, org: OrgId, id: CommandId, now_ms: Millis) -> Result<Ticket, Refusal> {
         let cell = self.cell_or_refuse(org)?;
         let mut commands = cell.commands.lock();
-        let device = commands.places.remove(&id);
+        let device = commands.places.get(&id).copied();
         let device = device.ok_or_else(|| Refusal::new(Code::NotFound, "There is no such command."))?;
-        let list = commands.lines.get_mut(&device).map(|it| &mut it.list);
-        let gone = list.and_then(|list| {
-            let at = list.iter().position(|it| it.command.id == id)?;
-            list.remove(at)
-        });
-        if let Some(gone) = gone {
-            commands.bytes -= gone.cost_bytes();
-            commands.due.remove(&(gone.command.deadline_ms, device, id));
-        }
-        Ok(self.store.commit(Change::Aspect { org, device, aspect: Aspect::CommandGone(id) }.into()))
+        commands.remove_one(device, id);
+        let gone = Change::Aspect { org, device, aspect: Aspect::CommandGone(id) };
+        let ticket = self.store.commit(gone.into());
+        drop(commands);
+        self.deliver_next(org, device, now_ms);
+        Ok(ticket)
     }
 }
 
@@ -375,11 +316,18 @@ pub struct Receipt {
     cell: Arc<OrgCell>,
     device: DeviceId,
     id: CommandId,
+    attempt: u32,
     is_settled: bool,
 }
 
 impl Receipt {
-    /// The device has the command.
+    /// Whose command it is.
+    pub fn device(&self) -> DeviceId {
+        self.device
+    }
+
+    /// The device has the command. Whoever says so outside [`Courier::tell`](crate::Courier::tell) has the next one
+    /// delivered ([`Platform::deliver_next`]).
     pub fn delivered(mut self) {
         self.settle(CommandState::Delivered);
     }
@@ -388,9 +336,13 @@ impl Receipt {
         if std::mem::replace(&mut self.is_settled, true) {
             return;
         }
-        // An answer may have been quicker.
-        let is_on_its_way = |it: &Open| it.command.id == self.id && it.command.state == CommandState::Sent;
-        note(&*self.store, &self.cell, self.device, is_on_its_way, |it| it.state = state);
+        // An answer may have been quicker. Of several attempts, one that arrived counts, and one that was lost says
+        // nothing of the others.
+        let is_meant = |it: &Open| match state {
+            CommandState::Delivered => it.is_undelivered(self.id),
+            _ => it.is_under_way(self.id, self.attempt),
+        };
+        note(&*self.store, &self.cell, self.device, is_meant, |it| it.state = state);
     }
 }
 
@@ -404,7 +356,8 @@ impl Drop for Receipt {
 fn outcome_of(command: &Command) -> Option<Outcome> {
     match command.state {
         CommandState::Queued | CommandState::Sent => None,
-        CommandState::Delivered | CommandState::Failed => Some(Outcome::Taken),
+        CommandState::Delivered => Some(Outcome::Taken),
+        CommandState::Failed => Some(Outcome::Late { was_taken: false }),
         CommandState::Successful => Some(Outcome::Answered(command.answer.clone().unwrap_or_default())),
         CommandState::TimedOut => Some(Outcome::Late { was_taken: true }),
         CommandState::Expired => Some(Outcome::Late { was_taken: false }),

@@ -32,7 +32,7 @@ mod testing;
 
 pub use attributes::AttributeEntry;
 pub use claims::{ClaimOutcome, ClaimRules};
-pub use commands::{Done, NewCommand, Outcome, Receipt};
+pub use commands::{CommandRules, Done, NewCommand, Outcome, Receipt, Submission};
 pub use courier::{Courier, Told};
 pub use credentials::{Entropy, org_of_key};
 pub use device_types::{NewType, TypeChange};

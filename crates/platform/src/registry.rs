@@ -18,7 +18,7 @@ use crate::assignments::Assignments;
 use crate::attributes::Attributes;
 use crate::back_off::BackOff;
 use crate::claims::{ClaimRules, Claims};
-use crate::commands::{Commands, Outcome};
+use crate::commands::{CommandRules, Commands, Outcome};
 use crate::courier::Courier;
 use crate::credentials::{Credentials, Entropy, INSTALLATION_KEY_BYTES};
 use crate::doors::Doors;
@@ -44,6 +44,7 @@ pub struct Platform {
     pub(crate) logins: RwLock<Logins>,
     pub(crate) provisions: Mutex<Provisions>,
     pub(crate) claim_rules: ClaimRules,
+    pub(crate) command_rules: CommandRules,
     pub(crate) courier: RwLock<Option<Arc<dyn Courier>>>,
     listener: RwLock<Option<RemovalListener>>,
 }
@@ -132,6 +133,7 @@ impl Platform {
             logins: RwLock::default(),
             provisions: Mutex::default(),
             claim_rules: ClaimRules::default(),
+            command_rules: CommandRules::default(),
             courier: RwLock::new(None),
             listener: RwLock::new(None),
         };

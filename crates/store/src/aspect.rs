@@ -241,8 +241,11 @@ const STATES: [CommandState; 7] = [
     CommandState::Failed,
 ];
 
+/// The first byte of a command that has got a number of retries; earlier ones are not sent again.
+const COMMAND_VERSION: u8 = 2;
+
 fn put_command(to: &mut Vec<u8>, it: &Command) {
-    to.put_u8(VERSION);
+    to.put_u8(COMMAND_VERSION);
     to.put_sized(it.method.as_bytes());
     to.put_sized(it.params.as_bytes());
     to.put_u8(u8::from(it.reply == Reply::Wanted));
@@ -252,10 +255,12 @@ fn put_command(to: &mut Vec<u8>, it: &Command) {
     to.put_u8(STATES.iter().position(|state| *state == it.state).unwrap_or(0) as u8);
     to.put_text_option(it.answer.as_deref());
     to.put_text_option(it.additional.as_deref());
+    to.put_u8(it.retries_count_max);
 }
 
 fn take_command(org: OrgId, device: DeviceId, id: CommandId, value: &[u8]) -> Option<Command> {
-    let mut from = open(value)?;
+    let mut from = Take::new(value);
+    let version = from.u8().filter(|it| matches!(*it, VERSION | COMMAND_VERSION))?;
     let command = Command {
         id,
         org,
@@ -269,6 +274,7 @@ fn take_command(org: OrgId, device: DeviceId, id: CommandId, value: &[u8]) -> Op
         state: *STATES.get(usize::from(from.u8()?))?,
         answer: from.option(Take::string)?,
         additional: from.option(Take::string)?,
+        retries_count_max: if version == COMMAND_VERSION { from.u8()? } else { 0 },
     };
     from.end(command)
 }
@@ -342,4 +348,38 @@ fn forgotten(disk: &impl Disk, org: OrgId) -> Result<HashSet<DeviceId>, StoreFau
         key.u64().map(DeviceId)
     })?;
     Ok(list.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+    use super::*;
+
+    #[test]
+    fn commands_of_the_first_version_are_read() {
+        let (org, device, id) = (OrgId::parse("abc123").unwrap(), DeviceId(1), CommandId(2));
+        let command = Command {
+            id,
+            org,
+            device,
+            method: "m".to_owned(),
+            params: "1".to_owned(),
+            reply: Reply::Wanted,
+            keeping: Keeping::Stored,
+            created_ms: 1,
+            deadline_ms: 2,
+            state: CommandState::Queued,
+            answer: None,
+            additional: Some("{}".to_owned()),
+            retries_count_max: 3,
+        };
+        let mut value = Vec::new();
+        put_command(&mut value, &command);
+        assert_eq!(take_command(org, device, id, &value).as_ref(), Some(&command));
+        value[0] = VERSION;
+        value.pop();
+        let first = Command { retries_count_max: 0, ..command };
+        assert_eq!(take_command(org, device, id, &value), Some(first));
+    }
 }

@@ -59,6 +59,19 @@ pub(crate) struct Server {
 pub(crate) struct ThingsBoard {
     pub(crate) claim_duration_s: u64,
     pub(crate) claim_by_default: bool,
+    pub(crate) rpc_submit: RpcSubmit,
+    pub(crate) rpc_ack_ms_max: u64,
+    pub(crate) rpc_retries_max: u8,
+    pub(crate) rpc_response_ms_max: u64,
+}
+
+/// What the next command of a device waits for (spec thingsboard 8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RpcSubmit {
+    Burst,
+    OnAck,
+    OnResponse,
 }
 
 impl ThingsBoard {
@@ -67,6 +80,20 @@ impl ThingsBoard {
         platform::ClaimRules {
             duration_ms: self.claim_duration_s.saturating_mul(1_000),
             allowed_by_default: self.claim_by_default,
+        }
+    }
+
+    /// How commands go out.
+    pub(crate) fn command_rules(&self) -> platform::CommandRules {
+        platform::CommandRules {
+            submission: match self.rpc_submit {
+                RpcSubmit::Burst => platform::Submission::Burst,
+                RpcSubmit::OnAck => platform::Submission::AfterDelivery,
+                RpcSubmit::OnResponse => platform::Submission::AfterAnswer,
+            },
+            retries_count_max: self.rpc_retries_max,
+            delivery_ms_max: self.rpc_ack_ms_max,
+            answer_ms_max: self.rpc_response_ms_max,
         }
     }
 }
@@ -175,6 +202,9 @@ pub(crate) struct Limits {
 /// What each whole number may be; every number of `default.toml` has its row.
 const RANGES: &[(&str, &str, RangeInclusive<i64>)] = &[
     ("thingsboard", "claim_duration_s", 1..=86_400),
+    ("thingsboard", "rpc_ack_ms_max", 1..=3_600_000),
+    ("thingsboard", "rpc_retries_max", 0..=255),
+    ("thingsboard", "rpc_response_ms_max", 1..=3_600_000),
     ("server", "worker_count", 0..=1_024),
     ("plain", "status_interval_s", 0..=86_400),
     ("limits", "connection_count_max", 1..=100_000_000),

@@ -57,6 +57,7 @@ fn command(org: OrgId, device: DeviceId, id: u64, state: CommandState) -> Comman
         keeping: Keeping::Stored,
         created_ms: 7,
         deadline_ms: 9,
+        retries_count_max: 3,
         state,
         answer: (state == CommandState::Successful).then(|| "true".to_owned()),
         additional: None,

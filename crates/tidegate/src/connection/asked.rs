@@ -232,7 +232,9 @@ impl Connection {
                 let notice = Notice::AttributesFound { asked_on: topic, id, wanted: &wanted, found: &found };
                 self.reply(&of, child.as_deref().map_or(Whose::Own, Whose::Child), &notice);
             }
-            Deed::Answer { of, id, answer } => platform.answer_command(org, of.device.id, id, &answer),
+            Deed::Answer { of, id, answer } => {
+                platform.answer_command(org, of.device.id, id, &answer, self.wall_ms());
+            }
             Deed::Call { id, method } => {
                 let terms = Terms {
                     payload_bytes_max: self.worker.hub.limits.payload_bytes_max,

@@ -94,7 +94,7 @@ impl Connection {
         let Some((household, devices)) = entered else { return };
         self.household = Some(Box::new(household));
         for device in devices {
-            hub.platform.deliver_waiting(self.peer.org(), device);
+            hub.platform.deliver_waiting(self.peer.org(), device, self.wall_ms());
         }
     }
 
@@ -133,7 +133,7 @@ impl Connection {
                 }
                 household.children.insert(name.into(), resident.clone());
                 if is_new {
-                    platform.deliver_waiting(self.peer.org(), id);
+                    platform.deliver_waiting(self.peer.org(), id, now_ms);
                 }
                 Found::Resident(resident, Asked::Yes)
             }
@@ -143,7 +143,8 @@ impl Connection {
     /// What waits for this connection's own device can be delivered, now that it has subscribed to something.
     pub(super) fn deliver_waiting(&self) {
         if let Some(household) = &self.household {
-            self.worker.hub.platform.deliver_waiting(self.peer.org(), household.own.device.id);
+            let own = household.own.device.id;
+            self.worker.hub.platform.deliver_waiting(self.peer.org(), own, self.wall_ms());
         }
     }
 
@@ -180,7 +181,9 @@ impl Connection {
         if let Packet::PubAck(ack) | Packet::PubRec(ack) = packet
             && let Some(receipt) = household.sent.remove(&ack.packet_id)
         {
+            let device = receipt.device();
             receipt.delivered();
+            self.worker.hub.platform.deliver_next(self.peer.org(), device, self.wall_ms());
         }
     }
 

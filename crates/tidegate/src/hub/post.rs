@@ -76,6 +76,7 @@ impl Hub {
             reply: Reply::None,
             keeping: Keeping::Passing,
             deadline_ms: now_ms + limits::REMOVAL_TOLD_MS_MAX,
+            retries_count_max: None,
             additional: None,
             done: None,
         };
@@ -194,6 +195,7 @@ impl Hub {
             reply: Reply::None,
             keeping: Keeping::Passing,
             deadline_ms: now_ms + limits::COMMAND_MS_MAX,
+            retries_count_max: None,
             additional: None,
             done: None,
         };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use domain::attribute::Keys;
 use domain::{Class, DeviceId, DeviceName, Keeping, Login, Registrar, Reply, Rights, Scope};
+use futures_util::FutureExt;
 use mqtt::{QoS, Reason, Version};
 use platform::{NewCommand, NewDevice, NewKey, Outcome};
 use sim::{Client, Options};
@@ -60,6 +61,7 @@ fn command(house: &House, device: DeviceId, method: &str, reply: Reply) -> onesh
         reply,
         keeping: Keeping::Passing,
         deadline_ms: u64::MAX,
+        retries_count_max: None,
         additional: None,
         done: Some(Box::new(|it| done.send(it).unwrap())),
     };
@@ -475,5 +477,80 @@ async fn a_dashboard_sees_over_a_websocket_what_devices_say() {
     let path = format!("/api/plugins/telemetry/DEVICE/{uuid}/values/timeseries?keys=status.t");
     let (status, body) = http(&house, "GET", &path, &admin, "").await;
     assert!(status == 200 && body.contains(r#""value":"21.5""#), "{status} {body}");
+    house.close().await;
+}
+
+/// A round trip, after which another message would be there if one had been sent.
+async fn nothing_more(client: &mut Client<TcpStream>) {
+    client.ping().await.unwrap();
+    let told = client.next_message().now_or_never().map(|it| it.unwrap().payload);
+    assert_eq!(told.map(String::from_utf8), None);
+}
+
+/// Gives a command that is kept.
+fn kept_command(house: &House, device: DeviceId, method: &str) -> domain::CommandId {
+    let draft = NewCommand {
+        method: method.to_owned(),
+        params: "null".to_owned(),
+        reply: Reply::Wanted,
+        keeping: Keeping::Stored,
+        deadline_ms: u64::MAX,
+        retries_count_max: Some(1),
+        additional: None,
+        done: None,
+    };
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    house.running.platform.command(org(), device, draft, now.as_millis() as u64).unwrap().0
+}
+
+#[tokio::test]
+async fn commands_wait_for_each_other_as_the_settings_say() {
+    for (setting, holds) in [("burst", "nothing"), ("on_ack", "acknowledgement"), ("on_response", "answer")] {
+        let house = House::open_with(&format!("[thingsboard]\nrpc_submit = \"{setting}\"\n")).await;
+        add_gateway(&house, "gw", GATEWAY);
+        let options = Options { acknowledge: sim::Acknowledge::ByHand, ..options(GATEWAY) };
+        let mut gateway = house.client(options).await;
+        gateway.publish_done("v1/gateway/connect", br#"{"device":"X"}"#, QoS::AtLeastOnce).await.unwrap();
+        let device = child(&house, "X");
+        for number in 0..10 {
+            kept_command(&house, device, &format!("m{number}"));
+        }
+        for number in 0..10 {
+            let told = gateway.next_message().await.unwrap();
+            let expected =
+                format!(r#"{{"device":"X","data":{{"id":{number},"method":"m{number}","params":null}}}}"#);
+            assert_eq!(String::from_utf8(told.payload.clone()).unwrap(), expected, "{setting}");
+            if holds != "nothing" {
+                nothing_more(&mut gateway).await;
+            }
+            gateway.acknowledge(&told).await.unwrap();
+            if holds == "answer" {
+                nothing_more(&mut gateway).await;
+            }
+            let answer = format!(r#"{{"device":"X","id":{number},"data":{number}}}"#);
+            gateway.publish_done("v1/gateway/rpc", answer.as_bytes(), QoS::AtLeastOnce).await.unwrap();
+        }
+        house.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_kept_command_that_nobody_acknowledges_is_sent_again_and_fails() {
+    let house = House::open_with("[thingsboard]\nrpc_ack_ms_max = 1\n").await;
+    add_gateway(&house, "gw", GATEWAY);
+    let options = Options { acknowledge: sim::Acknowledge::ByHand, ..options(GATEWAY) };
+    let mut gateway = house.client(options).await;
+    gateway.publish_done("v1/gateway/connect", br#"{"device":"X"}"#, QoS::AtLeastOnce).await.unwrap();
+    let id = kept_command(&house, child(&house, "X"), "m");
+    let first = gateway.next_message().await.unwrap();
+    let second = timeout(PATIENCE, gateway.next_message()).await.expect("not sent again").unwrap();
+    assert_eq!(first.payload, second.payload, "the same number: a device can tell");
+    let state = || house.running.platform.stored_command(org(), id).unwrap().state;
+    let fails = async {
+        while state() != domain::CommandState::Failed {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, fails).await.expect("it does not fail");
     house.close().await;
 }

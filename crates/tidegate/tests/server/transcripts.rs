@@ -194,6 +194,7 @@ impl Stage {
                     reply: *reply,
                     keeping: Keeping::Passing,
                     deadline_ms: now_ms + 2_000,
+                    retries_count_max: None,
                     additional: None,
                     done: Some(Box::new(move |it| _ = outcomes.lock().insert(name, it))),
                 };

@@ -67,6 +67,7 @@ pub(super) async fn create(
         reply: if body.reply { Reply::Wanted } else { Reply::None },
         keeping: if body.stored { Keeping::Stored } else { Keeping::Passing },
         deadline_ms: now_ms.saturating_add(body.timeout_ms.unwrap_or(COMMAND_MS_DEFAULT)),
+        retries_count_max: None,
         additional: None,
         // Whoever asked may be gone.
         done: Some(Box::new(|it| _ = done.send(it).ok())),
@@ -102,7 +103,7 @@ pub(super) async fn remove(
     At((org, id)): At<(String, String)>,
 ) -> Result<StatusCode, Fault> {
     let (org, id) = (org_of(&shared, &org)?, command_id(&id)?);
-    let ticket = shared.platform.drop_command(org, id)?;
+    let ticket = shared.platform.drop_command(org, id, shared.now_ms())?;
     stored(&shared.platform, ticket).await?;
     Ok(StatusCode::NO_CONTENT)
 }

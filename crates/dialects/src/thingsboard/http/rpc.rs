@@ -20,6 +20,8 @@ pub struct CommandBody {
     pub deadline_ms: Millis,
     /// Whether it is kept, and answered at once.
     pub persistent: bool,
+    /// How often it is sent again that is not acknowledged; `None`: as often as the server allows.
+    pub retries_count_max: Option<u8>,
     /// What whoever asks wants to find again beside it: a JSON text.
     pub additional: Option<String>,
 }
@@ -33,6 +35,7 @@ struct Members<'a> {
     timeout: Option<Millis>,
     expiration_time: Option<Millis>,
     persistent: Option<bool>,
+    retries: Option<i64>,
     #[serde(borrow)]
     additional_info: Option<&'a RawValue>,
 }
@@ -56,6 +59,7 @@ impl CommandBody {
             params: members.params.map_or_else(|| "null".to_owned(), |it| compact(it.get())),
             deadline_ms: members.expiration_time.unwrap_or_else(|| now_ms.saturating_add(timeout_ms)),
             persistent: members.persistent.unwrap_or(false),
+            retries_count_max: members.retries.map(|it| u8::try_from(it.max(0)).unwrap_or(u8::MAX)),
             additional: members.additional_info.map(|it| it.get().to_owned()),
         })
     }
@@ -111,6 +115,7 @@ pub fn command(shown: &Command) -> Value {
             "expirationTime": shown.deadline_ms,
             "body": { "method": shown.method, "params": shown.params },
             "persisted": true,
+            "retries": shown.retries_count_max,
         },
         "response": json(&shown.answer),
         "status": state(shown.state),
@@ -135,12 +140,17 @@ mod tests {
             params: "null".to_owned(),
             deadline_ms: 11_000,
             persistent: false,
+            retries_count_max: None,
             additional: None,
         };
-        assert_eq!(parse(r#"{"method":"m","requestUUID":"x","retries":3}"#), Ok(plain.clone()));
+        assert_eq!(parse(r#"{"method":"m","requestUUID":"x"}"#), Ok(plain.clone()));
         assert_eq!(parse(r#""{\"method\":\"m\"}""#), Ok(plain.clone()), "in a text");
         let short = CommandBody { deadline_ms: 6_000, ..plain.clone() };
         assert_eq!(parse(r#"{"method":"m","timeout":1}"#), Ok(short), "5 s at least");
+        for (retries, count_max) in [("0", 0), ("3", 3), ("-1", 0), ("1000", 255)] {
+            let body = format!(r#"{{"method":"m","retries":{retries}}}"#);
+            assert_eq!(parse(&body).map(|it| it.retries_count_max), Ok(Some(count_max)));
+        }
         let full = CommandBody {
             params: r#"{"a":[1,"x y"]}"#.to_owned(),
             deadline_ms: 7,

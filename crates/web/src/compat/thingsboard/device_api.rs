@@ -118,7 +118,7 @@ async fn next(
     let timeout_ms = params.number("timeout")?.unwrap_or(THINGSBOARD_POLL_MS_MAX);
     let notice = of.ways.next_notice(device, awaited)?;
     if awaited == Awaited::Command {
-        of.shared.platform.deliver_waiting(device.org, device.id);
+        of.shared.platform.deliver_waiting(device.org, device.id, of.shared.now_ms());
     }
     let timeout = Duration::from_millis(timeout_ms.min(THINGSBOARD_POLL_MS_MAX));
     Ok(match tokio::time::timeout(timeout, notice).await {
@@ -136,7 +136,7 @@ pub(super) async fn answer(
     let number =
         number.parse().map_err(|_| HttpRefusal::bad(format!("{number} is no number of a command.")))?;
     let text = std::str::from_utf8(&body).map_err(|_| HttpRefusal::bad("The answer is not UTF-8 text."))?;
-    of.shared.platform.answer_command(device.org, device.id, number, text.trim());
+    of.shared.platform.answer_command(device.org, device.id, number, text.trim(), of.shared.now_ms());
     Ok(StatusCode::OK)
 }
 

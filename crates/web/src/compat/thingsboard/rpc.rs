@@ -90,7 +90,7 @@ async fn command(
         Err(Refused(refusal)) if refusal.status == 404 => return Ok(no_device()),
         found => found?.id,
     };
-    let CommandBody { method, params, mut deadline_ms, persistent, additional } =
+    let CommandBody { method, params, mut deadline_ms, persistent, retries_count_max, additional } =
         CommandBody::parse(body, now_ms)?;
     if !persistent {
         deadline_ms = deadline_ms.min(now_ms + THINGSBOARD_COMMAND_WAIT_MS_MAX);
@@ -102,6 +102,7 @@ async fn command(
         reply,
         keeping: if persistent { Keeping::Stored } else { Keeping::Passing },
         deadline_ms,
+        retries_count_max,
         additional,
         // Whoever asked may be gone.
         done: Some(Box::new(|it| _ = done.send(it).ok())),
@@ -154,7 +155,7 @@ pub(super) async fn remove(
     At(id): At<String>,
 ) -> Result<StatusCode, Refused> {
     let platform = &of.shared.platform;
-    let ticket = platform.drop_command(caller.org, find(&of, &caller, &id)?.id)?;
+    let ticket = platform.drop_command(caller.org, find(&of, &caller, &id)?.id, of.shared.now_ms())?;
     stored(platform, ticket).await?;
     Ok(StatusCode::OK)
 }

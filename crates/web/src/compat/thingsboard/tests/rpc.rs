@@ -88,7 +88,8 @@ async fn a_two_way_command_is_answered_with_the_devices_own_json() {
     .into_iter()
     .enumerate()
     {
-        let answer_it = || platform.answer_command(field.service.org, field.device, number as i64, answer);
+        let answer_it =
+            || platform.answer_command(field.service.org, field.device, number as i64, answer, NOW_MS);
         let body = json!({ "method": "m", "params": { "pin": 7 }, "timeout": 5_000 });
         let answered = field.asked(path, body, answer_it).await;
         assert_eq!(answered.status.as_u16(), status, "{answer}");
@@ -129,7 +130,7 @@ async fn a_command_that_is_kept_is_followed_by_its_id() {
     let field = Field::new(false).await;
     let (service, org) = (&field.service, field.service.org);
     let platform = &service.house.shared.platform;
-    let body = json!({ "method": "m", "params": [1], "persistent": true, "additionalInfo": { "x": 1 } });
+    let body = json!({ "method": "m", "params": [1], "persistent": true, "retries": 2, "additionalInfo": { "x": 1 } });
     let made = service.post(&format!("/api/rpc/twoway/{}", field.uuid), body).await.json();
     let id = made["rpcId"].as_str().unwrap();
     let path = format!("/api/rpc/persistent/{id}");
@@ -137,15 +138,16 @@ async fn a_command_that_is_kept_is_followed_by_its_id() {
     assert_eq!(shown["id"], json!({ "entityType": "RPC", "id": id }));
     assert_eq!((&shown["status"], &shown["response"]), (&json!("QUEUED"), &Value::Null));
     assert_eq!(shown["request"]["body"], json!({ "method": "m", "params": "[1]" }));
+    assert_eq!(shown["request"]["retries"], 2);
     assert_eq!(
         (&shown["deviceId"]["id"], &shown["additionalInfo"]),
         (&json!(field.uuid), &json!({ "x": 1 }))
     );
 
     platform.set_courier(Arc::<Present>::default());
-    platform.deliver_waiting(org, field.device);
+    platform.deliver_waiting(org, field.device, NOW_MS);
     assert_eq!(service.get(&path).await.json()["status"], "DELIVERED");
-    platform.answer_command(org, field.device, 0, r#"{"ok":true}"#);
+    platform.answer_command(org, field.device, 0, r#"{"ok":true}"#, NOW_MS);
     let shown = service.get(&path).await.json();
     assert_eq!((&shown["status"], &shown["response"]), (&json!("SUCCESSFUL"), &json!({ "ok": true })));
 

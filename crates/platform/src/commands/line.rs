@@ -1,0 +1,259 @@
+//! The commands that wait, are under way or are kept: a line for each device, in the order of creation.
+//!
+//! What is told and what is stored is decided by whoever calls: this is the bookkeeping, which knows when a command has
+//! to be looked at again. It never calls anybody.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use domain::{Command, CommandId, CommandState, DeviceId, Keeping, Millis, Reply};
+
+use super::rules::{CommandRules, Submission};
+use super::{Done, Outgoing};
+
+/// The commands of an organisation.
+#[derive(Default)]
+pub(crate) struct Commands {
+    pub(super) lines: HashMap<DeviceId, Line>,
+    /// Commands that are not done, by deadline.
+    pub(super) due: BTreeSet<(Millis, DeviceId, CommandId)>,
+    /// Commands under way, by the time at which something has to have come back.
+    pub(super) checks: BTreeSet<(Millis, DeviceId, CommandId)>,
+    /// Where a stored command is found.
+    pub(super) places: HashMap<CommandId, DeviceId>,
+    pub(super) bytes: usize,
+}
+
+/// The commands of a device, oldest first.
+#[derive(Default)]
+pub(super) struct Line {
+    next_number: u32,
+    pub(super) list: VecDeque<Open>,
+    /// Counts the attempts to deliver what waits.
+    pub(super) visits: u64,
+}
+
+pub(super) struct Open {
+    pub(super) command: Command,
+    pub(super) number: u32,
+    done: Option<Done>,
+    /// How often it went out, for whatever reason.
+    attempt_count: u32,
+    /// How often it went out again because nothing came back.
+    retried_count: u8,
+    sent_ms: Millis,
+    /// Its entry among the checks.
+    check_ms: Option<Millis>,
+}
+
+impl Open {
+    fn cost_bytes(&self) -> usize {
+        let Command { method, params, answer, additional, .. } = &self.command;
+        let options = [answer, additional].into_iter().flatten().map(String::len).sum::<usize>();
+        size_of::<Open>() + method.len() + params.len() + options
+    }
+
+    pub(super) fn is_final(&self) -> bool {
+        self.command.state.is_final(self.command.reply)
+    }
+
+    /// Whether it is on its way since this attempt.
+    pub(super) fn is_under_way(&self, id: CommandId, attempt: u32) -> bool {
+        self.command.id == id && self.command.state == CommandState::Sent && self.attempt_count == attempt
+    }
+
+    /// Whether it went out and nothing has come back.
+    pub(super) fn is_undelivered(&self, id: CommandId) -> bool {
+        let waits = matches!(self.command.state, CommandState::Sent | CommandState::Queued);
+        self.command.id == id && waits && self.attempt_count > 0
+    }
+
+    /// Until when those behind it have to wait for it, whatever comes.
+    fn holds_up_until(&self, rules: &CommandRules) -> Option<Millis> {
+        match (self.command.state, rules.submission) {
+            (_, Submission::Burst) => None,
+            (CommandState::Sent, _) => Some(self.command.deadline_ms),
+            (CommandState::Delivered, Submission::AfterAnswer) if self.command.reply == Reply::Wanted => {
+                Some(self.sent_ms.saturating_add(rules.answer_ms_max))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What a look at a command that is under way has shown.
+pub(super) enum Checked {
+    /// It holds those behind it up no longer.
+    MakesWay,
+    /// It is in the line again.
+    GoesAgain,
+    /// It went out as often as it may.
+    Exhausted,
+}
+
+/// What a change of a command entails.
+pub(super) struct Changed {
+    pub(super) done: Option<Done>,
+    pub(super) stored: Option<Arc<Command>>,
+}
+
+impl Commands {
+    /// Brings a stored command back. What was under way is delivered again.
+    pub(crate) fn restore(&mut self, mut command: Command) {
+        if matches!(command.state, CommandState::Sent) {
+            command.state = CommandState::Queued;
+        }
+        self.push(command, None);
+    }
+
+    pub(super) fn push(&mut self, command: Command, done: Option<Done>) {
+        let (device, id) = (command.device, command.id);
+        let line = self.lines.entry(device).or_default();
+        let number = line.next_number;
+        let open =
+            Open { number, command, done, attempt_count: 0, retried_count: 0, sent_ms: 0, check_ms: None };
+        line.next_number = line.next_number.wrapping_add(1);
+        self.bytes += open.cost_bytes();
+        if !open.is_final() {
+            self.due.insert((open.command.deadline_ms, device, id));
+        }
+        if open.command.keeping == Keeping::Stored {
+            self.places.insert(id, device);
+        }
+        line.list.push_back(open);
+    }
+
+    /// Forgets the commands of a device; gives those who waited.
+    pub(crate) fn remove(&mut self, device: DeviceId) -> Vec<Done> {
+        let Some(line) = self.lines.remove(&device) else { return Vec::new() };
+        let mut waiting = Vec::new();
+        for mut open in line.list {
+            self.forget(&mut open);
+            waiting.extend(open.done);
+        }
+        waiting
+    }
+
+    /// Forgets one command of a device.
+    pub(super) fn remove_one(&mut self, device: DeviceId, id: CommandId) {
+        let list = self.lines.get_mut(&device).map(|it| &mut it.list);
+        let gone = list.and_then(|list| {
+            let at = list.iter().position(|it| it.command.id == id)?;
+            list.remove(at)
+        });
+        if let Some(mut gone) = gone {
+            self.forget(&mut gone);
+        }
+    }
+
+    fn forget(&mut self, open: &mut Open) {
+        let (device, id) = (open.command.device, open.command.id);
+        self.bytes -= open.cost_bytes();
+        self.due.remove(&(open.command.deadline_ms, device, id));
+        if let Some(at_ms) = open.check_ms.take() {
+            self.checks.remove(&(at_ms, device, id));
+        }
+        self.places.remove(&id);
+    }
+
+    /// Lets something happen to a command. One that is done is told of, and forgotten unless it is kept; a change of a
+    /// stored one is stored. `None` when there is no such command.
+    pub(super) fn change(
+        &mut self,
+        device: DeviceId,
+        which: impl Fn(&Open) -> bool,
+        change: impl FnOnce(&mut Command),
+    ) -> Option<Changed> {
+        let line = self.lines.get_mut(&device)?;
+        let at = line.list.iter().position(which)?;
+        let open = line.list.get_mut(at)?;
+        self.bytes -= open.cost_bytes();
+        change(&mut open.command);
+        self.bytes += open.cost_bytes();
+        let mut changed = Changed { done: None, stored: None };
+        if open.command.keeping == Keeping::Stored {
+            changed.stored = Some(Arc::new(open.command.clone()));
+        }
+        if open.is_final() {
+            self.due.remove(&(open.command.deadline_ms, device, open.command.id));
+            if let Some(at_ms) = open.check_ms.take() {
+                self.checks.remove(&(at_ms, device, open.command.id));
+            }
+            changed.done = open.done.take();
+            if open.command.keeping == Keeping::Passing {
+                self.bytes -= open.cost_bytes();
+                line.list.remove(at);
+            }
+        }
+        Some(changed)
+    }
+
+    /// The oldest command that waits, marked as on its way; `None` as well while one before it holds it up.
+    pub(super) fn next_waiting(
+        &mut self,
+        device: DeviceId,
+        rules: &CommandRules,
+        now_ms: Millis,
+    ) -> Option<Outgoing> {
+        let list = &mut self.lines.get_mut(&device)?.list;
+        if list.iter().any(|it| it.holds_up_until(rules).is_some_and(|until_ms| now_ms < until_ms)) {
+            return None;
+        }
+        let open = list.iter_mut().find(|it| it.command.state == CommandState::Queued)?;
+        open.command.state = CommandState::Sent;
+        open.attempt_count = open.attempt_count.saturating_add(1);
+        open.sent_ms = now_ms;
+        let wait_ms = match open.command.keeping {
+            Keeping::Stored => Some(rules.delivery_ms_max),
+            Keeping::Passing if rules.submission == Submission::AfterAnswer => Some(rules.answer_ms_max),
+            Keeping::Passing => None,
+        };
+        let check_ms = wait_ms.map(|it| now_ms.saturating_add(it));
+        let before = std::mem::replace(&mut open.check_ms, check_ms);
+        let Command { id, method, params, .. } = &open.command;
+        let outgoing = Outgoing {
+            id: *id,
+            attempt: open.attempt_count,
+            number: open.number,
+            method: method.clone(),
+            params: params.clone(),
+        };
+        if let Some(at_ms) = before {
+            self.checks.remove(&(at_ms, device, outgoing.id));
+        }
+        if let Some(at_ms) = check_ms {
+            self.checks.insert((at_ms, device, outgoing.id));
+        }
+        Some(outgoing)
+    }
+
+    /// Looks at the first command of which something should have come back by now.
+    pub(super) fn check_first(
+        &mut self,
+        rules: &CommandRules,
+        now_ms: Millis,
+    ) -> Option<(DeviceId, CommandId, Checked)> {
+        let first = self.checks.first().copied().filter(|(at_ms, ..)| *at_ms <= now_ms)?;
+        self.checks.remove(&first);
+        let (_, device, id) = first;
+        let list = self.lines.get_mut(&device).map(|it| &mut it.list);
+        let Some(open) = list.and_then(|it| it.iter_mut().find(|it| it.command.id == id)) else {
+            return Some((device, id, Checked::MakesWay));
+        };
+        open.check_ms = None;
+        let is_lost = open.command.state == CommandState::Sent && open.command.keeping == Keeping::Stored;
+        if is_lost && open.retried_count >= open.command.retries_count_max {
+            return Some((device, id, Checked::Exhausted));
+        }
+        if is_lost {
+            open.retried_count += 1;
+            open.command.state = CommandState::Queued;
+            return Some((device, id, Checked::GoesAgain));
+        }
+        if let Some(until_ms) = open.holds_up_until(rules).filter(|it| *it > now_ms) {
+            open.check_ms = Some(until_ms);
+            self.checks.insert((until_ms, device, id));
+        }
+        Some((device, id, Checked::MakesWay))
+    }
+}
