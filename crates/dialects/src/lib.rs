@@ -22,6 +22,7 @@ pub use domain::notice::Request;
 
 mod customs;
 pub mod limits;
+pub mod onenet;
 pub mod plain;
 pub mod rights;
 pub mod thingsboard;

@@ -41,3 +41,18 @@ pub const THINGSBOARD_COMMAND_MS_MIN: u64 = 5_000;
 pub const PLAIN_CLIENT_ID_BYTES_MAX: usize = 1_024;
 /// Seconds of silence for which a newcomer without a login may stay, and half of it more.
 pub const THINGSBOARD_NEWCOMER_KEEP_ALIVE_S_MAX: u16 = 60;
+/// Bytes of the binary part of a OneNET upload of type 2 (spec onenet 2.4).
+pub const ONENET_BINARY_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// Bytes of the text part of a OneNET upload: its length is written in 16 bits.
+pub const ONENET_TEXT_BYTES_MAX: usize = u16::MAX as usize;
+/// Floats in one OneNET upload of type 7 (spec onenet 4.9).
+pub const ONENET_FLOATS_COUNT_MAX: usize = 500;
+/// Points in one OneNET upload. With the next bound it keeps a few bytes from becoming megabytes: in most forms a
+/// stream's name stands once for many points.
+pub const ONENET_POINTS_COUNT_MAX: usize = 5_000;
+/// Bytes of the name of a OneNET data stream.
+pub const ONENET_STREAM_BYTES_MAX: usize = 256;
+/// Nesting of a JSON value in a OneNET upload. A deeper one is malformed.
+pub const ONENET_DEPTH_MAX: usize = 64;
+/// Bytes of a topic that a OneNET client subscribes to (spec onenet 2.4).
+pub const ONENET_TOPIC_BYTES_MAX: usize = 1_024;

@@ -22,22 +22,34 @@ pub fn iso8601(at_ms: Millis) -> String {
 /// Reads `2024-05-01T10:20:30`, with an optional fraction of a second and an optional `Z`, `+02:00` or `+0200`; without
 /// a zone it is UTC. `None` for anything else, and for times before 1970.
 pub fn parse_iso8601(text: &str) -> Option<Millis> {
+    parse_iso8601_in(text, 0)
+}
+
+/// The same; without a zone it is a time where clocks are so many seconds ahead of UTC.
+pub fn parse_iso8601_in(text: &str, ahead_s: i64) -> Option<Millis> {
     let (date, rest) = text.split_at_checked(10)?;
-    let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+    let date = numbers(date, '-', [4, 2, 2])?;
     let (time, rest) = rest.strip_prefix(['T', 't', ' '])?.split_at_checked(8)?;
-    let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
+    let time = numbers(time, ':', [2, 2, 2])?;
+    let (fraction_ms, zone) = fraction(rest)?;
+    let ahead_s = if zone.is_empty() { ahead_s } else { offset_s(zone)? };
+    Some(millis_of(date, time, ahead_s)? + fraction_ms)
+}
+
+/// The time at which a calendar shows this date (year, month, day) and a clock this time (hour, minute, second), where
+/// clocks are so many seconds ahead of UTC. `None` where there is no such day or time, and for times before 1970.
+pub(crate) fn millis_of(date: [i64; 3], time: [i64; 3], ahead_s: i64) -> Option<Millis> {
+    let ([year, month, day], [hour, minute, second]) = (date, time);
     let in_range = (1..=12).contains(&month)
         && (1..=days_in_month(year, month)).contains(&day)
-        && hour < 24
-        && minute < 60
-        && second <= 60;
+        && (0..24).contains(&hour)
+        && (0..60).contains(&minute)
+        && (0..=60).contains(&second);
     if !in_range {
         return None;
     }
-    let (fraction_ms, zone) = fraction(rest)?;
-    let seconds =
-        days_before(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset_s(zone)?;
-    u64::try_from(seconds * 1000 + fraction_ms).ok()
+    let seconds = days_before(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - ahead_s;
+    u64::try_from(seconds * 1000).ok()
 }
 
 /// The date that lies `days` after 1970-01-01. Counted from 1 March, so that the leap day is a year's last.
@@ -85,16 +97,16 @@ fn numbers(text: &str, separator: char, widths: [usize; 3]) -> Option<[i64; 3]> 
 }
 
 /// Takes an optional `.123` off, as milliseconds; finer digits are cut.
-fn fraction(text: &str) -> Option<(i64, &str)> {
+fn fraction(text: &str) -> Option<(Millis, &str)> {
     let Some(rest) = text.strip_prefix(['.', ',']) else { return Some((0, text)) };
     let end = rest.find(|it: char| !it.is_ascii_digit()).unwrap_or(rest.len());
     let (digits, zone) = rest.split_at_checked(end)?;
-    let ms = digits.bytes().chain(*b"00").take(3).fold(0, |sum, it| sum * 10 + i64::from(it - b'0'));
+    let ms = digits.bytes().chain(*b"00").take(3).fold(0, |sum, it| sum * 10 + Millis::from(it - b'0'));
     (!digits.is_empty()).then_some((ms, zone))
 }
 
 /// What a zone is ahead of UTC, in seconds.
-fn offset_s(zone: &str) -> Option<i64> {
+pub(crate) fn offset_s(zone: &str) -> Option<i64> {
     if zone.is_empty() || zone.eq_ignore_ascii_case("z") {
         return Some(0);
     }

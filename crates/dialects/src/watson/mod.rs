@@ -16,7 +16,7 @@ use crate::{
 pub mod client;
 pub mod http;
 mod notice;
-mod payload;
+pub(crate) mod payload;
 mod refusal;
 #[cfg(test)]
 mod tests;

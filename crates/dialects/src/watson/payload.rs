@@ -36,7 +36,7 @@ pub(super) fn points(event: &str, format: &str, payload: &[u8], points: &mut Poi
 }
 
 /// Pushes a JSON value as one point. `text` is valid JSON without space around it.
-fn push_value(key: &str, text: &str, points: &mut Points) {
+pub(crate) fn push_value(key: &str, text: &str, points: &mut Points) {
     let value = match text.as_bytes().first() {
         Some(b't') => Value::Bool(true),
         Some(b'f') => Value::Bool(false),

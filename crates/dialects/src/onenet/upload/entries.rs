@@ -1,0 +1,62 @@
+//! Type 8, which no document has and one of the vendor's SDKs sends (spec onenet 4.11): entries of a kind, a stream and
+//! a value each.
+
+use domain::{Millis, Value};
+
+use super::cursor::{Cursor, Wrong};
+use super::json;
+use super::leniency::Leniency;
+use super::sink::Sink;
+
+/// What such a block begins with.
+const BEGIN: u8 = 8;
+
+/// Reads a block. The SDK sometimes sends the remainder of something else, which is not the device's fault.
+pub(super) fn read<'a>(mut block: Cursor<'a>, sink: &mut Sink<'a, '_>) -> Result<(), Wrong> {
+    if block.rest().first() != Some(&BEGIN) {
+        sink.forgive(Leniency::StaleBlock);
+        return Ok(());
+    }
+    block.byte("the beginning")?;
+    let flag = block;
+    let at_ms = match block.byte("the flag of the time")? {
+        0 => None,
+        1 => Some(Millis::from(block.u32("the time")?) * 1000),
+        _ => return Err(flag.wrong("the flag of the time is neither 0 nor 1")),
+    };
+    for _ in 0..block.byte("the count of entries")? {
+        entry(&mut block, at_ms, sink)?;
+    }
+    if !block.is_empty() {
+        sink.forgive(Leniency::TrailingBytes);
+    }
+    Ok(())
+}
+
+fn entry<'a>(block: &mut Cursor<'a>, at_ms: Option<Millis>, sink: &mut Sink<'a, '_>) -> Result<(), Wrong> {
+    let place = *block;
+    let kind = block.byte("the kind of an entry")?;
+    let stream = block.until_zero("the name of a stream")?.text()?;
+    let value = match kind {
+        1 => Value::I64(i64::from(block.u32("a whole number")?)),
+        2 => {
+            let float = f64::from_be_bytes(block.array("a float")?);
+            if !float.is_finite() {
+                sink.forgive(Leniency::FloatNotFinite);
+                return Ok(());
+            }
+            Value::F64(float)
+        }
+        3 => Value::Text(block.until_zero("a text")?.text()?),
+        4 => {
+            let len = block.u32("the length of bytes")?;
+            Value::Bytes(block.take(len as usize, "a value of bytes")?.rest())
+        }
+        5 => {
+            let json = json::Text::of(block.until_zero("a JSON text")?)?.whole()?;
+            return json::push(json, at_ms, stream, sink);
+        }
+        _ => return Err(place.wrong("there is no such kind of entry: 1 to 5 are known")),
+    };
+    sink.push(place.at(), at_ms, stream, value)
+}
