@@ -12,6 +12,8 @@ pub struct Customs {
     pub live: LiveQuality,
     /// The quality of a retained message for a new subscription.
     pub retained: RetainedQuality,
+    /// When a message at QoS 2 goes on to its receivers.
+    pub exactly_once: ExactlyOnce,
 }
 
 /// The quality with which a message reaches those who are subscribed when it comes.
@@ -32,13 +34,30 @@ pub enum RetainedQuality {
     Requested,
 }
 
+/// When a message at QoS 2 goes on to its receivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ExactlyOnce {
+    /// When it comes, before PUBREC.
+    WhenPublished,
+    /// When its sender releases it: one of [`What::Message`](crate::What::Message) that is never released never goes
+    /// on. What the platform keeps is kept when it comes.
+    WhenReleased,
+}
+
 impl Customs {
     /// What MQTT says.
-    pub const STANDARD: Customs = Customs { live: LiveQuality::Lower, retained: RetainedQuality::Lower };
+    pub const STANDARD: Customs = Customs {
+        live: LiveQuality::Lower,
+        retained: RetainedQuality::Lower,
+        exactly_once: ExactlyOnce::WhenPublished,
+    };
 
     /// What OneNET does (spec onenet 1, rows 5 to 18).
-    pub const ONENET: Customs =
-        Customs { live: LiveQuality::Published, retained: RetainedQuality::Requested };
+    pub const ONENET: Customs = Customs {
+        live: LiveQuality::Published,
+        retained: RetainedQuality::Requested,
+        exactly_once: ExactlyOnce::WhenReleased,
+    };
 }
 
 impl LiveQuality {

@@ -36,7 +36,7 @@ pub use org::{Org, OrgId};
 pub use point::{Points, Value};
 pub use refusal::{Code, Fault, Refusal};
 pub use rights::Rights;
-pub use session::{Queued, SessionId, SessionRecord, Subscription};
+pub use session::{Queued, Received, SessionId, SessionRecord, Subscription, Unreleased};
 
 /// Milliseconds since the Unix epoch, UTC.
 pub type Millis = u64;

@@ -46,6 +46,26 @@ pub struct Subscription {
     pub except: Vec<String>,
 }
 
+/// A packet id of a QoS 2 message that was received from the client and not yet released.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Chosen by the client.
+    pub packet_id: u16,
+    /// The message, where it goes on only when it is released; `None` where it went on when it came.
+    pub message: Option<Unreleased>,
+}
+
+/// A QoS 2 message that goes on when its sender releases it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreleased {
+    /// The message, under its topic in the topic space's own form.
+    pub message: Arc<Message>,
+    /// Whether it becomes the retained message of its topic.
+    pub retain: bool,
+    /// When it expires by its publisher's word; 0 = never.
+    pub expires_ms: Millis,
+}
+
 /// A message in a session's queue: waiting, or sent and not yet acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Queued {

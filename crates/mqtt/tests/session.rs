@@ -96,6 +96,69 @@ fn a_repeated_message_is_answered_and_not_taken_twice() {
 }
 
 #[test]
+fn the_owner_is_told_of_releases_where_it_wants_to_know() {
+    play(
+        "a session that ends with its connection: the answer waits for the owner",
+        "open 311 releases
+         > publish q2 #8
+         = publish q2 #8
+         + stored publish q2 #8
+         < pubrec #8
+         > pubrel #8
+         = release #8
+         ? unacknowledged 1
+         > pubrel #8
+         + stored complete #8
+         < pubcomp #8
+         ? idle true
+         > pubrel #8
+         < pubcomp #8",
+    );
+    play(
+        "a durable session, of messages from before as well",
+        "open 311 durable releases received#3
+         > pubrel #3
+         = release #3
+         = keep receive-done #3
+         > publish q2 #8
+         = publish q2 #8
+         = keep receive #8
+         + stored complete #3
+         < pubcomp #3
+         + stored publish q2 #8
+         < pubrec #8
+         > publish q2 #8 dup
+         < pubrec #8
+         > pubrel #8
+         = release #8
+         = keep receive-done #8
+         > publish q2 #8
+         = publish q2 #8
+         = keep receive #8
+         + stored complete #8
+         < pubcomp #8
+         + stored publish q2 #8
+         < pubrec #8
+         > pubrel #8
+         = release #8
+         = keep receive-done #8
+         + stored complete #8
+         < pubcomp #8
+         ? idle true",
+    );
+    play(
+        "what was refused and acknowledged plainly is released as well, and what ended in 5.0 is not",
+        "open 5 releases
+         > publish q2 #8
+         = publish q2 #8
+         + refused q2 #8 x87
+         < pubrec #8 x87
+         > pubrel #8
+         < pubcomp #8 x92",
+    );
+}
+
+#[test]
 fn a_refused_message_is_acknowledged_as_the_version_can() {
     play(
         "3.1.1: plainly, and the rest of the flow works",

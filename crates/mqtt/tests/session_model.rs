@@ -40,10 +40,11 @@ proptest! {
     fn nothing_is_lost_doubled_or_out_of_order(
         version in prop::sample::select(vec![Version::V31, Version::V311, Version::V5]),
         is_durable in prop::bool::weighted(0.8),
+        tells_releases in any::<bool>(),
         first_place in prop::sample::select(vec![0, 65_530]),
         events in prop::collection::vec(event(), 1..400),
     ) {
-        run(version, is_durable, first_place, events);
+        run(version, is_durable, tells_releases, first_place, events);
     }
 
     #[test]

@@ -164,6 +164,9 @@ fn cost_bytes(change: &Change) -> u64 {
         Change::Event(it) => it.message.cost_bytes() + it.points.as_bytes().len(),
         Change::Points { points, .. } => points.as_bytes().len(),
         Change::Enqueue { message, .. } => message.cost_bytes(),
+        Change::Receive { message: Some(it), .. } => {
+            size_of::<domain::Unreleased>() + it.message.cost_bytes()
+        }
         Change::Retain { retained, .. } => retained.message.cost_bytes(),
         Change::Aspect { aspect, .. } => aspect.cost_bytes(),
         _ => 0,

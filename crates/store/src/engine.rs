@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 
 use domain::event::LastEvent;
 use domain::{
-    ApiKey, Device, DeviceId, DeviceType, Millis, Order, Org, OrgId, Queued, Retained, Series, SessionId,
-    SessionRecord, Subscription, Summary, Value,
+    ApiKey, Device, DeviceId, DeviceType, Millis, Order, Org, OrgId, Queued, Received, Retained, Series,
+    SessionId, SessionRecord, Subscription, Summary, Value,
 };
 use parking_lot::Mutex;
 
@@ -348,9 +348,9 @@ impl<D: Disk> Store for Engine<D> {
     fn session_state(&self, org: OrgId, session: SessionId) -> Result<SessionState, StoreFault> {
         let sent_seq = marks(&*self.disk, org, session)?.sent_seq;
         let keys = Keys::prefixed(|to| schema::session_key(to, org, session, sessions::RECEIVED, &[]));
-        let received = list(&*self.disk, Table::Sessions, &keys, usize::MAX, |key, _| {
+        let received = list(&*self.disk, Table::Sessions, &keys, usize::MAX, |key, value| {
             key.bytes(ID_LEN + 1)?;
-            key.u16()
+            Some(Received { packet_id: key.u16()?, message: values::take_received(value)? })
         })?;
         Ok(SessionState { sent_seq, received })
     }

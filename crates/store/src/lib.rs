@@ -35,7 +35,7 @@ use std::sync::Arc;
 use domain::event::LastEvent;
 use domain::{
     ApiKey, Device, DeviceId, DeviceType, Event, Message, Millis, Order, Org, OrgId, Points, QoS, Queued,
-    Retained, Series, SessionId, SessionRecord, Subscription, Summary, Value,
+    Received, Retained, Series, SessionId, SessionRecord, Subscription, Summary, Unreleased, Value,
 };
 
 pub use aspect::{Aspect, AspectRow};
@@ -249,8 +249,10 @@ pub enum Change {
         session: SessionId,
         /// The sender's packet id.
         packet_id: u16,
+        /// The message, where it goes on only when it is released.
+        message: Option<Box<Unreleased>>,
     },
-    /// Forgets such a packet id.
+    /// Forgets such a packet id, and the message with it.
     ReceiveDone {
         /// The session's organisation.
         org: OrgId,
@@ -316,8 +318,8 @@ impl From<Change> for Changes {
 pub struct SessionState {
     /// Everything up to this place of the queue may have been sent before.
     pub sent_seq: u64,
-    /// Packet ids of QoS 2 messages received from the client and not yet released.
-    pub received: Vec<u16>,
+    /// Packet ids of QoS 2 messages received from the client and not yet released, ascending.
+    pub received: Vec<Received>,
 }
 
 /// Counters of a store, for metrics. All grow from 0 at opening, but for `waiting_bytes`.

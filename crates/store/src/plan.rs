@@ -402,9 +402,9 @@ impl Plan {
             Change::Unsubscribe { org, session, filter } => {
                 rows.delete(table, |to| session_key(to, org, session, SUBSCRIPTION, filter.as_bytes()));
             }
-            Change::Receive { org, session, packet_id } if queues.get((org, session)).is_some() => {
+            Change::Receive { org, session, packet_id, message } if queues.get((org, session)).is_some() => {
                 let key = |to: &mut Vec<u8>| received_key(to, org, session, packet_id);
-                rows.put(table, key, values::put_nothing);
+                rows.put(table, key, |to| values::put_received(to, message.as_deref()));
             }
             Change::ReceiveDone { org, session, packet_id } => {
                 rows.delete(table, |to| received_key(to, org, session, packet_id));

@@ -16,7 +16,7 @@
 //! | sessions | org, session, `01` | record |
 //! | | org, session, `02` | marks: the place up to which was sent, the last given, the first that may be taken |
 //! | | org, session, `03`, filter | subscription |
-//! | | org, session, `04`, packet id (2) | nothing: received, not yet released |
+//! | | org, session, `04`, packet id (2) | received, not yet released: nothing, or the message if it goes on only then |
 //! | queue | org, session, place (8) | message, or what is left of it after PUBREC |
 //! | retained | org, length of space (1), space, topic | message |
 //! | last | org, device, event name | last event |

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use domain::event::LastEvent;
 use domain::{
     ApiKey, Class, Device, DeviceId, DeviceInfo, DeviceType, Location, Message, Millis, Org, OrgId, QoS,
-    Queued, Registrar, Retained, Rights, Secret, SessionId, SessionRecord, Subscription,
+    Queued, Registrar, Retained, Rights, Secret, SessionId, SessionRecord, Subscription, Unreleased,
 };
 
 use crate::coding::{Put, Take};
@@ -18,8 +18,7 @@ use crate::schema::VERSION;
 
 /// The first byte of what has got further fields since it was first written: sessions and queued messages an expiry of
 /// their own, devices and API keys rights, subscriptions exceptions, retained messages a quality and an expiry, device
-/// types their provisioning. Earlier
-/// ones have none of these.
+/// types their provisioning, received packet ids a message. Earlier ones have none of these.
 const EXTENDED: u8 = 2;
 
 /// Starts to read a value of our version.
@@ -335,6 +334,27 @@ pub(crate) fn take_subscription(filter: &str, value: &[u8]) -> Option<Subscripti
     from.end(it)
 }
 
+/// A message that was received and goes on when it is released, if it is not gone on already.
+pub(crate) fn put_received(to: &mut Vec<u8>, it: Option<&Unreleased>) {
+    let Some(it) = it else { return put_nothing(to) };
+    to.put_u8(EXTENDED);
+    to.put_u8(u8::from(it.retain));
+    to.put_u64(it.expires_ms);
+    to.put_sized(it.message.topic().as_bytes());
+    to.put_sized(it.message.headers());
+    to.put(it.message.payload());
+}
+
+pub(crate) fn take_received(value: &[u8]) -> Option<Option<Unreleased>> {
+    let (mut from, has_message) = open_either(value)?;
+    if !has_message {
+        return from.end(None);
+    }
+    let (retain, expires_ms) = (from.flag()?, from.u64()?);
+    let message = Message::shared(from.text()?, from.sized()?, from.rest());
+    Some(Some(Unreleased { message, retain, expires_ms }))
+}
+
 const WAITING: u8 = 0;
 const RELEASED: u8 = 1;
 
@@ -475,6 +495,7 @@ mod tests {
         };
         let message = Message::new("t/ä", b"\x01", b"payload");
         let retained = samples::retained("t", b"payload");
+        let unreleased = samples::unreleased("t", b"payload");
         vec![
             (made(|to| put_org(to, &samples::org(org()))), |it| take_org(org(), it).is_some(), true),
             (
@@ -507,6 +528,8 @@ mod tests {
                 |it| take_subscription("a/#", it).is_some(),
                 true,
             ),
+            (made(|to| put_received(to, None)), |it| take_received(it).is_some(), true),
+            (made(|to| put_received(to, Some(&unreleased))), |it| take_received(it).is_some(), false),
             (made(put_released), |it| take_queued(1, it).is_some(), true),
             (made(|to| put_queued(to, &delivery, &message)), |it| take_queued(1, it).is_some(), false),
             (made(|to| put_retained(to, &retained)), |it| take_retained("t", it).is_some(), false),

@@ -15,6 +15,11 @@ pub(crate) const MAILBOX_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub(crate) const PARKED_COUNT_MAX: usize = 1_000;
 /// Bytes of such messages.
 pub(crate) const PARKED_BYTES_MAX: usize = 1024 * 1024;
+/// Messages at QoS 2 of one connection that wait for their release, in a dialect whose messages go on only then; what
+/// is beyond is refused.
+pub(crate) const UNRELEASED_COUNT_MAX: usize = 1_000;
+/// Bytes of such messages; one alone may be larger.
+pub(crate) const UNRELEASED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Topics whose way is remembered by a connection; beyond it the memory is cleared and filled anew.
 pub(crate) const TOPIC_CACHE_COUNT_MAX: usize = 4_096;
 /// Bytes of a topic whose way is remembered; a longer one is looked up each time. Real topics stay below 200.

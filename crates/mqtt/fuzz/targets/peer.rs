@@ -37,6 +37,7 @@ fn opening_of(how: [u8; 4]) -> Opening {
         inflight_count_max: 1 + u16::from(bounds & 3),
         receive_count_max: 1 + u16::from(bounds >> 2 & 3),
         topic_alias_count_max: u16::from(aliases & 3),
+        tells_releases: rest & 32 != 0,
         terms: Terms {
             session_expiry_s: if rest & 2 == 0 { 0 } else { 60 },
             packet_bytes_max: PACKET_BYTES_MAXIMA[usize::from(rest >> 2 & 3)],
@@ -393,6 +394,10 @@ impl World {
                 }
                 Did::Publish
             }
+            Effect::Release { packet_id } => {
+                self.waiting.push(Waiting::Stored(Receipt::Complete { packet_id: *packet_id }, None));
+                Did::Release(*packet_id)
+            }
             Effect::Subscribe(it) => {
                 assert_eq!(Input::Packet(Packet::Subscribe(*it)), *input);
                 self.waiting.push(Waiting::Granted(it.packet_id, it.filters.len()));
@@ -406,6 +411,11 @@ impl World {
             Effect::Keep { what, receipt } => {
                 match (what, receipt, self.waiting.last_mut()) {
                     (Keep::Receive { .. }, None, Some(Waiting::Stored(_, keep))) => *keep = Some(*what),
+                    (
+                        Keep::ReceiveDone { packet_id },
+                        None,
+                        Some(Waiting::Stored(Receipt::Complete { packet_id: of }, keep @ None)),
+                    ) if packet_id == of => *keep = Some(*what),
                     (_, Some(receipt), _) => self.waiting.push(Waiting::Stored(*receipt, Some(*what))),
                     _ => self.write(*what),
                 }
@@ -511,6 +521,9 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         vec![2, 0x0F, 0x0F, 8, 0x1B, 12, 5, 3, 7, 0x0B, 12, 4, 0xEE],
         packet(&[0x82, 7, 0, 1, 0, 0, 1, b'a', 1]),
         packet(&[0xA2, 6, 0, 1, 0, 0, 1, b'a']),
+        // Releases are told.
+        vec![6, 0x0F, 0x0F, 34, 0x02, 0, 9, 6, 9, 0x02, 0, 9, 6, 9],
+        vec![2, 0x0F, 0x0F, 34, 0x02, 0, 9, 6, 9, 0x02, 0, 9, 6, 9],
         // Before 5.0.
         vec![1, 0x0F, 0, 0, 8, 7, 0xA2, 5, 0, 1, 0, 1, b'a', 9],
         vec![1, 0x0F, 0, 0, 8, 8, 0x82, 6, 0, 1, 0, 1, b'a', 1, 9],

@@ -17,11 +17,13 @@ pub(super) fn run(data: &[u8]) {
     let [how, events @ ..] = data else { return };
     let version: Version = version_of(*how);
     let is_durable = how & 0b0001_1100 != 0;
+    let tells_releases = how & 0b0100_0000 != 0;
     // Near the end of the packet ids, or at their beginning.
     let first_place = if how & 0b0010_0000 == 0 { 0 } else { 65_530 };
     run_world(
         version,
         is_durable,
+        tells_releases,
         first_place,
         events.iter().take(EVENT_COUNT_MAX).map(|byte| event_of(*byte)),
     );

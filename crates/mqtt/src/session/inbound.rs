@@ -30,6 +30,7 @@ pub(super) struct Inbound {
     open_count_max: u32,
     aliases: Heard,
     is_durable: bool,
+    tells_releases: bool,
     version: Version,
 }
 
@@ -69,6 +70,7 @@ impl Inbound {
             open_count_max,
             aliases: Heard::new(opening.topic_alias_count_max),
             is_durable: opening.durable.is_some(),
+            tells_releases: opening.tells_releases,
             version: opening.version,
         }
     }
@@ -196,7 +198,10 @@ impl Inbound {
             Some(held) => {
                 held.phase = Phase::Completing;
                 self.owed_count += 1;
-                if self.is_durable {
+                if self.tells_releases {
+                    effects.push(Effect::Release { packet_id });
+                    self.keep(Keep::ReceiveDone { packet_id }, None, effects);
+                } else if self.is_durable {
                     let receipt = Receipt::Complete { packet_id };
                     self.keep(Keep::ReceiveDone { packet_id }, Some(receipt), effects);
                 } else {

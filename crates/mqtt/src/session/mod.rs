@@ -43,6 +43,9 @@ pub struct Opening {
     /// Topics for which the client may choose a number: the topic alias maximum that we announced, 0 for none; at most
     /// [`TOPIC_ALIAS_COUNT_MAX`](crate::limits::TOPIC_ALIAS_COUNT_MAX).
     pub topic_alias_count_max: u16,
+    /// Whether the owner is told when the client releases a message at QoS 2 ([`Effect::Release`]), because it does
+    /// something with the message only then.
+    pub tells_releases: bool,
     /// What the client's CONNECT asks for.
     pub terms: Terms,
 }
@@ -58,6 +61,7 @@ impl Opening {
             inflight_count_max: u16::MAX,
             receive_count_max: u16::MAX,
             topic_alias_count_max: 0,
+            tells_releases: false,
             terms: Terms::default(),
         }
     }
@@ -219,6 +223,13 @@ pub enum Effect<'a> {
     /// is stored, or with `Refused`. Where the topic is empty, ask [`Session::aliased_topic`] before the next step. Of
     /// its properties, [`travelling`](Properties::travelling) goes on with the message.
     Publish(Publish<'a>),
+    /// The client has released a message at QoS 2 that it published, on this connection or an earlier one. Answer with
+    /// `Stored(Receipt::Complete)` once what comes of it is stored, in one atomic batch with the [`Keep::ReceiveDone`]
+    /// that follows where the session is durable. Only where [`Opening::tells_releases`].
+    Release {
+        /// Chosen by the client.
+        packet_id: u16,
+    },
     /// Decide about the filters; answer with `Granted`.
     Subscribe(Subscribe<'a>),
     /// Remove the filters; answer with `Removed`.

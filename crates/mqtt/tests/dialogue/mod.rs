@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `open 311 durable sent@9 received#4 window=2 receive=2 keepalive=10` | the version, and what differs from the default |
 //! | `open 5 aliases=2 takes-aliases=2 takes-bytes=99 expiry=60 problems=1` | what only 5.0 agrees on; `problems` is the client's Request Problem Information |
+//! | `open 311 releases` | the owner is told of releases |
 //! | `> publish q1 #7 dup` | the client sends a packet; `q` is the QoS, `#` the packet id, `x87` a reason code |
 //! | `> publish q0 on=a/b alias=1` | with a topic other than `t`, or with `on=` none at all |
 //! | `+ stored publish q1 #7`, `+ deliver q2 @5`, `+ tick 15000` | the owner reports; `@` is a place in the queue |
@@ -108,6 +109,7 @@ fn opening_of(words: &Words<'_>) -> Opening {
         inflight_count_max: words.number("window=").unwrap_or(100),
         receive_count_max: words.number("receive=").unwrap_or(100),
         topic_alias_count_max: words.number("aliases=").unwrap_or(0),
+        tells_releases: words.has("releases"),
         terms: Terms {
             session_expiry_s: words.number("expiry=").unwrap_or(0),
             packet_bytes_max: words.number("takes-bytes=").unwrap_or(u32::MAX),
@@ -266,6 +268,7 @@ fn told(effect: &Effect<'_>, session: &Session) -> String {
             let publish = Publish { topic: topic.as_deref().unwrap_or(publish.topic), ..*publish };
             format!("= {}", publish_told(&PublishParts::from(&publish)))
         }
+        Effect::Release { packet_id } => format!("= release #{packet_id}"),
         Effect::Subscribe(it) => format!("= subscribe #{} {} filters", it.packet_id, it.filters.len()),
         Effect::Unsubscribe(it) => format!("= unsubscribe #{} {} filters", it.packet_id, it.filters.len()),
         Effect::Keep { what, receipt } => {

@@ -32,7 +32,8 @@ struct Queued {
 #[derive(Clone, Debug, Default)]
 struct Disk {
     queue: BTreeMap<u64, Queued>,
-    received: BTreeSet<u16>,
+    /// With the message, where it is taken at its release only.
+    received: BTreeMap<u16, Option<u32>>,
     sent_place: u64,
     /// The messages that were taken from the client, in order.
     taken: Vec<(u32, QoS)>,
@@ -42,6 +43,8 @@ struct Disk {
 #[derive(Debug, Default)]
 struct Batch {
     taken: Option<(u32, QoS)>,
+    /// What waits for its release.
+    unreleased: Option<u32>,
     keeps: Vec<Keep>,
     receipt: Option<Receipt>,
 }
@@ -72,6 +75,10 @@ struct Client {
 struct World {
     version: Version,
     is_durable: bool,
+    /// Messages at QoS 2 are taken at their release.
+    tells_releases: bool,
+    /// Those that wait for it.
+    unreleased: BTreeMap<u16, u32>,
     session: Session,
     disk: Disk,
     batches: VecDeque<Batch>,
@@ -109,10 +116,12 @@ fn payload_of(number: u32) -> Vec<u8> {
 }
 
 impl World {
-    fn new(version: Version, is_durable: bool, first_place: u64) -> World {
+    fn new(version: Version, is_durable: bool, tells_releases: bool, first_place: u64) -> World {
         let mut world = World {
             version,
             is_durable,
+            tells_releases,
+            unreleased: BTreeMap::new(),
             session: Session::open(0, &opening(version, None)),
             disk: Disk::default(),
             batches: VecDeque::new(),
@@ -132,10 +141,13 @@ impl World {
     /// A connection has begun: the session from what is on disk, and the client sends again what was not answered.
     fn connect(&mut self) {
         let restored = Restored {
-            received: self.disk.received.iter().copied().collect(),
+            received: self.disk.received.keys().copied().collect(),
             sent_place: self.disk.sent_place,
         };
-        self.session = Session::open(0, &opening(self.version, self.is_durable.then_some(restored)));
+        let stored = self.disk.received.iter();
+        self.unreleased = stored.filter_map(|(id, number)| Some((*id, (*number)?))).collect();
+        let opening = opening(self.version, self.is_durable.then_some(restored));
+        self.session = Session::open(0, &Opening { tells_releases: self.tells_releases, ..opening });
         self.handed = 0;
         self.outstanding.clear();
         for sending in self.client.sending.clone() {
@@ -284,11 +296,32 @@ impl World {
                         refused = Some((packet_id, qos));
                         continue;
                     }
+                    let waits = self.tells_releases && qos == QoS::ExactlyOnce;
+                    if waits {
+                        self.unreleased.insert(packet_id, number);
+                    }
                     self.batches.push_back(Batch {
-                        taken: Some((number, qos)),
+                        taken: Some((number, qos)).filter(|_| !waits),
+                        unreleased: Some(number).filter(|_| waits),
                         receipt: Some(Receipt::Publish { packet_id, qos }),
                         keeps: Vec::new(),
                     });
+                }
+                Effect::Release { packet_id } => {
+                    assert!(self.tells_releases);
+                    let number = self.unreleased.remove(&packet_id);
+                    self.batches.push_back(Batch {
+                        taken: number.map(|it| (it, QoS::ExactlyOnce)),
+                        receipt: Some(Receipt::Complete { packet_id }),
+                        ..Batch::default()
+                    });
+                }
+                Effect::Keep { what: what @ Keep::ReceiveDone { packet_id }, receipt: None }
+                    if self.tells_releases
+                        && self.batches.back().and_then(|it| it.receipt)
+                            == Some(Receipt::Complete { packet_id }) =>
+                {
+                    self.batches.back_mut().unwrap().keeps.push(what);
                 }
                 Effect::Keep { what: what @ Keep::Receive { .. }, receipt: None } => {
                     if refused.is_none() {
@@ -297,7 +330,7 @@ impl World {
                 }
                 Effect::Keep { what, receipt } => {
                     assert!(self.is_durable, "{what:?} of a session that is not kept");
-                    self.batches.push_back(Batch { taken: None, keeps: vec![what], receipt });
+                    self.batches.push_back(Batch { keeps: vec![what], receipt, ..Batch::default() });
                 }
                 other => panic!("{other:?} for a client that keeps to the standard"),
             }
@@ -313,7 +346,11 @@ impl World {
         let (Packet::PubAck(ack) | Packet::PubRec(ack)) = packet else { return };
         let found = self.client.sending.iter().find(|it| it.packet_id == ack.packet_id);
         let number = found.expect("an acknowledgement of something that was sent").number;
-        let is_on_disk = self.disk.taken.iter().any(|it| it.0 == number);
+        let waits = match self.is_durable {
+            true => self.disk.received.values().any(|it| *it == Some(number)),
+            false => self.unreleased.values().any(|it| *it == number),
+        };
+        let is_on_disk = waits || self.disk.taken.iter().any(|it| it.0 == number);
         assert!(is_on_disk || is_refused(number), "{number} is acknowledged, but not on disk");
     }
 
@@ -324,7 +361,7 @@ impl World {
                 Keep::Sent { place } => self.disk.sent_place = place,
                 Keep::Release { place } => self.disk.queue.get_mut(&place).unwrap().released = true,
                 Keep::Dequeue { place } => assert!(self.disk.queue.remove(&place).is_some()),
-                Keep::Receive { packet_id } => drop(self.disk.received.insert(packet_id)),
+                Keep::Receive { packet_id } => drop(self.disk.received.insert(packet_id, batch.unreleased)),
                 Keep::ReceiveDone { packet_id } => drop(self.disk.received.remove(&packet_id)),
             }
         }
@@ -487,10 +524,11 @@ pub(crate) enum Event {
 pub(crate) fn run(
     version: Version,
     is_durable: bool,
+    tells_releases: bool,
     first_place: u64,
     events: impl IntoIterator<Item = Event>,
 ) {
-    let mut world = World::new(version, is_durable, first_place);
+    let mut world = World::new(version, is_durable, tells_releases, first_place);
     for event in events {
         match event {
             Event::ClientPublishes(qos) => world.client_publishes(qos),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-use domain::{DeviceId, SessionId};
+use domain::{DeviceId, Received, SessionId};
 
 use super::samples::*;
 use super::{Opener, put};
@@ -230,11 +230,25 @@ pub(crate) fn sessions_come_back_with_their_subscriptions(opener: &mut dyn Opene
         [(session(a, 1), vec![subscription("a/+")]), (session(a, 2), vec![other])]
     );
 
-    let receive = |packet_id| Change::Receive { org: a, session: SessionId(1), packet_id };
+    let receive = |packet_id, message| Change::Receive { org: a, session: SessionId(1), packet_id, message };
+    let message = Some(Box::new(unreleased("t", b"waits")));
     let done = Change::ReceiveDone { org: a, session: SessionId(1), packet_id: 300 };
-    put(&*store, vec![receive(65_535), receive(300), receive(1), receive(1), done]);
+    put(
+        &*store,
+        vec![
+            receive(65_535, message.clone()),
+            receive(300, message),
+            receive(1, None),
+            receive(1, None),
+            done,
+        ],
+    );
     let state = store.session_state(a, SessionId(1)).unwrap();
-    assert_eq!(state, SessionState { sent_seq: 0, received: vec![1, 65_535] });
+    let received = vec![
+        Received { packet_id: 1, message: None },
+        Received { packet_id: 65_535, message: Some(unreleased("t", b"waits")) },
+    ];
+    assert_eq!(state, SessionState { sent_seq: 0, received });
     assert_eq!(store.session_state(a, SessionId(2)).unwrap(), SessionState::default());
 }
 
@@ -246,7 +260,7 @@ pub(crate) fn a_forgotten_session_leaves_nothing(opener: &mut dyn Opener) {
         vec![
             Change::PutSession(session(a, id)),
             Change::Subscribe { org: a, session: SessionId(id), subscription: subscription("a") },
-            Change::Receive { org: a, session: SessionId(id), packet_id: 5 },
+            Change::Receive { org: a, session: SessionId(id), packet_id: 5, message: None },
             enqueue(a, id, "x", &heard),
             enqueue(a, id, "y", &heard),
             Change::Sent { org: a, session: SessionId(id), seq: 1 },
@@ -262,7 +276,7 @@ pub(crate) fn a_forgotten_session_leaves_nothing(opener: &mut dyn Opener) {
         assert_eq!(store.sessions(a).unwrap(), [(session(a, 2), vec![subscription("a")])]);
         for (id, queued, state) in [
             (1, 0, SessionState::default()),
-            (2, 2, SessionState { sent_seq: 1, received: vec![5] }),
+            (2, 2, SessionState { sent_seq: 1, received: vec![Received { packet_id: 5, message: None }] }),
             (3, 0, SessionState::default()),
         ] {
             assert_eq!(store.queue_len(a, SessionId(id)).unwrap(), queued);
@@ -286,7 +300,7 @@ pub(crate) fn changes_for_no_session_are_ignored(opener: &mut dyn Opener) {
             Change::DropSession { org: a, session: session_id },
             enqueue(a, 1, "x", &heard),
             Change::Subscribe { org: a, session: session_id, subscription: subscription("a") },
-            Change::Receive { org: a, session: session_id, packet_id: 5 },
+            Change::Receive { org: a, session: session_id, packet_id: 5, message: None },
             Change::Sent { org: a, session: session_id, seq: 1 },
             Change::Release { org: a, session: session_id, seq: 1 },
             Change::Dequeue { org: a, session: session_id, seq: 1 },
@@ -378,7 +392,7 @@ pub(crate) fn everything_is_there_after_opening_again(opener: &mut dyn Opener) {
             Change::PutKey(key(a, "k")),
             Change::PutSession(session(a, 1)),
             Change::Subscribe { org: a, session: SessionId(1), subscription: subscription("a") },
-            Change::Receive { org: a, session: SessionId(1), packet_id: 5 },
+            Change::Receive { org: a, session: SessionId(1), packet_id: 5, message: None },
             enqueue(a, 1, "x", &heard),
             enqueue(a, 1, "y", &heard),
             Change::Sent { org: a, session: SessionId(1), seq: 2 },
@@ -396,7 +410,7 @@ pub(crate) fn everything_is_there_after_opening_again(opener: &mut dyn Opener) {
     assert_eq!(store.keys(a).unwrap(), [key(a, "k")]);
     assert_eq!(store.sessions(a).unwrap(), [(session(a, 1), vec![subscription("a")])]);
     let state = store.session_state(a, SessionId(1)).unwrap();
-    assert_eq!(state, SessionState { sent_seq: 2, received: vec![5] });
+    assert_eq!(state, SessionState { sent_seq: 2, received: vec![Received { packet_id: 5, message: None }] });
     let queue = store.queue(a, SessionId(1), 0, 9, 9_999).unwrap();
     assert_eq!(
         queue.iter().map(|it| (it.seq, it.message.is_some())).collect::<Vec<_>>(),

@@ -8,7 +8,7 @@ use domain::history::interval_of;
 use domain::{
     ApiKey, Class, Device, DeviceId, DeviceInfo, DeviceType, Event, Location, Message, Millis, Order, Org,
     OrgId, Points, ProvisionRule, Provisioning, QoS, Registrar, Retained, Rights, Secret, Series, SessionId,
-    SessionRecord, Subscription, Summary, Value,
+    SessionRecord, Subscription, Summary, Unreleased, Value,
 };
 use parking_lot::Mutex;
 
@@ -130,6 +130,10 @@ fn rights(publish: &[&str], subscribe: &[&str]) -> Arc<Rights> {
 pub(crate) fn retained(topic: &str, payload: &[u8]) -> Retained {
     let message = Message::shared(topic, b"\x03", payload);
     Retained { message, qos: QoS::AtLeastOnce, expires_ms: 123 }
+}
+
+pub(crate) fn unreleased(topic: &str, payload: &[u8]) -> Unreleased {
+    Unreleased { message: Message::shared(topic, b"\x04", payload), retain: true, expires_ms: 124 }
 }
 
 /// All points of a device, as sentences, by key and time; after a look that all ways to ask tell the same.

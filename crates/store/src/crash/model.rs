@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-use domain::{DeviceId, Event, Message, OrgId, Points, Queued, Retained, SessionId, SessionRecord};
+use domain::{DeviceId, Event, Message, OrgId, Points, Queued, Received, Retained, SessionId, SessionRecord};
 
 use super::random::{DEVICES_COUNT, SESSIONS, SETTINGS, orgs};
 use crate::contract::samples::{self, SPACE};
@@ -171,12 +171,16 @@ impl Model {
             Change::Sent { seq, .. } => it.state.sent_seq = it.state.sent_seq.max((*seq).min(it.last_seq)),
             Change::Release { seq, .. } => it.release(*seq),
             Change::Dequeue { seq, .. } => _ = it.queue.remove(seq),
-            Change::Receive { packet_id, .. } => {
-                it.state.received.push(*packet_id);
-                it.state.received.sort_unstable();
-                it.state.received.dedup();
+            Change::Receive { packet_id, message, .. } => {
+                it.state.received.retain(|it| it.packet_id != *packet_id);
+                it.state
+                    .received
+                    .push(Received { packet_id: *packet_id, message: message.as_deref().cloned() });
+                it.state.received.sort_unstable_by_key(|it| it.packet_id);
             }
-            Change::ReceiveDone { packet_id, .. } => it.state.received.retain(|it| it != packet_id),
+            Change::ReceiveDone { packet_id, .. } => {
+                it.state.received.retain(|it| it.packet_id != *packet_id);
+            }
             _ => {}
         }
     }
@@ -186,7 +190,7 @@ impl Model {
         let mut all: BTreeSet<_> = self.words.iter().map(|(key, word)| format!("{key}: {word}")).collect();
         for ((org, id), it) in &self.sessions {
             all.insert(format!("session {org} {id:?}: {:?} {:?}", it.record, it.subscriptions));
-            all.insert(format!("state {org} {id:?}: {:?}", it.state));
+            all.insert(state_sentence(*org, *id, &it.state));
             all.extend(it.queue.values().map(|(queued, _)| queued_sentence(*org, *id, queued)));
         }
         for ((org, device), points) in &self.points {
@@ -228,6 +232,13 @@ impl Session {
 
 fn retained_parts(it: &Retained) -> impl Debug {
     (it.qos, it.expires_ms, it.message.headers(), it.message.payload())
+}
+
+/// With the whole of each message: its own account of itself leaves most of it out.
+fn state_sentence(org: OrgId, session: SessionId, it: &SessionState) -> String {
+    let messages = it.received.iter().filter_map(|it| it.message.as_ref()).map(|it| &it.message);
+    let messages: Vec<_> = messages.map(|it| (it.topic(), it.headers(), it.payload())).collect();
+    format!("state {org} {session:?}: {it:?} {messages:?}")
 }
 
 fn queued_sentence(org: OrgId, session: SessionId, it: &Queued) -> String {
@@ -292,7 +303,7 @@ fn see_sessions(store: &dyn Store, org: OrgId, all: &mut BTreeSet<String>) {
         let subscriptions: BTreeMap<_, _> =
             subscriptions.into_iter().map(|it| (it.filter.clone(), format!("{it:?}"))).collect();
         all.insert(format!("session {org} {id:?}: {record:?} {subscriptions:?}"));
-        all.insert(format!("state {org} {id:?}: {:?}", store.session_state(org, id).unwrap()));
+        all.insert(state_sentence(org, id, &store.session_state(org, id).unwrap()));
     }
     for id in SESSIONS.map(SessionId) {
         let queue = store.queue(org, id, 0, usize::MAX, usize::MAX).unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::{
     Device, DeviceId, DeviceType, Event, Message, OrgId, Points, QoS, Queued, Retained, Scope, SessionId,
-    Value,
+    Unreleased, Value,
 };
 
 use super::BOUNDS;
@@ -58,6 +58,11 @@ impl Random {
     fn retained(&mut self) -> Retained {
         let expires_ms = self.next();
         Retained { message: self.message(), qos: QoS::ExactlyOnce, expires_ms }
+    }
+
+    fn unreleased(&mut self) -> Unreleased {
+        let (retain, expires_ms) = (self.below(2) == 1, self.next());
+        Unreleased { message: self.message(), retain, expires_ms }
     }
 
     /// Some changes that make sense, mostly, for this state, which they are applied to.
@@ -159,7 +164,10 @@ impl Random {
             2 => Change::DropSession { org, session },
             3 => Change::Subscribe { org, session, subscription: samples::subscription(self.among(&NAMES)) },
             4 => Change::Unsubscribe { org, session, filter: self.among(&NAMES).to_owned() },
-            5 => Change::Receive { org, session, packet_id },
+            5 => {
+                let message = (self.below(2) == 0).then(|| Box::new(self.unreleased()));
+                Change::Receive { org, session, packet_id, message }
+            }
             6 => Change::ReceiveDone { org, session, packet_id },
             7 => Change::Sent { org, session, seq },
             8 | 9 => Change::Release { org, session, seq },

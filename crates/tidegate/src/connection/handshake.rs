@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use dialects::{Claimed, Dialect, Hello, Leniency, SessionRule, View};
+use dialects::{Claimed, Dialect, ExactlyOnce, Hello, Leniency, SessionRule, View};
 use domain::notice::PresenceChange;
 use domain::{Claim, Class, Closing, Code, Identity, OrgId, Peer, Presence, Refusal};
 use mqtt::Version;
@@ -18,6 +18,7 @@ use store::{Changes, SessionState, StoreFault};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
+use super::custody::Custody;
 use super::farewell::linger;
 use super::presence::presence;
 use super::publish::uplink;
@@ -419,11 +420,12 @@ impl Door {
                 .min(connect.properties.receive_maximum().unwrap_or(u16::MAX)),
             receive_count_max: limits::RECEIVE_COUNT_MAX,
             topic_alias_count_max: mqtt::limits::TOPIC_ALIAS_COUNT_MAX,
+            tells_releases: space.customs.exactly_once == ExactlyOnce::WhenReleased,
             terms: Terms::of(connect),
-            durable: seated
-                .restored
-                .as_ref()
-                .map(|it| Restored { received: it.received.clone(), sent_place: it.sent_seq }),
+            durable: seated.restored.as_ref().map(|it| Restored {
+                received: it.received.iter().map(|it| it.packet_id).collect(),
+                sent_place: it.sent_seq,
+            }),
         };
         if seated.seat.attach(attached(hub, connect, view, &peer)) {
             space.forget_targets();
@@ -453,6 +455,7 @@ impl Door {
             places_kept: 0,
             parked: Default::default(),
             replay: Default::default(),
+            custody: seated.restored.as_ref().and_then(Custody::restored),
             backlog: seated.restored.map(|it| Box::new(super::Backlog::after(it.sent_seq))),
             throttle: store::Ticket::NONE,
             reading_paused: false,

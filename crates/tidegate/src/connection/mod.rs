@@ -7,6 +7,7 @@
 mod asked;
 mod backlog;
 pub(crate) mod batch;
+mod custody;
 mod farewell;
 mod handshake;
 mod household;
@@ -24,6 +25,7 @@ mod topics;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -39,6 +41,7 @@ use tokio::time::{Instant, Sleep};
 
 use self::backlog::Backlog;
 use self::batch::Answer;
+use self::custody::Custody;
 use self::household::Household;
 use self::parked::Parked;
 use self::replay::Replay;
@@ -138,7 +141,7 @@ pub(crate) struct Connection {
     writing: Vec<u8>,
     written: usize,
     /// Since when the client has not taken what is ready for it.
-    stalled_since_ms: Option<u64>,
+    stalled_since_ms: Option<NonZeroU64>,
     topics: Topics,
     /// The devices whose door this is, in a dialect that has doors.
     household: Option<Box<Household>>,
@@ -149,6 +152,8 @@ pub(crate) struct Connection {
     /// How many of them are places kept for what is parked.
     places_kept: u16,
     parked: Parked,
+    /// Messages that wait for their release, where there are any.
+    custody: Option<Box<Custody>>,
     /// For a durable session.
     backlog: Option<Box<Backlog>>,
     /// Retained messages that are still to come, nearly always none.
@@ -306,7 +311,8 @@ impl Connection {
         while self.unwritten() > 0 {
             let bytes = &self.writing[self.written..];
             let Poll::Ready(outcome) = Pin::new(&mut self.transport).poll_write(cx, bytes) else {
-                self.stalled_since_ms.get_or_insert(self.now_ms());
+                let now_ms = NonZeroU64::new(self.now_ms()).unwrap_or(NonZeroU64::MIN);
+                self.stalled_since_ms.get_or_insert(now_ms);
                 self.forget_written();
                 return Poll::Pending;
             };
@@ -335,7 +341,7 @@ impl Connection {
 
     /// Sets the timer for whatever is due next. True when something was due and has been dealt with.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
-        let stalled = self.stalled_since_ms.map(|it| it + limits::OUTGOING_FULL_MS_MAX);
+        let stalled = self.stalled_since_ms.map(|it| it.get() + limits::OUTGOING_FULL_MS_MAX);
         let silent = self.session.deadline_ms().filter(|_| !self.reading_paused);
         let Some(due_ms) = [silent, stalled].into_iter().flatten().min() else {
             return false;

@@ -150,6 +150,7 @@ impl Connection {
             }
             Effect::TooLarge { .. } => batch.counts.dropped += 1,
             Effect::Publish(publish) => self.on_publish(&publish, batch),
+            Effect::Release { packet_id } => self.on_release(packet_id, batch),
             Effect::Subscribe(subscribe) => self.on_subscribe(&subscribe, batch),
             Effect::Unsubscribe(unsubscribe) => self.on_unsubscribe(&unsubscribe, batch),
             Effect::Keep { what, receipt } => self.keep(what, receipt, batch),
@@ -173,7 +174,7 @@ impl Connection {
         let org = self.peer.org();
         let change = match what {
             Keep::Receive { packet_id } if self.is_undecided(packet_id, batch) => return,
-            Keep::Receive { packet_id } => Change::Receive { org, session, packet_id },
+            Keep::Receive { packet_id } => self.receive_change(session, packet_id),
             Keep::ReceiveDone { packet_id } => Change::ReceiveDone { org, session, packet_id },
             Keep::Sent { place } => Change::Sent { org, session, seq: place },
             Keep::Release { place } => Change::Release { org, session, seq: place },

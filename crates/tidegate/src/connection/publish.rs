@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use dialects::{Dialect, Request as Asked, Retention, Uplink, What};
+use dialects::{Dialect, ExactlyOnce, Request as Asked, Retention, Uplink, What};
 use domain::{Closing, Code, Event, Millis, OrgId, Peer, Points, QoS, Refusal, Rejection};
 use mqtt::packet::Publish;
 use mqtt::reason::Reason;
@@ -149,6 +149,24 @@ impl Connection {
             return acknowledge(inbound, batch);
         }
         let retains = inbound.retain && way.retention == Retention::AsAsked;
+        if inbound.qos == QoS::ExactlyOnce && self.goes_on_when_released(way, inbound) {
+            self.hold(way, inbound, retains, batch);
+        } else {
+            self.carry_on(way, inbound, retains, batch);
+        }
+        if self.worker.hub.tails.anybody() {
+            self.show(way, inbound);
+        }
+    }
+
+    /// Whether a message at QoS 2 waits for its release.
+    fn goes_on_when_released(&self, way: &Way, inbound: &Inbound<'_>) -> bool {
+        let custom = self.seat.space.customs.exactly_once;
+        custom == ExactlyOnce::WhenReleased && way.kind == Kind::Message && inbound.packet_id != 0
+    }
+
+    /// Keeps the message and gives it to its receivers.
+    fn carry_on(&mut self, way: &Way, inbound: &Inbound<'_>, retains: bool, batch: &mut Batch) {
         let hub = &self.worker.hub;
         let mut outbound = Outbound {
             org: self.peer.org(),
@@ -187,9 +205,6 @@ impl Connection {
         outbound.deliver(&way.targets, &mut round);
         if let (Kind::Command, Some(device)) = (way.kind, way.device) {
             hub.command_at_door(self.peer.org(), device, &way.name, inbound.payload);
-        }
-        if hub.tails.anybody() {
-            self.show(way, inbound);
         }
         acknowledge(inbound, batch);
     }
@@ -317,8 +332,7 @@ impl Connection {
                 }
                 let taken = held.keep_receive && !self.is_undecided(held.packet_id, batch);
                 if let (true, Some(session)) = (taken, self.seat.session()) {
-                    let (org, packet_id) = (self.peer.org(), held.packet_id);
-                    batch.changes.push(Change::Receive { org, session, packet_id });
+                    batch.changes.push(self.receive_change(session, held.packet_id));
                 }
                 None
             }

@@ -19,6 +19,8 @@ pub(super) enum Did {
     TooLarge,
     /// A message of the client is the owner's.
     Publish,
+    /// The client has released one.
+    Release(u16),
     /// A subscription is.
     Subscribe,
     Unsubscribe,
@@ -50,6 +52,7 @@ enum Flight {
 pub(super) struct Model {
     version: Version,
     is_durable: bool,
+    tells_releases: bool,
     window: usize,
     receive_max: usize,
     alias_max: u16,
@@ -78,6 +81,7 @@ impl Model {
         Model {
             version: opening.version,
             is_durable: opening.durable.is_some(),
+            tells_releases: opening.tells_releases,
             window: usize::from(opening.inflight_count_max),
             receive_max: usize::from(opening.receive_count_max),
             alias_max: opening.topic_alias_count_max,
@@ -233,6 +237,11 @@ impl Model {
             Some((held, _)) => {
                 *held = Held::Completing;
                 self.owed += 1;
+                if self.tells_releases {
+                    let mut did = vec![Did::Release(packet_id)];
+                    self.keep(Keep::ReceiveDone { packet_id }, None, &mut did);
+                    return did;
+                }
                 if !self.is_durable {
                     return self.on_completed(packet_id);
                 }
