@@ -6,12 +6,14 @@
 
 mod aspect_cases;
 mod cases;
+mod deletion_cases;
 mod point_cases;
 mod queue_cases;
 pub(crate) mod samples;
 
 pub(crate) use aspect_cases::*;
 pub(crate) use cases::*;
+pub(crate) use deletion_cases::*;
 pub(crate) use point_cases::*;
 pub(crate) use queue_cases::*;
 
@@ -53,6 +55,10 @@ macro_rules! suite {
             one_call_visits_a_bounded_number_of_points,
             points_come_to_sums_in_intervals,
             the_latest_of_each_key_is_known,
+            points_of_a_range_are_deleted,
+            a_key_without_points_is_forgotten,
+            a_deletion_and_what_comes_with_it_keep_their_order,
+            a_long_history_is_deleted_in_steps,
             sessions_come_back_with_their_subscriptions,
             a_forgotten_session_leaves_nothing,
             changes_for_no_session_are_ignored,

@@ -25,7 +25,7 @@ use crate::schema::{self, Keys, Table, registry, sessions};
 use crate::telemetry::history::History;
 use crate::telemetry::{Open, Telemetry};
 use crate::values::{self, Marks};
-use crate::{Changes, SessionState, Stats, Store, StoreFault, Ticket};
+use crate::{Changes, DropStep, SessionState, Stats, Store, StoreFault, Ticket};
 
 /// A running store on a disk.
 pub struct Engine<D> {
@@ -466,6 +466,10 @@ impl<D: Disk> Store for Engine<D> {
             true => Ok(()),
             false => self.history().latest(org, device, keys, each),
         }
+    }
+
+    fn drop_step(&self, series: Series<'_>, range: Range<Millis>) -> Result<DropStep, StoreFault> {
+        self.history().drop_step(series, range)
     }
 
     fn point_keys(&self, org: OrgId, device: DeviceId) -> Result<Vec<String>, StoreFault> {

@@ -19,11 +19,10 @@ use parking_lot::Mutex;
 use crate::StoreFault;
 use crate::coding::{Put, Take};
 use crate::disk::Disk;
-use crate::engine::corrupt;
 use crate::limits::EventBounds;
 use crate::rows::Rows;
-use crate::schema::{self, Table, tail};
-use crate::tail::Tail;
+use crate::schema::{self, Table, VERSION, tail};
+use crate::tail::{Tail, TailRow};
 use crate::values;
 
 /// An event that is in the tail and in no row of its own yet.
@@ -142,11 +141,11 @@ impl LastEvents {
             dropped: Vec::new(),
             size_bytes: 0,
         };
-        Tail::read(disk, tail::EVENTS, &mut |key, row, content, size_bytes| {
-            all.tail.restore(row, size_bytes);
-            let mut from = Take::new(content);
+        Tail::read(disk, tail::EVENTS, &mut |row| {
+            all.tail.restore(row.number, row.size_bytes);
+            let mut from = Take::new(row.content);
             while !from.rest().is_empty() {
-                let (device, event) = take_event(row, &mut from).ok_or_else(|| corrupt(Table::Tail, key))?;
+                let (device, event) = take_event(&row, &mut from).ok_or_else(|| row.damaged())?;
                 if !is_forgotten(device) {
                     all.keep(device, event);
                 }
@@ -255,12 +254,15 @@ fn put_event(to: &mut Vec<u8>, event: &Event) {
     to.put_sized(event.message.payload());
 }
 
-fn take_event(row: u64, from: &mut Take<'_>) -> Option<((OrgId, DeviceId), OpenEvent)> {
+fn take_event(row: &TailRow<'_>, from: &mut Take<'_>) -> Option<((OrgId, DeviceId), OpenEvent)> {
+    if row.version != VERSION {
+        return None;
+    }
     let org = OrgId::parse(std::str::from_utf8(from.bytes(6)?).ok()?)?;
     let (device, at_ms) = (DeviceId(from.u64()?), from.u64()?);
     let (name, format) = (from.text()?.into(), from.text()?.into());
     let message = Message::shared("", b"", from.sized()?);
-    Some(((org, device), OpenEvent { name, format, at_ms, message, row }))
+    Some(((org, device), OpenEvent { name, format, at_ms, message, row: row.number }))
 }
 
 /// The last event of each device and name in a group.

@@ -156,6 +156,19 @@ pub enum Change {
         /// The points.
         points: Points,
     },
+    /// Deletes the points of a series with a time in `range` that are there by then; a series without a point is
+    /// forgotten with its key. It is one group whatever the range holds: [`Store::drop_step`] says how much of a
+    /// long range to take at a time.
+    DropPoints {
+        /// The organisation of the device.
+        org: OrgId,
+        /// The device.
+        device: DeviceId,
+        /// The key of the points.
+        key: String,
+        /// Their times.
+        range: Range<Millis>,
+    },
     /// Stores something about a device; of one that was forgotten, it may leave a row that nobody asks for.
     Aspect {
         /// The device's organisation.
@@ -322,6 +335,17 @@ pub struct SessionState {
     pub received: Vec<Received>,
 }
 
+/// How much of a range of points to delete with one change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DropStep {
+    /// The first part of the range.
+    pub range: Range<Millis>,
+    /// What is left of it.
+    pub rest: Option<Range<Millis>>,
+    /// Rows that the first part costs, about.
+    pub rows_count: usize,
+}
+
 /// Counters of a store, for metrics. All grow from 0 at opening, but for `waiting_bytes`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -456,6 +480,10 @@ pub trait Store: Send + Sync {
         keys: Option<&[&str]>,
         each: &mut dyn FnMut(&str, Millis, Value<'_>),
     ) -> Result<(), StoreFault>;
+
+    /// The first part of a range of a series' points that is good for one [`Change::DropPoints`]: it has about
+    /// [`limits::DROP_ROWS_PER_STEP_MAX`] rows, so that no group is held up by a long history.
+    fn drop_step(&self, series: Series<'_>, range: Range<Millis>) -> Result<DropStep, StoreFault>;
 
     /// The keys of all points of a device, in order; no more than [`limits::POINT_KEYS_PER_DEVICE_COUNT_MAX`].
     fn point_keys(&self, org: OrgId, device: DeviceId) -> Result<Vec<String>, StoreFault>;

@@ -46,6 +46,8 @@ pub const QUEUE_SPAN_PLACES_MAX: u64 = 60_000;
 pub const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Rows of a forgotten device that are deleted with one group; its history may be long.
 pub const PURGE_ROWS_PER_GROUP_MAX: usize = 5_000;
+/// Rows of a series that are deleted with one change, at most; whoever deletes more goes on with the next.
+pub const DROP_ROWS_PER_STEP_MAX: usize = 2_000;
 /// Journals of the embedded engine, in bytes on the disk: how much there is to read again at opening, at most.
 pub const JOURNAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// Rows of one table of the embedded engine that are kept in memory before they are written to a sorted file.

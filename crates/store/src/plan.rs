@@ -140,6 +140,11 @@ impl Plan {
             Change::Points { org, device, at_ms, points } => {
                 self.points((org, device), at_ms, Clock::Sender, &points, disk)?;
             }
+            Change::DropPoints { org, device, key, range } => {
+                if !self.purges.contains((org, device)) {
+                    self.telemetry.cut((org, device), &key, range, &mut self.rows, disk)?;
+                }
+            }
             Change::Enqueue {
                 org,
                 session,
@@ -189,7 +194,7 @@ impl Plan {
 
     /// Completes the group's rows.
     pub(crate) fn finish(&mut self, disk: &impl Disk) -> Result<(), StoreFault> {
-        self.telemetry.finish(&mut self.rows);
+        self.telemetry.finish(&mut self.rows, disk)?;
         self.last_events.finish(&mut self.rows);
         self.queues.settle(|(org, session), marks| {
             self.rows.put(
@@ -272,7 +277,7 @@ impl Plan {
             self.rows.delete(Table::Queue, |to| schema::queue_key(to, key.0, key.1, seq));
         }
         let keys = Keys::prefixed(|to| schema::session_prefix(to, key.0, key.1));
-        self.rows.take_back(Table::Sessions, &keys.from);
+        self.rows.take_back(Table::Sessions, &keys);
         disk.scan(Table::Sessions, &keys, &mut |key, _| {
             self.rows.delete_key(Table::Sessions, key);
             Ok(ControlFlow::Continue(()))

@@ -1,7 +1,7 @@
 //! The rows of one group on their way to the disk, in one buffer that is used again for the next group.
 
 use crate::coding::Put;
-use crate::schema::Table;
+use crate::schema::{Keys, Table};
 
 /// A row: what is put under a key, or that a key is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,14 +78,20 @@ impl Rows {
         self.delete(table, |to| to.put(key));
     }
 
-    /// Takes back every put of this group whose key starts with `prefix`.
-    pub(crate) fn take_back(&mut self, table: Table, prefix: &[u8]) {
+    /// Takes back every put of this group whose key is in the range.
+    pub(crate) fn take_back(&mut self, table: Table, keys: &Keys) {
         for place in &mut self.places {
-            let key = &self.bytes[place.start..][..place.key_len as usize];
-            if place.table == table && !place.delete && key.starts_with(prefix) {
-                place.dead = true;
+            if place.table == table && !place.delete {
+                let key = &self.bytes[place.start..][..place.key_len as usize];
+                place.dead |= keys.contains(key);
             }
         }
+    }
+
+    /// The keys of this group's puts in the range.
+    pub(crate) fn puts<'a>(&'a self, table: Table, keys: &'a Keys) -> impl Iterator<Item = &'a [u8]> {
+        let puts = self.places.iter().filter(move |it| it.table == table && !it.delete && !it.dead);
+        puts.map(|it| &self.bytes[it.start..][..it.key_len as usize]).filter(|it| keys.contains(it))
     }
 
     /// The rows in order.

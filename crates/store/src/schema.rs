@@ -23,7 +23,7 @@
 //! | series | org, device, key of points | number, and the time of the last point that is in a block |
 //! | blocks | org, device, number of the series (2), time of the first point (8) | block |
 //! | late | org, device, number of the series (2), time (8) | value: one that came after its time was in a block |
-//! | tail | `01`, row (8) | readings as they came, some of them not in blocks yet |
+//! | tail | `01`, row (8) | readings as they came, some of them not in blocks yet; or what was deleted since the rows before |
 //! | | `02`, row (8) | events as they came, some of them the last of their names and not among `last` yet |
 //! | aspects | org, device, `01` | the login by which the device is found |
 //! | | org, device, `02` | the gateway that the device is behind, or was the last time |
@@ -38,14 +38,14 @@
 //! rows since. So a number is never used again.
 //!
 //! What telemetry is made of is told in `telemetry`; blocks have their layout at the top of
-//! `telemetry/block.rs`. Rows of the tails are entries, one after the other, laid out in `put_reading` there and in
-//! `put_event` in `last_events.rs`.
+//! `telemetry/block.rs`. Rows of the tails are entries, one after the other, laid out in `put_reading` there, in
+//! `put_cut` in `telemetry/cuts.rs` (version 2) and in `put_event` in `last_events.rs`.
 
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 
-use domain::{DeviceId, Order, OrgId, SessionId};
+use domain::{DeviceId, Millis, Order, OrgId, SessionId};
 
-use crate::coding::Put;
+use crate::coding::{Put, Take};
 
 /// The number of this layout.
 pub const FORMAT: u32 = 2;
@@ -200,6 +200,23 @@ pub(crate) fn series_prefix(to: &mut Vec<u8>, (org, device, number): (OrgId, Dev
     to.put(&number.to_be_bytes());
 }
 
+/// The rows of a series with a time in `range`, in a table whose keys are [`point_key`]s.
+pub(crate) fn series_keys(id: (OrgId, DeviceId, u16), range: &Range<Millis>) -> Keys {
+    Keys::prefixed(|to| series_prefix(to, id))
+        .starting_at(|to| point_key(to, id, range.start))
+        .ending_before(|to| point_key(to, id, range.end))
+}
+
+/// The time in a [`point_key`].
+pub(crate) fn time_of(key: &[u8]) -> Option<Millis> {
+    let mut from = Take::new(key.get(POINT_KEY_LEN - 8..)?);
+    let at_ms = from.u64()?;
+    from.end(at_ms)
+}
+
+/// Bytes of a [`point_key`].
+const POINT_KEY_LEN: usize = 24;
+
 /// Kinds of tails.
 pub(crate) mod tail {
     pub(crate) const POINTS: u8 = 1;
@@ -261,6 +278,11 @@ impl Keys {
     /// Whether no key can be in the range.
     pub(crate) fn is_empty(&self) -> bool {
         self.to.as_ref().is_some_and(|to| *to <= self.from)
+    }
+
+    /// Whether a key is in the range.
+    pub(crate) fn contains(&self, key: &[u8]) -> bool {
+        key >= self.from.as_slice() && self.to.as_deref().is_none_or(|to| key < to)
     }
 
     /// As bounds for a sorted map.

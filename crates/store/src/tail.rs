@@ -13,9 +13,25 @@ use crate::engine::corrupt;
 use crate::rows::Rows;
 use crate::schema::{self, Keys, Table, VERSION};
 
-/// Gets the key, the number, the content and the size in bytes of each row.
-pub(crate) type EachRow<'a> =
-    &'a mut dyn FnMut(&[u8], u64, &[u8], u64) -> Result<ControlFlow<()>, StoreFault>;
+/// A row of a tail, as it is read.
+pub(crate) struct TailRow<'a> {
+    pub(crate) key: &'a [u8],
+    pub(crate) number: u64,
+    /// The version of its content.
+    pub(crate) version: u8,
+    pub(crate) content: &'a [u8],
+    pub(crate) size_bytes: u64,
+}
+
+impl TailRow<'_> {
+    /// What to say of a row that cannot be read.
+    pub(crate) fn damaged(&self) -> StoreFault {
+        corrupt(Table::Tail, self.key)
+    }
+}
+
+/// Gets each row.
+pub(crate) type EachRow<'a> = &'a mut dyn FnMut(TailRow<'_>) -> Result<ControlFlow<()>, StoreFault>;
 
 /// The rows of a tail, oldest first, and the one that is being filled.
 pub(crate) struct Tail {
@@ -26,12 +42,14 @@ pub(crate) struct Tail {
     /// The number of the row that is being filled.
     pub(crate) next: u64,
     content: Vec<u8>,
+    /// The version of the content.
+    version: u8,
 }
 
 impl Tail {
     /// A tail without rows; `next` is larger than the number of every row there ever was.
     pub(crate) fn new(kind: u8, next: u64) -> Tail {
-        Tail { kind, rows: VecDeque::new(), size_bytes: 0, next, content: Vec::new() }
+        Tail { kind, rows: VecDeque::new(), size_bytes: 0, next, content: Vec::new(), version: VERSION }
     }
 
     /// Reads the rows that are on the disk, oldest first.
@@ -40,7 +58,10 @@ impl Tail {
             let mut from = Take::new(value);
             let number = Take::new(key.get(1..).unwrap_or_default()).u64();
             match (number, from.u8()) {
-                (Some(number), Some(VERSION)) => each(key, number, from.rest(), value.len() as u64),
+                (Some(number), Some(version)) => {
+                    let (content, size_bytes) = (from.rest(), value.len() as u64);
+                    each(TailRow { key, number, version, content, size_bytes })
+                }
                 _ => Err(corrupt(Table::Tail, key)),
             }
         })
@@ -55,6 +76,14 @@ impl Tail {
     /// The number of the oldest row there is, or of the next.
     pub(crate) fn oldest(&self) -> u64 {
         self.rows.front().map_or(self.next, |(number, _)| *number)
+    }
+
+    /// From now on a row of this version is filled.
+    pub(crate) fn turn_to(&mut self, version: u8, rows: &mut Rows) {
+        if self.version != version {
+            self.end_row(rows);
+            self.version = version;
+        }
     }
 
     /// Appends what `put` appends to the row that is being filled.
@@ -81,7 +110,7 @@ impl Tail {
         }
         let key = |to: &mut Vec<u8>| schema::tail_key(to, self.kind, self.next);
         let size_bytes = rows.put(Table::Tail, key, |to| {
-            to.put_u8(VERSION);
+            to.put_u8(self.version);
             to.put(&self.content);
         });
         self.content.clear();

@@ -13,16 +13,16 @@ use crate::limits::{
 };
 use crate::{Change, Store};
 
-fn a() -> OrgId {
+pub(super) fn a() -> OrgId {
     org_id("abc123")
 }
 
-fn series(key: &str) -> Series<'_> {
+pub(super) fn series(key: &str) -> Series<'_> {
     Series { org: a(), device: DeviceId(1), key }
 }
 
 /// Points of device 1 at one time, which their sender named.
-fn at(at_ms: Millis, list: &[(&str, Value<'_>)]) -> Change {
+pub(super) fn at(at_ms: Millis, list: &[(&str, Value<'_>)]) -> Change {
     Change::Points { org: a(), device: DeviceId(1), at_ms, points: points(list) }
 }
 
@@ -139,7 +139,7 @@ pub(crate) fn no_event_replaces_a_point_of_another(opener: &mut dyn Opener) {
 }
 
 /// The points of a series as `store` gives them, page by page.
-fn all(
+pub(super) fn all(
     store: &dyn Store,
     key: &str,
     range: Range<Millis>,

@@ -76,6 +76,11 @@ impl Model {
                 self.keep(it.org, it.device, at_ms, &it.points);
             }
             Change::Points { org, device, at_ms, points } => self.keep(*org, *device, *at_ms, points),
+            Change::DropPoints { org, device, key, range } => {
+                if let Some(points) = self.points.get_mut(&(*org, *device)) {
+                    points.retain(|(its_key, at_ms), _| its_key != key || !range.contains(at_ms));
+                }
+            }
             Change::Aspect { org, device, aspect } => self.aspect(*org, *device, aspect),
             Change::PutSession(it) => {
                 let new = Session {
@@ -193,7 +198,9 @@ impl Model {
             all.insert(state_sentence(*org, *id, &it.state));
             all.extend(it.queue.values().map(|(queued, _)| queued_sentence(*org, *id, queued)));
         }
-        for ((org, device), points) in &self.points {
+        for ((org, device), points) in self.points.iter().filter(|(_, it)| !it.is_empty()) {
+            let keys: BTreeSet<_> = points.keys().map(|(key, _)| key).collect();
+            all.insert(format!("keys {org} {device:?}: {keys:?}"));
             for ((key, at_ms), value) in points {
                 all.insert(format!("point {org} {device:?}: {key} {at_ms} {value}"));
             }
@@ -265,6 +272,10 @@ pub(super) fn seen(store: &dyn Store, device_end: u64) -> BTreeSet<String> {
                 assert_eq!(store.last_event(org, device, &it.name).unwrap().as_ref(), Some(&it));
                 let last = (&*it.format, it.at_ms, &*it.payload);
                 all.insert(format!("{}: {last:?}", word("last", org, (device, &it.name))));
+            }
+            let keys: BTreeSet<_> = store.point_keys(org, device).unwrap().into_iter().collect();
+            if !keys.is_empty() {
+                all.insert(format!("keys {org} {device:?}: {keys:?}"));
             }
             let points = samples::all_points(store, org, device.0);
             all.extend(points.iter().map(|it| format!("point {org} {device:?}: {it}")));

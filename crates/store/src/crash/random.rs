@@ -1,5 +1,6 @@
 //! Random changes, by a seed.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use domain::{
@@ -81,7 +82,7 @@ impl Random {
     fn change(&mut self, state: &Model) -> Change {
         let org = self.among(&orgs());
         let device = state.device(org, self.below(DEVICES_COUNT));
-        match self.below(48) {
+        match self.below(51) {
             0 => Change::PutSetting { name: self.among(&SETTINGS[..2]), value: self.bytes(20) },
             1 => Change::PutOrg(domain::Org { device_count_max: self.next(), ..samples::org(org) }),
             2 => {
@@ -103,6 +104,9 @@ impl Random {
             10 => Change::Unretain { org, space: samples::SPACE, topic: self.among(&NAMES).to_owned() },
             11..17 => Change::Event(self.event(org, device)),
             17..22 => Change::Points { org, device, at_ms: self.time(), points: self.points() },
+            48..51 => {
+                Change::DropPoints { org, device, key: self.among(&NAMES).to_owned(), range: self.range() }
+            }
             22 | 23 => Change::Aspect { org, device, aspect: self.attributes() },
             _ => self.session_change(org, state),
         }
@@ -136,6 +140,17 @@ impl Random {
     fn time(&mut self) -> u64 {
         let far_ms = if self.below(20) == 0 { 2 * POINT_DELAY_MS_MAX } else { 0 };
         far_ms + self.below(20)
+    }
+
+    /// A few times, or all there are.
+    fn range(&mut self) -> Range<u64> {
+        match self.below(4) {
+            0 => 0..u64::MAX,
+            _ => {
+                let start = self.time();
+                start..start + self.below(8)
+            }
+        }
     }
 
     fn points(&mut self) -> Points {

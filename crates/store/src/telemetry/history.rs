@@ -16,15 +16,12 @@ use parking_lot::Mutex;
 use super::open::{List, Open, SeriesId};
 use super::series::take_series;
 use super::{Block, take_late};
-use crate::StoreFault;
-use crate::coding::Take;
 use crate::disk::Disk;
 use crate::engine::{ID_LEN, corrupt};
-use crate::limits::{INTERVALS_PER_CALL_COUNT_MAX, POINTS_PER_CALL_COUNT_MAX};
-use crate::schema::{self, Keys, Table};
+use crate::limits::{DROP_ROWS_PER_STEP_MAX, INTERVALS_PER_CALL_COUNT_MAX, POINTS_PER_CALL_COUNT_MAX};
+use crate::schema::{self, Keys, Table, time_of};
+use crate::{DropStep, StoreFault};
 
-/// Bytes of a key before its time.
-const SERIES_LEN: usize = ID_LEN + 2;
 /// Rows that are read at a time; the first time fewer, because often they are enough.
 const ROWS_COUNT: usize = 32;
 const FIRST_ROWS_COUNT: usize = 2;
@@ -136,6 +133,26 @@ impl<D: Disk> History<'_, D> {
         Ok(all)
     }
 
+    /// The first part of a range that has about [`DROP_ROWS_PER_STEP_MAX`] rows, in either table.
+    pub(crate) fn drop_step(&self, series: Series<'_>, range: Range<Millis>) -> Result<DropStep, StoreFault> {
+        let (mut end_ms, mut rows_count) = (range.end, 0);
+        let found = if range.is_empty() { None } else { self.find(series)? };
+        for (id, table) in found.into_iter().flat_map(|it| [(it, Table::Blocks), (it, Table::Late)]) {
+            let mut count = 0;
+            self.disk.scan(table, &schema::series_keys(id, &(range.start..end_ms)), &mut |key, _| {
+                if count == DROP_ROWS_PER_STEP_MAX {
+                    end_ms = time_of(key).ok_or_else(|| corrupt(table, key))?;
+                    return Ok(ControlFlow::Break(()));
+                }
+                count += 1;
+                Ok(ControlFlow::Continue(()))
+            })?;
+            rows_count += count;
+        }
+        let rest = (end_ms < range.end).then_some(end_ms..range.end);
+        Ok(DropStep { range: range.start..end_ms, rest, rows_count })
+    }
+
     fn find(&self, series: Series<'_>) -> Result<Option<SeriesId>, StoreFault> {
         let mut key = Vec::with_capacity(64);
         schema::device_key(&mut key, series.org, series.device, series.key);
@@ -191,19 +208,10 @@ impl<D: Disk> History<'_, D> {
     }
 
     fn rows(&self, table: Table, id: SeriesId, from: Millis, to: Millis, order: Order) -> TimedRows<'_, D> {
-        let keys = Keys::prefixed(|it| schema::series_prefix(it, id))
-            .starting_at(|it| schema::point_key(it, id, from))
-            .ending_before(|it| schema::point_key(it, id, to))
-            .read(order);
+        let keys = schema::series_keys(id, &(from..to)).read(order);
         let read = VecDeque::new();
         TimedRows { disk: self.disk, table, id, keys, read, room: FIRST_ROWS_COUNT, is_done: false }
     }
-}
-
-fn time_of(key: &[u8]) -> Option<Millis> {
-    let mut from = Take::new(key.get(SERIES_LEN..)?);
-    let at_ms = from.u64()?;
-    from.end(at_ms)
 }
 
 /// Shows a block's points, and those beside it as their time comes. The inner `None` is a damaged block.

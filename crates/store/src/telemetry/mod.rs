@@ -9,18 +9,21 @@
 //! tail is in a block, or has a row, exactly when it is not newer than the newest block, and a kill at any moment
 //! neither loses nor doubles one.
 //!
+//! Deleting is an entry of the tail, too: at opening it takes away what stands before it; see `cuts`.
+//!
 //! Memory and tail are bounded: when one is full, the series whose points have waited longest are closed early.
 //!
 //! The committer is the only caller, but for `history`, which is how queries read. Nothing here waits for the disk
 //! with the lock of the open points held.
 
 mod block;
+mod cuts;
 pub(crate) mod history;
 mod open;
 mod series;
 
 use std::collections::{BTreeSet, HashSet};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use domain::{DeviceId, Millis, OrgId, Points, Value};
@@ -29,13 +32,12 @@ use parking_lot::Mutex;
 use crate::StoreFault;
 use crate::coding::{Put, Take};
 use crate::disk::Disk;
-use crate::engine::corrupt;
 use crate::limits::{POINT_DELAY_MS_MAX, POINT_KEY_BYTES_MAX, PointBounds};
 use crate::rows::Rows;
-use crate::schema::{self, Table};
-
-use crate::tail::Tail;
+use crate::schema::{self, Table, VERSION};
+use crate::tail::{Tail, TailRow};
 use block::{Block, put_value, take_value};
+use cuts::{Cut, take_cut};
 use open::List;
 pub(crate) use open::Open;
 use series::{Devices, Mark, take_device};
@@ -64,6 +66,10 @@ pub(crate) struct Telemetry {
     /// The group's points, with the places of their series.
     fresh: List,
     fresh_places: Vec<u32>,
+    /// What the group deletes.
+    cuts: Vec<Cut>,
+    /// Places of series that go with the group: they have no point any more.
+    emptied: Vec<u32>,
     /// Devices that are forgotten with the group.
     dropped: Vec<(OrgId, DeviceId)>,
     /// The places of a reading's series; `None` for a key that is refused.
@@ -93,23 +99,27 @@ impl Telemetry {
             closed: Vec::new(),
             fresh: List::default(),
             fresh_places: Vec::new(),
+            cuts: Vec::new(),
+            emptied: Vec::new(),
             dropped: Vec::new(),
             found: Vec::new(),
             refused_count: 0,
             late_count: 0,
         };
         telemetry.load_devices(disk, bounds.load_each_max)?;
-        Tail::read(disk, schema::tail::POINTS, &mut |key, row, content, size_bytes| {
-            telemetry.tail.restore(row, size_bytes);
-            let mut from = Take::new(content);
-            while !from.rest().is_empty() {
-                let (device, at_ms, points) =
-                    take_reading(&mut from).ok_or_else(|| corrupt(Table::Tail, key))?;
-                if !is_forgotten(device) {
-                    let points = Points::from_bytes(points).ok_or_else(|| corrupt(Table::Tail, key))?;
-                    telemetry.restore(disk, row, device, at_ms, &points)?;
+        Tail::read(disk, schema::tail::POINTS, &mut |row| {
+            telemetry.tail.restore(row.number, row.size_bytes);
+            each_entry(&row, &mut |entry| {
+                match entry {
+                    Entry::Reading(device, at_ms, points) if !is_forgotten(device) => {
+                        let points = Points::from_bytes(points).ok_or_else(|| row.damaged())?;
+                        telemetry.restore(disk, row.number, device, at_ms, &points)?;
+                    }
+                    Entry::Cut(device, key, range) => telemetry.restore_cut(device, key, &range),
+                    Entry::Reading(..) => {}
                 }
-            }
+                Ok(())
+            })?;
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(telemetry)
@@ -118,11 +128,13 @@ impl Telemetry {
     /// Reads the devices of the tail, if there are so many that a look at each would take too long.
     fn load_devices(&mut self, disk: &impl Disk, each_max: usize) -> Result<(), StoreFault> {
         let mut devices = HashSet::new();
-        Tail::read(disk, schema::tail::POINTS, &mut |key, _, content, _| {
-            let mut from = Take::new(content);
-            while !from.rest().is_empty() {
-                devices.insert(take_reading(&mut from).ok_or_else(|| corrupt(Table::Tail, key))?.0);
-            }
+        Tail::read(disk, schema::tail::POINTS, &mut |row| {
+            each_entry(&row, &mut |entry| {
+                if let Entry::Reading(device, ..) = entry {
+                    devices.insert(device);
+                }
+                Ok(())
+            })?;
             Ok(ControlFlow::Continue(()))
         })?;
         if devices.len() > each_max {
@@ -194,11 +206,20 @@ impl Telemetry {
     fn close(&mut self, place: u32, rows: &mut Rows) {
         let Some(oldest_row) = self.devices.close(place) else { return };
         self.ages.remove(&(oldest_row, place));
-        let series = self.devices.series(place);
-        let id = series.id();
+        let last_ms = self.put_blocks(place, &[], rows);
+        if last_ms.is_some() {
+            self.devices.series(place).put_row(last_ms, rows);
+        }
+        self.closed.push(place);
+    }
+
+    /// Puts the open points of a series as blocks, but for those in these ranges; gives the time of the last.
+    fn put_blocks(&mut self, place: u32, without: &[Range<Millis>], rows: &mut Rows) -> Option<Millis> {
+        let id = self.devices.series(place).id();
         let mut open = self.open.lock();
         let list = open.list(place);
         let mut points = list.points.clone();
+        points.retain(|it| !without.iter().any(|cut| cut.contains(&it.at_ms)));
         List::sort(&mut points);
         let points: Vec<_> = points.iter().map(|it| (it.at_ms, list.value(it))).collect();
         let count_max = points.len().div_ceil((points.len() / self.bounds.block_count).max(1));
@@ -215,11 +236,7 @@ impl Telemetry {
             rows.put(Table::Blocks, key, |to| block::put_block(to, block));
             rest = later;
         }
-        if let Some((last_ms, _)) = points.last() {
-            series.put_row(Some(*last_ms), rows);
-        }
-        drop(open);
-        self.closed.push(place);
+        points.last().map(|(at_ms, _)| *at_ms)
     }
 
     /// Adds a reading to the group. Not one of a device that is forgotten.
@@ -245,6 +262,7 @@ impl Telemetry {
             Clock::Sender => at_ms,
             Clock::Ours => self.free_ms(at_ms),
         };
+        self.tail.turn_to(VERSION, rows);
         let (row, mut is_open) = (self.tail.next, false);
         for (number, (_, value)) in points.iter().enumerate() {
             let Some(place) = self.found[number] else {
@@ -255,6 +273,7 @@ impl Telemetry {
             if series.is_late(at_ms) {
                 let key = |to: &mut Vec<u8>| schema::point_key(to, series.id(), at_ms);
                 rows.put(Table::Late, key, |to| put_late(to, value));
+                series.set_newest_ms(series.newest_ms().max(Some(at_ms)));
                 self.late_count += 1;
                 continue;
             }
@@ -292,8 +311,10 @@ impl Telemetry {
     }
 
     /// Completes the group's rows.
-    pub(crate) fn finish(&mut self, rows: &mut Rows) {
+    pub(crate) fn finish(&mut self, rows: &mut Rows, disk: &impl Disk) -> Result<(), StoreFault> {
+        self.settle_cuts(rows, disk)?;
         self.tail.end_row(rows);
+        Ok(())
     }
 
     /// Forgets a device, once the group is stored. Nothing is added to it any more.
@@ -307,11 +328,17 @@ impl Telemetry {
         for place in self.closed.drain(..) {
             open.list(place).clear();
         }
-        for (place, point) in self.fresh_places.drain(..).zip(&self.fresh.points) {
+        let mut cuts = self.cuts.iter().peekable();
+        for (number, (place, point)) in self.fresh_places.drain(..).zip(&self.fresh.points).enumerate() {
+            while let Some(cut) = cuts.next_if(|it| it.fresh_count <= number) {
+                open.list(cut.place).cut(&cut.range);
+            }
             open.list(place).push(point.at_ms, self.fresh.value(point));
         }
+        cuts.for_each(|it| open.list(it.place).cut(&it.range));
         drop(open);
         self.fresh.clear();
+        self.end_cuts();
         for device in std::mem::take(&mut self.dropped) {
             self.forget(device);
         }
@@ -340,6 +367,31 @@ fn value_bytes(value: Value<'_>) -> usize {
     }
 }
 
+/// What a row of the tail is made of.
+enum Entry<'a> {
+    /// A reading, its points as bytes.
+    Reading((OrgId, DeviceId), Millis, &'a [u8]),
+    /// What was deleted of the readings before it.
+    Cut((OrgId, DeviceId), &'a str, Range<Millis>),
+}
+
+/// Shows the entries of a row of the tail.
+fn each_entry(
+    row: &TailRow<'_>,
+    each: &mut dyn FnMut(Entry<'_>) -> Result<(), StoreFault>,
+) -> Result<(), StoreFault> {
+    let mut from = Take::new(row.content);
+    while !from.rest().is_empty() {
+        let entry = match row.version {
+            VERSION => take_reading(&mut from),
+            cuts::VERSION => take_cut(&mut from),
+            _ => None,
+        };
+        each(entry.ok_or_else(|| row.damaged())?)?;
+    }
+    Ok(())
+}
+
 /// Appends a reading to a row of the tail: organisation (6 bytes), device (8), time (8), length (4), and the points as
 /// `domain::Points::as_bytes` gives them.
 fn put_reading(to: &mut Vec<u8>, (org, device): (OrgId, DeviceId), at_ms: Millis, points: &Points) {
@@ -349,20 +401,19 @@ fn put_reading(to: &mut Vec<u8>, (org, device): (OrgId, DeviceId), at_ms: Millis
     to.put_sized(points.as_bytes());
 }
 
-/// Reads a reading, its points as bytes.
-fn take_reading<'a>(from: &mut Take<'a>) -> Option<((OrgId, DeviceId), Millis, &'a [u8])> {
-    Some((take_device(from)?, from.u64()?, from.sized()?))
+fn take_reading<'a>(from: &mut Take<'a>) -> Option<Entry<'a>> {
+    Some(Entry::Reading(take_device(from)?, from.u64()?, from.sized()?))
 }
 
 /// A late point: its value.
 fn put_late(to: &mut Vec<u8>, value: Value<'_>) {
-    to.put_u8(schema::VERSION);
+    to.put_u8(VERSION);
     put_value(to, value);
 }
 
 fn take_late(value: &[u8]) -> Option<Value<'_>> {
     let mut from = Take::new(value);
-    if from.u8()? != schema::VERSION {
+    if from.u8()? != VERSION {
         return None;
     }
     let it = take_value(&mut from)?;

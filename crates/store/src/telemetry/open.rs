@@ -83,6 +83,17 @@ impl List {
         self.bytes = Vec::new();
     }
 
+    /// Forgets the points of a range.
+    pub(crate) fn cut(&mut self, range: &Range<Millis>) {
+        if self.points.iter().any(|it| range.contains(&it.at_ms)) {
+            let mut rest = List::default();
+            for point in self.points.iter().filter(|it| !range.contains(&it.at_ms)) {
+                rest.push(point.at_ms, self.value(point));
+            }
+            *self = rest;
+        }
+    }
+
     /// Sorts points of this list by their times and leaves the last of each time.
     pub(crate) fn sort(points: &mut Vec<Point>) {
         if !points.is_sorted_by(|a, b| a.at_ms < b.at_ms) {

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use domain::{DeviceId, Millis, OrgId, Value};
 use parking_lot::Mutex;
 
-use super::open::{Open, SeriesId};
+use super::open::{List, Open, SeriesId};
 use super::value_bytes;
 use crate::StoreFault;
 use crate::coding::{Put, Take};
@@ -55,8 +55,22 @@ impl Series {
         (self.device.0, self.device.1, self.number)
     }
 
+    /// The time of its newest point that is in a block or beside them.
+    pub(super) fn closed_ms(&self) -> Option<Millis> {
+        self.closed_ms
+    }
+
+    /// Appends the key of its row.
+    pub(super) fn put_key(&self, to: &mut Vec<u8>) {
+        schema::device_key(to, self.device.0, self.device.1, &self.key);
+    }
+
     pub(super) fn newest_ms(&self) -> Option<Millis> {
         self.newest_ms
+    }
+
+    pub(super) fn set_newest_ms(&mut self, newest_ms: Option<Millis>) {
+        self.newest_ms = newest_ms;
     }
 
     /// Whether a point at that time is not newer than the blocks.
@@ -71,12 +85,7 @@ impl Series {
     /// Puts the row of the series.
     pub(super) fn put_row(&mut self, closed_ms: Option<Millis>, rows: &mut Rows) {
         self.closed_ms = closed_ms;
-        let (org, device) = self.device;
-        rows.put(
-            Table::Series,
-            |to| schema::device_key(to, org, device, &self.key),
-            |to| put_series(to, self.number, closed_ms),
-        );
+        rows.put(Table::Series, |to| self.put_key(to), |to| put_series(to, self.number, closed_ms));
     }
 
     fn size_bytes(&self) -> usize {
@@ -342,6 +351,44 @@ impl Devices {
             }
         }
         Some(oldest_row)
+    }
+
+    /// Counts anew what a series has open, after some of it was deleted. Gives the row of the tail with the oldest
+    /// when nothing is left.
+    pub(super) fn recount(&mut self, place: u32, list: &List) -> Option<u64> {
+        if list.points.is_empty() {
+            let closed_ms = self.series(place).closed_ms;
+            self.series(place).newest_ms = closed_ms;
+            return self.close(place);
+        }
+        let series = &mut self.series[place as usize];
+        let newest_ms = list.points.iter().map(|it| it.at_ms).max();
+        series.newest_ms = series.closed_ms.max(newest_ms);
+        self.size_bytes -= series.open_count * POINT_BYTES + series.open_bytes;
+        series.open_count = list.points.len();
+        series.open_bytes = list.points.iter().map(|it| value_bytes(list.value(it))).sum();
+        self.size_bytes += series.open_count * POINT_BYTES + series.open_bytes;
+        None
+    }
+
+    /// Forgets a series, which has no points.
+    pub(super) fn remove_series(&mut self, place: u32, open: &Mutex<Open>) {
+        let series = &self.series[place as usize];
+        let (id, size_bytes) = (series.id(), series.size_bytes());
+        let Some(device) = self.map.get_mut(&series.device) else { return };
+        device.places.retain(|it| *it != place);
+        // No guess may lead to a place that is another device's some day.
+        device.last = None;
+        for other in &device.places {
+            self.series[*other as usize].next = *other;
+        }
+        device.size_bytes -= size_bytes;
+        if device.open_series_count == 0 {
+            self.idle_bytes -= size_bytes;
+        }
+        self.size_bytes -= size_bytes;
+        open.lock().remove(id);
+        self.free.push(place);
     }
 
     /// A device that has no open points.
