@@ -395,6 +395,24 @@ pub(crate) enum DeviceCommand {
         #[arg(long, value_name = "COUNT", default_value_t = 100)]
         limit: u32,
     },
+    /// Delete what a device has measured: all of a key, or a span of time
+    #[command(after_help = "Examples:
+  tidegate device erase pump/p1 --key status.pressure
+  tidegate device erase pump/p1 --key status.pressure --to 365d
+  tidegate device erase pump/p1 --key status.pressure --from 2026-05-01T00:00:00Z --to 2026-05-02T00:00:00Z")]
+    Erase {
+        #[command(flatten)]
+        device: DeviceArg,
+        /// What was measured: event.member
+        #[arg(long)]
+        key: String,
+        /// From then on [default: from the beginning]
+        #[arg(long, value_name = "WHEN")]
+        from: Option<Moment>,
+        /// Up to then [default: to the end]
+        #[arg(long, value_name = "WHEN")]
+        to: Option<Moment>,
+    },
     /// Show the attributes of a device, or write some
     #[command(after_help = "Examples:
   tidegate device attributes default/gw1

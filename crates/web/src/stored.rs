@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::{Code, Refusal};
-use platform::{Platform, Store, StoreFault, Ticket};
+use platform::{Deletion, Platform, Store, StoreFault, Ticket};
 
 /// Returns when the ticket is stored; only then may a request be answered.
 pub(crate) async fn stored(platform: &Platform, ticket: Ticket) -> Result<(), Refusal> {
@@ -11,6 +11,17 @@ pub(crate) async fn stored(platform: &Platform, ticket: Ticket) -> Result<(), Re
         return Ok(());
     }
     ask(platform, move |store| store.wait(ticket)).await
+}
+
+/// Deletes points, step by step, and returns when all of it is stored.
+pub(crate) async fn delete(platform: &Platform, mut deletion: Deletion) -> Result<(), Refusal> {
+    let steps = move |store: &dyn Store| {
+        while let Some(ticket) = deletion.step(store)? {
+            store.wait(ticket)?;
+        }
+        Ok(())
+    };
+    ask(platform, steps).await
 }
 
 /// Asks the store something that may read the disk.

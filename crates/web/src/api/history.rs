@@ -1,12 +1,14 @@
 //! What a device sent: its last events and its points.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use dialects::time::iso8601;
-use domain::{DeviceName, Millis, Order, Series, Value};
+use domain::{DeviceName, Millis, Order, Refusal, Series, Value};
+use platform::{Deletion, NewestPoint};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use super::devices::device_of;
 use super::fault::Fault;
@@ -15,7 +17,7 @@ use super::request::{At, Params, time};
 use super::shape::{self, EventShape, value};
 use crate::Shared;
 use crate::limits::{API_PAGE_COUNT, API_PAGE_COUNT_MAX};
-use crate::stored::ask;
+use crate::stored::{ask, delete};
 
 /// Which points: of one key in a span of time, oldest first, or the newest of every key when no key is named. `from`
 /// counts in, `to` does not.
@@ -26,6 +28,15 @@ pub(super) struct Span {
     from: Option<String>,
     to: Option<String>,
     limit: Option<usize>,
+}
+
+/// Which points to delete: of one key, all or those in a span of time.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Removal {
+    key: String,
+    from: Option<String>,
+    to: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -68,8 +79,7 @@ pub(super) async fn points(
     let org = org_of(&shared, &org)?;
     let name = DeviceName { device_type: &device_type, name: &name };
     let device = device_of(&shared, org, name)?.id;
-    let from_ms = span.from.as_deref().map(time).transpose()?.unwrap_or(0);
-    let to_ms = span.to.as_deref().map(time).transpose()?.unwrap_or(Millis::MAX);
+    let range = range(span.from.as_deref(), span.to.as_deref())?;
     let count_max = span.limit.unwrap_or(API_PAGE_COUNT).clamp(1, API_PAGE_COUNT_MAX);
     let Some(key) = span.key else {
         let latest = ask(&shared.platform, move |store| {
@@ -83,16 +93,29 @@ pub(super) async fn points(
     };
     let points = ask(&shared.platform, move |store| {
         let mut points = Vec::new();
-        store.points(
-            Series { org, device, key: &key },
-            from_ms..to_ms,
-            Order::Ascending,
-            &mut |at_ms, it| {
-                points.push(PointShape::of(at_ms, it));
-                if points.len() == count_max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            },
-        )?;
+        store.points(Series { org, device, key: &key }, range, Order::Ascending, &mut |at_ms, it| {
+            points.push(PointShape::of(at_ms, it));
+            if points.len() == count_max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
         Ok(points)
     });
     Ok(shape::list("points", points.await?).into_response())
+}
+
+pub(super) async fn remove_points(
+    State(shared): State<Shared>,
+    At((org, device_type, name)): At<(String, String, String)>,
+    Params(removal): Params<Removal>,
+) -> Result<StatusCode, Fault> {
+    let org = org_of(&shared, &org)?;
+    let name = DeviceName { device_type: &device_type, name: &name };
+    let device = device_of(&shared, org, name)?.id;
+    let range = range(removal.from.as_deref(), removal.to.as_deref())?;
+    let deletion = Deletion::new(org, device, vec![removal.key], range, NewestPoint::Deleted);
+    delete(&shared.platform, deletion).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn range(from: Option<&str>, to: Option<&str>) -> Result<Range<Millis>, Refusal> {
+    Ok(from.map(time).transpose()?.unwrap_or(0)..to.map(time).transpose()?.unwrap_or(Millis::MAX))
 }

@@ -38,7 +38,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/devices", get(devices::list).post(devices::create))
         .route("/devices/{type}/{name}", get(devices::show).patch(devices::change).delete(devices::remove))
         .route("/devices/{type}/{name}/events", get(history::events))
-        .route("/devices/{type}/{name}/points", get(history::points))
+        .route("/devices/{type}/{name}/points", get(history::points).delete(history::remove_points))
         .route("/devices/{type}/{name}/attributes", get(attributes::show))
         .route(
             "/devices/{type}/{name}/attributes/{scope}",

@@ -250,6 +250,14 @@ async fn what_a_device_sent_is_shown() {
     let latest = get(&router, &format!("{path}/points")).await.json()["latest"].clone();
     assert_eq!(latest.as_array().unwrap().len(), 3);
     assert_eq!(latest[0], json!({ "key": "binary.t", "at": NOW, "at_ms": NOW_MS, "value": 21.5 }));
+    let remove =
+        async |query: &str| call(&router, "DELETE", &format!("{path}/points{query}"), Value::Null).await;
+    assert_eq!(remove(&format!("?key=status.t&to={NOW}")).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(get(&router, &format!("{path}/points?key=status.t")).await.json()["points"][0]["value"], 21.5);
+    assert_eq!(remove("?key=status.t").await.status, StatusCode::NO_CONTENT);
+    assert_eq!(get(&router, &format!("{path}/points")).await.json()["latest"].as_array().unwrap().len(), 2);
+    assert_eq!(error(&remove("").await), (400, "malformed".to_owned()));
+    assert_eq!(error(&remove("?key=t&from=now").await), (400, "malformed".to_owned()));
     let wrong = get(&router, &format!("{path}/points?from=yesterday")).await;
     assert_eq!(error(&wrong), (400, "malformed".to_owned()));
     let unknown = get(&router, &format!("{org}/devices/gw/g9/events")).await;

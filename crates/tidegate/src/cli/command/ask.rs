@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::print::print;
 use super::show;
 use crate::cli::api::{Absent, Api, escaped};
+use crate::cli::moment::Moment;
 use crate::cli::{
     Command, DeviceArg, DeviceCommand, KeyCommand, OrgArg, OrgCommand, RightsArg, TypeCommand, tail,
 };
@@ -160,6 +161,17 @@ async fn device(api: &Api, command: DeviceCommand) -> Result<Answer> {
             let path = format!("{path}/points?key={}&from={from_ms}{to}&limit={limit}", escaped(&key));
             let columns = [("at", "/at_ms"), ("value", "/value")];
             Ok(show::table(get(api, &path).await?, "points", &columns, "nothing measured in that time"))
+        }
+        DeviceCommand::Erase { device, key, from, to } => {
+            let now_ms = Clock::start().wall_ms();
+            let path = device_path(api, &device).await?;
+            let moment = |name: &str, it: Option<Moment>| {
+                it.map(|it| format!("&{name}={}", it.resolve_ms(now_ms))).unwrap_or_default()
+            };
+            let (from, to) = (moment("from", from), moment("to", to));
+            let path = format!("{path}/points?key={}{from}{to}", escaped(&key));
+            api.call(Method::DELETE, &path, None).await?;
+            Ok(removed("points of", &key))
         }
         DeviceCommand::Attributes { device, share, unshare } => {
             attributes(api, &device, &share, &unshare).await

@@ -8,7 +8,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use dialects::thingsboard::http::HttpRefusal;
 use dialects::thingsboard::http::telemetry::{Print, readings};
-use domain::{Device, Order};
+use domain::{Device, Millis, Order};
+use platform::{Deletion, NewestPoint};
 
 use super::ThingsBoard;
 use super::access::Caller;
@@ -16,7 +17,7 @@ use super::pieces::answer;
 use super::reply::{At, Body, Params, Refused};
 use super::series::{Aggregate, History, Newest, Of, Wanted};
 use crate::limits::THINGSBOARD_POINTS_COUNT;
-use crate::stored::{ask, stored};
+use crate::stored::{ask, delete, stored};
 
 /// The device that a path names by kind and id.
 pub(super) fn entity(
@@ -113,6 +114,36 @@ pub(super) async fn save(
     body: Body,
 ) -> Result<StatusCode, Refused> {
     bring(state, caller, (&kind, &id), body).await
+}
+
+/// Deletes points of the named keys: all of them, or those with a time in a range. The newest of each key is what a
+/// newest value is here, so it is the newest of what is left that comes next, whatever `rewriteLatestIfDeleted` says;
+/// where `deleteLatest=false`, it stays.
+pub(super) async fn remove(
+    State(of): State<ThingsBoard>,
+    caller: Caller,
+    At((kind, id)): At<(String, String)>,
+    params: Params,
+) -> Result<StatusCode, Refused> {
+    let device = entity(&of, &caller, (&kind, &id))?.id;
+    params.wanted("keys")?;
+    let keys = params.keys().ok_or_else(|| HttpRefusal::bad("No keys are named."))?;
+    let range =
+        match (params.flag("deleteAllDataForKeys")?, params.number("startTs")?, params.number("endTs")?) {
+            (Some(true), ..) => 0..Millis::MAX,
+            (_, Some(start), Some(end)) => start..end,
+            _ => {
+                let message = "Without deleteAllDataForKeys=true, startTs and endTs are required.";
+                return Err(HttpRefusal::bad(message).into());
+            }
+        };
+    params.flag("rewriteLatestIfDeleted")?;
+    let newest = match params.flag("deleteLatest")? {
+        Some(false) => NewestPoint::Kept,
+        _ => NewestPoint::Deleted,
+    };
+    delete(&of.shared.platform, Deletion::new(caller.org, device, keys, range, newest)).await?;
+    Ok(StatusCode::OK)
 }
 
 /// The same with a time to live, which is not kept: points stay.

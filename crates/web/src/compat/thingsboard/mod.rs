@@ -147,6 +147,7 @@ fn telemetry_routes() -> Router<ThingsBoard> {
         ("/{a}/{b}/keys/timeseries", get(history::keys)),
         ("/{a}/{b}/values/timeseries", get(history::values)),
         ("/{a}/{b}/values/timeseries/history", get(history::range)),
+        ("/{a}/{b}/timeseries/delete", delete(history::remove)),
         ("/{a}/{b}/timeseries/{d}", post(history::save)),
         ("/{a}/{b}/timeseries/{d}/{e}", post(history::save_for_a_time)),
     ];

@@ -113,6 +113,16 @@ impl Params {
         Ok(self.get(name).map(read).transpose()?)
     }
 
+    /// A truth value, if it is there.
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, Refused> {
+        let read = |it: &str| match it.to_ascii_lowercase().as_str() {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(HttpRefusal::bad(format!("{name} is neither true nor false: {it}"))),
+        };
+        Ok(self.get(name).map(read).transpose()?)
+    }
+
     /// One that has to be there.
     pub(super) fn wanted(&self, name: &str) -> Result<&str, Refused> {
         let missing = || HttpRefusal::bad(format!("Required request parameter '{name}' is not present"));

@@ -105,6 +105,54 @@ async fn a_range_is_half_open_and_limited() {
 }
 
 #[tokio::test]
+async fn points_are_deleted() {
+    let (service, id, path) = furnished().await;
+    let points: Vec<_> =
+        (1..=300).map(|it| json!({ "ts": it * 10, "values": { "a": it, "b": it } })).collect();
+    service.post(&format!("{path}/timeseries/ANY"), json!(points)).await;
+    let delete = async |query: &str| {
+        let answer = service.delete(&format!("{path}/timeseries/delete?{query}")).await;
+        assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 0), "{query}: {answer:?}");
+    };
+    let times = async |key: &str| -> Vec<u64> {
+        let query = format!("keys={key}&startTs=0&endTs=9999&limit=999&orderBy=ASC");
+        let answer = service.get(&format!("{path}/values/timeseries?{query}")).await.json();
+        answer[key].as_array().unwrap().iter().map(|it| it["ts"].as_u64().unwrap()).collect()
+    };
+    let newest = async |key: &str| -> Value {
+        service.get(&format!("{path}/values/timeseries?keys={key}")).await.json()[key][0]["ts"].clone()
+    };
+    delete("keys=a&startTs=20&endTs=2980").await;
+    assert_eq!(times("a").await, [10, 2980, 2990, 3000], "the end is not in the range");
+    delete("keys=a&startTs=2990&endTs=9999&rewriteLatestIfDeleted=true").await;
+    assert_eq!((times("a").await, newest("a").await), (vec![10, 2980], json!(2980)));
+    assert_eq!(times("b").await.len(), 300, "other keys keep theirs");
+    delete("keys=a,b&deleteAllDataForKeys=true&deleteLatest=false&startTs=1&endTs=2").await;
+    assert_eq!((times("a").await, times("b").await), (vec![2980], vec![3000]), "the newest stay");
+    delete("keys=a&keys=none&deleteAllDataForKeys=TRUE").await;
+    assert_eq!((times("a").await.len(), newest("a").await), (0, json!(NOW_MS)));
+    assert_eq!(service.get(&format!("{path}/keys/timeseries")).await.json(), json!(["b"]));
+    for wrong in [
+        "",
+        "deleteAllDataForKeys=true",
+        "keys=,&deleteAllDataForKeys=true",
+        "keys=b",
+        "keys=b&startTs=1",
+        "keys=b&deleteAllDataForKeys=maybe",
+        "keys=b&startTs=-1&endTs=5",
+    ] {
+        let answer = service.delete(&format!("{path}/timeseries/delete?{wrong}")).await;
+        assert_eq!(refused(&answer), (400, 31), "{wrong}");
+    }
+    let foreign = format!("{path}/timeseries/delete?keys=b&deleteAllDataForKeys=true");
+    let customer = service.ask_as(CUSTOMER, "DELETE", &foreign, Value::Null).await;
+    assert_eq!(refused(&customer).0, 403);
+    assert_eq!(times("b").await, [3000]);
+    service.delete(&format!("/api/device/{id}")).await;
+    assert_eq!(refused(&service.delete(&foreign).await), (404, 32));
+}
+
+#[tokio::test]
 async fn intervals_are_summed_up() {
     let (service, _, path) = furnished().await;
     let points = json!([
