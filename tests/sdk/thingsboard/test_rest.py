@@ -109,6 +109,10 @@ class Rest(unittest.TestCase):
         self.assertEqual(values(limit=1), [(7_000, "7")])
         sums = values(agg="SUM", interval=3_000, use_strict_data_types=True)
         self.assertEqual(sums, [(3_500, 9), (6_500, 18)])
+        self.rest.delete_entity_timeseries(self.device.id, "t", start_ts=3_000, end_ts=7_000)
+        self.assertEqual(values(order_by="ASC"), [(2_000, "2"), (7_000, "7")])
+        self.rest.delete_entity_timeseries(self.device.id, "t,on", delete_all_data_for_keys=True)
+        self.assertEqual(self.rest.get_timeseries_keys_v1(self.device.id), [])
 
     def test_commands(self):
         device = self.connect()

@@ -126,7 +126,6 @@ pub(super) async fn remove(
     params: Params,
 ) -> Result<StatusCode, Refused> {
     let device = entity(&of, &caller, (&kind, &id))?.id;
-    params.wanted("keys")?;
     let keys = params.keys().ok_or_else(|| HttpRefusal::bad("No keys are named."))?;
     let range =
         match (params.flag("deleteAllDataForKeys")?, params.number("startTs")?, params.number("endTs")?) {
