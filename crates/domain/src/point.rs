@@ -34,6 +34,11 @@ impl Points {
         Points::default()
     }
 
+    /// An empty list with room for so many bytes, before it has to grow.
+    pub fn with_capacity(bytes: usize) -> Points {
+        Points { bytes: Vec::with_capacity(bytes), count: 0 }
+    }
+
     /// Appends a point. A key longer than 65,535 bytes is cut at a character boundary.
     pub fn push(&mut self, key: &str, value: Value<'_>) {
         let mut cut = key.len().min(u16::MAX as usize);

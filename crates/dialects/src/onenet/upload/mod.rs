@@ -63,7 +63,7 @@ pub fn read<'a>(
     zone: Zone,
     each: &mut dyn FnMut(Uploaded<'a>) -> ControlFlow<()>,
 ) -> Result<Leniencies, Refusal> {
-    let mut sink = Sink::new(zone, each);
+    let mut sink = Sink::new(zone, payload.len(), each);
     match read_type(Cursor::new(payload), &mut sink) {
         Ok(()) => Ok(sink.finish()),
         Err(wrong) => Err(wrong.refusal(payload.first().map(|it| it & TYPE_BITS))),

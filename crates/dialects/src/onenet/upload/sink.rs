@@ -10,6 +10,12 @@ use super::{Binary, Uploaded};
 use crate::limits::{ONENET_POINTS_COUNT_MAX, ONENET_STREAM_BYTES_MAX};
 use crate::onenet::time::{self, Zone};
 
+/// Room that an upload's first list begins with, at most; most have one.
+const FIRST_ROOM_BYTES: usize = 1024;
+/// Room that each further one begins with; most of those have one point.
+const FURTHER_ROOM_BYTES: usize = 64;
+
+/// Gets what is read, and gives it on.
 pub(super) struct Sink<'a, 'e> {
     /// The zone of times that name none.
     pub(super) zone: Zone,
@@ -18,15 +24,23 @@ pub(super) struct Sink<'a, 'e> {
     is_over: bool,
     /// Points of one time that were not given yet.
     points: Points,
+    /// Bytes of room that the next list begins with.
+    room: usize,
     at_ms: Option<Millis>,
     count: usize,
     leniencies: Leniencies,
 }
 
 impl<'a, 'e> Sink<'a, 'e> {
-    pub(super) fn new(zone: Zone, each: &'e mut dyn FnMut(Uploaded<'a>) -> ControlFlow<()>) -> Sink<'a, 'e> {
+    pub(super) fn new(
+        zone: Zone,
+        payload_len: usize,
+        each: &'e mut dyn FnMut(Uploaded<'a>) -> ControlFlow<()>,
+    ) -> Sink<'a, 'e> {
         Sink {
             zone,
+            // A short member of JSON becomes a point of up to twice its length.
+            room: (2 * payload_len).min(FIRST_ROOM_BYTES),
             each,
             is_over: false,
             points: Points::new(),
@@ -77,6 +91,9 @@ impl<'a, 'e> Sink<'a, 'e> {
         if at_ms != self.at_ms {
             self.give();
             self.at_ms = at_ms;
+        }
+        if self.points.is_empty() {
+            self.points = Points::with_capacity(std::mem::replace(&mut self.room, FURTHER_ROOM_BYTES));
         }
         Ok(&mut self.points)
     }
