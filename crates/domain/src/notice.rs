@@ -16,7 +16,7 @@ pub enum Closing {
     TakenOver,
     /// The server is shutting down.
     ShuttingDown,
-    /// An administrator removed or disabled the peer.
+    /// An administrator removed or disabled the peer, or what it was let in for is over.
     Removed,
     /// The client sent bytes that are not MQTT, or MQTT that breaks the protocol.
     ProtocolError,

@@ -196,20 +196,47 @@ impl Platform {
         now_ms: Millis,
         waiter: Option<Arc<dyn Waiter>>,
     ) -> Result<Ticket, Refusal> {
+        let ticket =
+            self.put_attributes_with(Changes { list: Vec::new(), waiter }, org, scope, list, now_ms)?;
+        self.tell_attributes(org, scope, list, now_ms);
+        Ok(ticket)
+    }
+
+    /// Writes attributes in one batch with other changes: all of it is stored or nothing. Nobody has been told then.
+    ///
+    /// Refuses as [`Platform::put_attributes`] does, and hands over nothing then.
+    pub(crate) fn put_attributes_with(
+        &self,
+        mut others: Changes,
+        org: OrgId,
+        scope: Scope,
+        list: &[(DeviceId, Points)],
+        now_ms: Millis,
+    ) -> Result<Ticket, Refusal> {
         let cell = self.cell_or_refuse(org)?;
         let mut attributes = cell.attributes.write();
         attributes.check(scope, list)?;
-        let changes = list.iter().map(|(device, points)| {
+        for (device, points) in list {
             let aspect = Aspect::Attributes { scope, at_ms: now_ms, points: points.clone() };
-            Change::Aspect { org, device: *device, aspect }
-        });
-        let ticket = self.store.commit(Changes { list: changes.collect(), waiter });
+            others.push(Change::Aspect { org, device: *device, aspect });
+        }
+        let ticket = self.store.commit(others);
         for (device, points) in list {
             attributes.change(*device, |it| {
                 points.iter().for_each(|(key, value)| it.put(scope, key, Entry::new(now_ms, value)));
             });
         }
-        drop(attributes);
+        Ok(ticket)
+    }
+
+    /// Tells whoever is to know of attributes that were written.
+    pub(crate) fn tell_attributes(
+        &self,
+        org: OrgId,
+        scope: Scope,
+        list: &[(DeviceId, Points)],
+        now_ms: Millis,
+    ) {
         for (device, points) in list {
             self.told(|it| it.written(*device, scope, now_ms, points));
         }
@@ -218,7 +245,6 @@ impl Platform {
                 self.notify_by_id(org, *device, &Notice::AttributesSet { points });
             }
         }
-        Ok(ticket)
     }
 
     /// Removes attributes of one scope. The device is told of those of the shared scope.

@@ -124,9 +124,23 @@ impl Platform {
         token: &str,
         now_ms: Millis,
     ) -> Result<(Arc<Device>, Ticket), Refusal> {
-        let device_type = Arc::clone(state.type_of_new(&draft.device_type)?);
+        let device = self.drafted(state, draft, token, now_ms)?;
+        let ticket = self.store.commit(Change::PutDevice(Arc::clone(&device)).into());
+        state.show_new(&device);
+        Ok((device, ticket))
+    }
+
+    /// A checked device as it will be, with an id of its own.
+    pub(crate) fn drafted(
+        &self,
+        state: &OrgState,
+        draft: NewDevice,
+        token: &str,
+        now_ms: Millis,
+    ) -> Result<Arc<Device>, Refusal> {
+        let device_type = state.type_of_new(&draft.device_type)?;
         let id = DeviceId(self.ids.next(now_ms));
-        let device = Arc::new(Device {
+        Ok(Arc::new(Device {
             id,
             org: state.org.id,
             device_type: draft.device_type,
@@ -141,11 +155,7 @@ impl Platform {
             registrar: draft.registrar,
             gateway: draft.gateway,
             rights: Arc::default(),
-        });
-        let ticket = self.store.commit(Change::PutDevice(Arc::clone(&device)).into());
-        state.back_off.forget(device.wire_name());
-        state.put_device(Arc::clone(&device));
-        Ok((device, ticket))
+        }))
     }
 
     /// Changes a device. One that is disabled, or whose rights change, may not stay connected: the removal listener
@@ -358,6 +368,12 @@ impl OrgState {
             return Err(Refusal::new(Code::OrgFull, hint));
         }
         Ok(())
+    }
+
+    /// Shows a device that has been handed to the store.
+    pub(crate) fn show_new(&mut self, device: &Arc<Device>) {
+        self.back_off.forget(device.wire_name());
+        self.put_device(Arc::clone(device));
     }
 
     pub(crate) fn type_of_new(&self, name: &str) -> Result<&Arc<domain::DeviceType>, Refusal> {

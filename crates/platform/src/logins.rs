@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::{Code, DeviceId, DeviceName, Login, OrgId, Refusal};
+use parking_lot::RwLockWriteGuard;
 use store::{Aspect, Change, Ticket};
 use subtle::ConstantTimeEq;
 
@@ -68,6 +69,48 @@ impl Logins {
     }
 }
 
+/// A login that is about to be a device's. What changes in the store is handed over before it is put.
+pub(crate) struct LoginEntry<'a> {
+    logins: RwLockWriteGuard<'a, Logins>,
+    finder: Finder,
+    org: OrgId,
+    device: DeviceId,
+    login: Arc<Login>,
+    had: Option<Arc<Login>>,
+}
+
+/// Whether a device had another login until now: whoever is connected by it may not stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Replaced {
+    Nothing,
+    Another,
+}
+
+impl LoginEntry<'_> {
+    /// What is to be stored; `None` when the device has this login.
+    pub(crate) fn change(&self) -> Option<Change> {
+        let aspect = Aspect::Login(Some((*self.login).clone()));
+        (self.had.as_ref() != Some(&self.login)).then_some(Change::Aspect {
+            org: self.org,
+            device: self.device,
+            aspect,
+        })
+    }
+
+    /// From now on the device is found by the login.
+    pub(crate) fn put(mut self) -> (Arc<Login>, Replaced) {
+        let LoginEntry { finder, org, device, login, .. } = &self;
+        let holder = Holder { org: *org, device: *device, login: login.clone() };
+        let (finder, login) = (*finder, login.clone());
+        let replaced = match &self.had {
+            Some(had) if *had != login => Replaced::Another,
+            _ => Replaced::Nothing,
+        };
+        self.logins.put(finder, holder);
+        (login, replaced)
+    }
+}
+
 impl Platform {
     fn finder(&self, shown: Shown<'_>) -> Finder {
         match shown {
@@ -105,10 +148,7 @@ impl Platform {
         if let Some((_, login)) = self.logins.read().of_device.get(&device) {
             return Ok((login.clone(), Ticket::NONE));
         }
-        let login = Login::AccessToken(self.credentials.access_token());
-        let ticket = self.set_login_of(org, device, login)?;
-        let known = self.logins.read().of_device.get(&device).map(|(_, login)| login.clone());
-        Ok((known.ok_or_else(no_device)?, ticket))
+        self.set_login_of(org, device, None)
     }
 
     /// Gives a device a login in the place of the one it has; the removal listener hears of it.
@@ -117,34 +157,54 @@ impl Platform {
     /// [`Code::TooLarge`].
     pub fn set_login(&self, org: OrgId, name: DeviceName<'_>, login: Login) -> Result<Ticket, Refusal> {
         let device = self.device(org, name).ok_or_else(no_device)?;
-        self.set_login_of(org, device.id, login)
+        self.set_login_of(org, device.id, Some(login)).map(|(_, ticket)| ticket)
     }
 
-    fn set_login_of(&self, org: OrgId, device: DeviceId, login: Login) -> Result<Ticket, Refusal> {
-        check(&login)?;
-        let shown = Shown::of(&login).ok_or_else(|| malformed("A login names a client id or a user."))?;
-        let finder = self.finder(shown);
+    fn set_login_of(
+        &self,
+        org: OrgId,
+        device: DeviceId,
+        wanted: Option<Login>,
+    ) -> Result<(Arc<Login>, Ticket), Refusal> {
         let cell = self.cell_or_refuse(org)?;
         let state = cell.state.read();
         if !state.by_id.contains_key(&device) {
             return Err(no_device());
         }
-        let mut logins = self.logins.write();
+        let entry = self.enter_login(org, device, wanted)?;
+        let ticket = entry.change().map_or(Ticket::NONE, |it| self.store.commit(it.into()));
+        let (login, replaced) = entry.put();
+        drop(state);
+        if replaced == Replaced::Another {
+            self.tell(&Removed::Device(org, device));
+        }
+        Ok((login, ticket))
+    }
+
+    /// Checks a login that is to be a device's, and keeps it free until it is put. `None`: the one that the device has,
+    /// else a random access token.
+    ///
+    /// Refuses with [`Code::Exists`] when it is another device's, [`Code::Malformed`] or [`Code::TooLarge`].
+    pub(crate) fn enter_login(
+        &self,
+        org: OrgId,
+        device: DeviceId,
+        wanted: Option<Login>,
+    ) -> Result<LoginEntry<'_>, Refusal> {
+        wanted.as_ref().map_or(Ok(()), check)?;
+        let logins = self.logins.write();
+        let had = logins.of_device.get(&device).map(|(_, it)| it.clone());
+        let login = match (wanted, &had) {
+            (Some(login), _) => Arc::new(login),
+            (None, Some(login)) => login.clone(),
+            (None, None) => Arc::new(Login::AccessToken(self.credentials.access_token())),
+        };
+        let shown = Shown::of(&login).ok_or_else(|| malformed("A login names a client id or a user."))?;
+        let finder = self.finder(shown);
         if logins.found_by.get(&finder).is_some_and(|it| it.device != device) {
             return Err(Refusal::new(Code::Exists, "Another device has this login."));
         }
-        let had_one = logins.of_device.get(&device).map(|(_, it)| it.clone());
-        if had_one.as_deref() == Some(&login) {
-            return Ok(Ticket::NONE);
-        }
-        let aspect = Aspect::Login(Some(login.clone()));
-        let ticket = self.store.commit(Change::Aspect { org, device, aspect }.into());
-        logins.put(finder, Holder { org, device, login: Arc::new(login) });
-        drop((logins, state));
-        if had_one.is_some() {
-            self.tell(&Removed::Device(org, device));
-        }
-        Ok(ticket)
+        Ok(LoginEntry { logins, finder, org, device, login, had })
     }
 
     /// Forgets the login of a device that is being removed.

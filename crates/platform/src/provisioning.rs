@@ -5,19 +5,21 @@
 //! One request is decided at a time, so that no device is served twice.
 
 use std::collections::HashMap;
+use std::iter;
 use std::sync::Arc;
 
 use domain::attribute::Keys;
 use domain::{
-    Class, Code, Device, DeviceType, Login, Millis, OrgId, Points, ProvisionRequest, ProvisionRule,
+    Class, Code, DeviceName, DeviceType, Login, Millis, OrgId, Points, ProvisionRequest, ProvisionRule,
     Provisioning, Refusal, Registrar, Scope, Value, WantedLogin,
 };
-use store::{Change, Ticket};
+use store::{Change, Changes, Ticket};
 use subtle::ConstantTimeEq;
 
 use crate::devices::NewDevice;
 use crate::limits::TOKEN_BYTES_MAX;
-use crate::registry::Platform;
+use crate::logins::Replaced;
+use crate::registry::{Platform, Removed};
 
 /// The server attribute that says that a device has been served, and what it says then (spec thingsboard 7).
 const STATE: &str = "provisionState";
@@ -138,18 +140,23 @@ impl Platform {
     ) -> Result<(Arc<Login>, Ticket), Refusal> {
         let org = device_type.org;
         let name = request.name.clone().unwrap_or_else(|| self.credentials.access_token());
-        if self.device_named(org, &name).is_some() {
-            return Err(Refusal::new(Code::Exists, format!("There is a device {name} already.")));
-        }
         let draft = NewDevice {
             class: request.gateway.then_some(Class::Gateway),
             ..NewDevice::named(&device_type.name, &name, Registrar::Operator)
         };
-        let (device, _, _) = self.register(org, draft, now_ms)?;
-        self.give_login(&device, &request.login).inspect_err(|_| {
-            // Nobody can use it: it is as if it had never been.
-            self.drop_device(org, device.wire_name()).ok();
-        })
+        let cell = self.cell_or_refuse(org)?;
+        let mut state = cell.state.write();
+        if state.named(&name).is_some() {
+            return Err(Refusal::new(Code::Exists, format!("There is a device {name} already.")));
+        }
+        state.check_new(DeviceName { device_type: &draft.device_type, name: &name })?;
+        let device = self.drafted(&state, draft, &self.credentials.token(), now_ms)?;
+        let entry = self.enter_login(org, device.id, wanted(request))?;
+        // A device without its login would be refused as one that is there already when it asks again.
+        let list = iter::once(Change::PutDevice(device.clone())).chain(entry.change()).collect();
+        let ticket = self.store.commit(Changes { list, waiter: None });
+        state.show_new(&device);
+        Ok((entry.put().0, ticket))
     }
 
     fn provision_known(
@@ -176,20 +183,33 @@ impl Platform {
             );
             return Err(Refusal::new(Code::Exists, hint));
         }
-        let (login, _) = self.give_login(&device, &request.login)?;
         let mut points = Points::new();
         points.push(STATE, Value::Text(SERVED));
-        let ticket = self.put_attributes(org, Scope::Server, &[(device.id, points)], now_ms, None)?;
+        let list = [(device.id, points)];
+        let cell = self.cell_or_refuse(org)?;
+        // It has been removed meanwhile if its lock finds it no more: then it has nothing.
+        let registry = cell.state.read();
+        if !registry.by_id.contains_key(&device.id) {
+            return Err(Refusal::new(Code::DeviceUnknown, format!("The device {name} has been removed.")));
+        }
+        let entry = self.enter_login(org, device.id, wanted(request))?;
+        let changes = Changes { list: entry.change().into_iter().collect(), waiter: None };
+        let ticket = self.put_attributes_with(changes, org, Scope::Server, &list, now_ms)?;
+        let (login, replaced) = entry.put();
+        drop(registry);
+        self.tell_attributes(org, Scope::Server, &list, now_ms);
+        if replaced == Replaced::Another {
+            self.tell(&Removed::Device(org, device.id));
+        }
         Ok((login, ticket))
     }
+}
 
-    fn give_login(&self, device: &Device, wanted: &WantedLogin) -> Result<(Arc<Login>, Ticket), Refusal> {
-        if let WantedLogin::This(login) = wanted {
-            self.set_login(device.org, device.wire_name(), login.clone())?;
-        }
-        let (login, _) = self.login(device.org, device.id)?;
-        // Everything that was handed over until now has an earlier ticket.
-        Ok((login, self.store.commit(store::Changes::new())))
+/// The login that a newcomer names, if it names one.
+fn wanted(request: &ProvisionRequest) -> Option<Login> {
+    match &request.login {
+        WantedLogin::This(login) => Some(login.clone()),
+        WantedLogin::Any | WantedLogin::Unknown(_) => None,
     }
 }
 

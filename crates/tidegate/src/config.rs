@@ -182,6 +182,7 @@ pub(crate) enum BulkRemoveStatus {
 pub(crate) struct Limits {
     pub(crate) connection_count_max: usize,
     pub(crate) login_ms_max: u64,
+    pub(crate) newcomer_ms_max: u64,
     pub(crate) packet_bytes_before_login_max: usize,
     pub(crate) payload_bytes_max: usize,
     pub(crate) session_count_max: usize,
@@ -209,6 +210,7 @@ const RANGES: &[(&str, &str, RangeInclusive<i64>)] = &[
     ("plain", "status_interval_s", 0..=86_400),
     ("limits", "connection_count_max", 1..=100_000_000),
     ("limits", "login_ms_max", 1..=3_600_000),
+    ("limits", "newcomer_ms_max", 1..=3_600_000),
     // The codec reads no longer first packet.
     ("limits", "packet_bytes_before_login_max", 256..=mqtt::limits::CONNECT_BYTES_MAX as i64),
     ("limits", "payload_bytes_max", 1..=201_326_592),

@@ -1,11 +1,13 @@
 """`tb-rest-client` 4.4 as a script: it logs in with an API key, registers, reads and writes, commands and claims."""
 
+import json
 import os
 import queue
 import unittest
+import urllib.request
 
 from tb_device_mqtt import TBDeviceMqttClient
-from tb_rest_client.models import Device, EntityId
+from tb_rest_client.models import Device, DeviceProfile, EntityId
 from tb_rest_client.rest import ApiException
 from tb_rest_client.rest_client import RestClient
 
@@ -66,6 +68,26 @@ class Rest(unittest.TestCase):
         self.refused(400, self.rest.save_device, Device(name=self.name, type="default"))
         self.rest.delete_device(self.device.id)
         self.refused(404, self.rest.get_device_by_id, self.device.id)
+
+    def test_provisioning(self):
+        secret = {"type": "ALLOW_CREATE_NEW_DEVICES", "provisionDeviceSecret": "rest-secret"}
+        draft = DeviceProfile(name="self made", type="DEFAULT", transport_type="DEFAULT")
+        draft.provision_type, draft.provision_device_key = "ALLOW_CREATE_NEW_DEVICES", "rest-key"
+        draft.profile_data = {"provisionConfiguration": secret}
+        made = self.rest.save_device_profile(draft)
+        self.addCleanup(self.rest.delete_device_profile, made.id)
+        shown = self.rest.get_device_profile_by_id(made.id)
+        self.assertEqual((shown.provision_type, shown.provision_device_key), (draft.provision_type, "rest-key"))
+        asked = {"provisionDeviceKey": "rest-key", "provisionDeviceSecret": "rest-secret", "deviceName": "self made 1"}
+        request = urllib.request.Request(URL + "/api/v1/provision", json.dumps(asked).encode(), method="POST")
+        with urllib.request.urlopen(request, timeout=DEADLINE_SECONDS) as response:
+            answer = json.load(response)
+        self.assertEqual((answer["status"], answer["credentialsType"]), ("SUCCESS", "ACCESS_TOKEN"))
+        device = self.rest.get_tenant_device("self made 1")
+        self.addCleanup(self.rest.delete_device, device.id)
+        self.assertEqual(device.type, "self made")
+        self.token = answer["credentialsValue"]
+        sent(self.connect().send_telemetry({"a": 1}))
 
     def test_credentials(self):
         credentials = self.rest.get_device_credentials_by_device_id(self.device.id)

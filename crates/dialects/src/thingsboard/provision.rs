@@ -82,17 +82,21 @@ impl Asked {
     }
 }
 
-/// The answer to a request.
+/// The answer to a request, over MQTT.
 pub(super) fn told(outcome: Result<&Login, &Refusal>) -> Push {
-    let payload = match outcome {
+    let way = Way { filter: RESPONSE, topic: RESPONSE.to_owned() };
+    Push { ways: vec![way], unasked: true, payload: answer(outcome).into_bytes() }
+}
+
+/// The answer to a request.
+pub(super) fn answer(outcome: Result<&Login, &Refusal>) -> String {
+    match outcome {
         Ok(login) => success(login),
         Err(it) if it.code == Code::NotFound => {
             r#"{"errorMsg":"Provision data was not found!","status":"NOT_FOUND"}"#.to_owned()
         }
         Err(_) => r#"{"errorMsg":"Failed to provision device!","status":"FAILURE"}"#.to_owned(),
-    };
-    let way = Way { filter: RESPONSE, topic: RESPONSE.to_owned() };
-    Push { ways: vec![way], unasked: true, payload: payload.into_bytes() }
+    }
 }
 
 fn success(login: &Login) -> String {

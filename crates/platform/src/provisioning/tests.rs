@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use domain::{Claim, DeviceName, Identity, Peer};
+use domain::{Claim, Identity, Peer};
+use store::{Changes, Store};
 
 use super::*;
 use crate::testing::House;
@@ -118,4 +119,61 @@ fn a_device_whose_login_is_taken_is_not_left_behind() {
     let free = WantedLogin::This(Login::AccessToken("free".to_owned()));
     house.platform.provision(&ProvisionRequest { login: free, ..request }, 5).unwrap();
     assert_eq!(house.platform.device_named(house.org, "s2").unwrap().class, Class::Gateway);
+}
+
+/// A batch is stored whole or not at all, and each has a ticket of its own.
+fn batches(house: &House, act: impl FnOnce()) -> u64 {
+    let before = house.store.commit(Changes::new());
+    act();
+    house.store.commit(Changes::new()).0 - before.0 - 1
+}
+
+#[test]
+fn a_device_and_its_login_are_stored_together() {
+    let house = House::new();
+    let new = allow(&house, "sensor", ProvisionRule::New, Some("new")).unwrap();
+    // The first device of all reserves ids with a batch of its own.
+    house.device("sensor", "s0");
+    assert_eq!(batches(&house, || drop(ask(&house, &new, Some("s1")).unwrap())), 1);
+    let known = allow(&house, "gateway", ProvisionRule::Known, Some("known")).unwrap();
+    house.device("gateway", "g1");
+    assert_eq!(batches(&house, || drop(ask(&house, &known, Some("g1")).unwrap())), 1);
+}
+
+#[test]
+fn whoever_gets_no_login_leaves_nothing() {
+    let house = House::new();
+    let it = allow(&house, "sensor", ProvisionRule::New, Some("key")).unwrap();
+    let token = ask(&house, &it, Some("s1")).unwrap();
+    let request = |name: &str, token: &str| ProvisionRequest {
+        key: it.key.clone(),
+        secret: it.secret.clone(),
+        name: Some(name.to_owned()),
+        gateway: false,
+        login: WantedLogin::This(Login::AccessToken(token.to_owned())),
+    };
+    let written = batches(&house, || {
+        for (wanted, code) in [(token.as_str(), Code::Exists), ("", Code::Malformed)] {
+            let refused = house.platform.provision(&request("s2", wanted), 5).unwrap_err();
+            assert_eq!(refused.code, code);
+        }
+    });
+    assert_eq!((written, house.platform.device_named(house.org, "s2")), (0, None));
+    house.device("sensor", "s3");
+    house
+        .platform
+        .set_provisioning(
+            house.org,
+            "sensor",
+            Some(NewProvisioning { rule: ProvisionRule::Known, key: None, secret: None }),
+            6,
+        )
+        .unwrap();
+    let written = batches(&house, || {
+        let refused = house.platform.provision(&request("s3", &token), 7).unwrap_err();
+        assert_eq!(refused.code, Code::Exists);
+    });
+    assert_eq!(written, 0);
+    house.platform.provision(&request("s3", "T3"), 8).unwrap();
+    assert_eq!(name_of(&house, "T3"), "sensor/s3");
 }

@@ -7,11 +7,12 @@
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dialects::{Dialect, Rendered, Terms};
 use domain::attribute::Wanted;
 use domain::{
-    Code, DeviceId, Fault, Intent, Millis, Notice, Points, ProvisionRequest, Refusal, Scope, Whose,
+    Closing, Code, DeviceId, Fault, Intent, Millis, Notice, Points, ProvisionRequest, Refusal, Scope, Whose,
 };
 use store::{Changes, Ticket};
 
@@ -267,6 +268,7 @@ impl Connection {
         else {
             return;
         };
+        self.part_from_newcomer();
         if outcome.is_err() {
             hub.push(&space, &subscriber, &push, &mut None);
             return;
@@ -278,6 +280,25 @@ impl Connection {
         tokio::task::spawn_local(async move {
             if stored(&hub.store, Changes::new()).await.is_ok() {
                 hub.push(&space, &subscriber, &push, &mut None);
+            }
+        });
+    }
+
+    /// Ends a newcomer's session some time after it was answered for the first time (spec thingsboard 7).
+    fn part_from_newcomer(&mut self) {
+        if std::mem::replace(&mut self.is_served, true) {
+            return;
+        }
+        let hub = self.worker.hub.clone();
+        let subscriber = Arc::downgrade(self.seat.subscriber());
+        let stay = tokio::time::sleep(Duration::from_millis(hub.limits.newcomer_ms_max));
+        tokio::task::spawn_local(async move {
+            tokio::select! {
+                () = stay => {}
+                () = hub.closed() => return,
+            }
+            if let Some(subscriber) = subscriber.upgrade() {
+                subscriber.kick(Closing::Removed);
             }
         });
     }

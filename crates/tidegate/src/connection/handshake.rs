@@ -467,6 +467,7 @@ impl Door {
                 (false, true) => None,
             },
             is_leaving: false,
+            is_served: false,
             tally: Tally::default(),
             peer,
             worker: worker.clone(),

@@ -167,6 +167,8 @@ pub(crate) struct Connection {
     closing: Option<Closing>,
     /// An answer behind which the connection ends is lined up: nothing more is taken in.
     is_leaving: bool,
+    /// It came for its login, has been answered, and may not stay for long.
+    is_served: bool,
     tally: Tally,
 }
 

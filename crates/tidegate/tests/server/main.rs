@@ -20,6 +20,7 @@ mod farewell;
 mod gateways;
 mod house;
 mod organisations;
+mod newcomers;
 mod plain;
 mod ports;
 mod registration;

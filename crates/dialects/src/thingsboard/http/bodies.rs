@@ -1,7 +1,7 @@
 //! Request bodies. Members that are not known are ignored, `null` says nothing, and the content type is not looked at
 //! (spec thingsboard 11).
 
-use domain::{Class, Login};
+use domain::{Class, Login, ProvisionRule};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -26,6 +26,30 @@ pub struct DeviceBody {
     pub additional: Option<String>,
 }
 
+/// The body of `POST /api/deviceProfile`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProfileBody {
+    /// The profile that is changed; `None`: one is created.
+    pub id: Option<Uuid>,
+    /// Its name.
+    pub name: String,
+    /// A word for people.
+    pub description: Option<String>,
+    /// How its devices get their logins by themselves; `None`: the body does not speak of it.
+    pub provisioning: Option<ProfileProvisioning>,
+}
+
+/// How a profile's devices get their logins by themselves (spec 7).
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProfileProvisioning {
+    /// Which devices; `None`: none do.
+    pub rule: Option<ProvisionRule>,
+    /// Names the profile.
+    pub key: Option<String>,
+    /// What devices show with it.
+    pub secret: Option<String>,
+}
+
 /// The body of `POST /api/device/credentials`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CredentialsBody {
@@ -45,6 +69,31 @@ struct DeviceMembers {
     device_profile_id: Option<IdMembers>,
     label: Option<String>,
     additional_info: Option<Map<String, Value>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProfileMembers {
+    id: Option<IdMembers>,
+    name: Option<String>,
+    description: Option<String>,
+    provision_type: Option<String>,
+    provision_device_key: Option<String>,
+    profile_data: Option<ProfileDataMembers>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProfileDataMembers {
+    provision_configuration: Option<ProvisionMembers>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProvisionMembers {
+    #[serde(rename = "type")]
+    provision_type: Option<String>,
+    provision_device_secret: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -108,6 +157,44 @@ impl DeviceBody {
             class,
             additional: members.additional_info.map(|it| Value::Object(it).to_string()),
         })
+    }
+}
+
+impl ProfileBody {
+    /// Reads the body.
+    pub fn parse(body: &[u8]) -> Result<ProfileBody, HttpRefusal> {
+        let members: ProfileMembers = read(body)?;
+        let Some(name) = members.name.filter(|it| !it.trim().is_empty()) else {
+            return Err(HttpRefusal::bad("Device profile name should be specified!"));
+        };
+        let (inner_type, secret) = members
+            .profile_data
+            .and_then(|it| it.provision_configuration)
+            .map(|it| (it.provision_type, it.provision_device_secret))
+            .unwrap_or_default();
+        let given = |it: Option<String>| it.filter(|it| !it.is_empty());
+        let provisioning = members.provision_type.or(inner_type).map(|it| provision_rule(&it)).transpose()?;
+        Ok(ProfileBody {
+            id: id(members.id)?,
+            name,
+            description: members.description,
+            provisioning: provisioning.map(|rule| ProfileProvisioning {
+                rule,
+                key: given(members.provision_device_key),
+                secret: given(secret),
+            }),
+        })
+    }
+}
+
+fn provision_rule(name: &str) -> Result<Option<ProvisionRule>, HttpRefusal> {
+    match name {
+        "DISABLED" => Ok(None),
+        "ALLOW_CREATE_NEW_DEVICES" => Ok(Some(ProvisionRule::New)),
+        "CHECK_PRE_PROVISIONED_DEVICES" => Ok(Some(ProvisionRule::Known)),
+        other => Err(HttpRefusal::bad(format!(
+            "The provision type {other} is not served: use ALLOW_CREATE_NEW_DEVICES or CHECK_PRE_PROVISIONED_DEVICES."
+        ))),
     }
 }
 

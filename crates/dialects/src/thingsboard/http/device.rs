@@ -4,10 +4,10 @@
 use std::ops::ControlFlow;
 
 use domain::attribute::{Found, Keys, Wanted};
-use domain::{Intent, Millis, Notice, Peer, Whose};
+use domain::{Intent, Login, Millis, Notice, Peer, ProvisionRequest, Refusal, Whose};
 
 use super::super::topic::{Own, Subject};
-use super::super::{notice, request};
+use super::super::{notice, provision, request};
 use super::HttpRefusal;
 use super::rpc::fetched;
 use crate::{Rendered, Terms};
@@ -78,5 +78,20 @@ pub fn called(peer: &Peer, body: &[u8], terms: &Terms) -> Result<String, HttpRef
     Ok(answer)
 }
 
-/// What is answered to every request for provisioning: that is served over MQTT only.
-pub const NOT_PROVISIONED: &str = r#"{"errorMsg":"Provision data was not found!","status":"NOT_FOUND"}"#;
+/// What a device asks for that has no login yet (spec 7).
+pub fn newcomer(body: &[u8]) -> Result<ProvisionRequest, HttpRefusal> {
+    let mut asked = None;
+    let mut each = |intent: Intent<'_>| {
+        if let Intent::Provision(request) = intent {
+            asked = Some(request.clone());
+        }
+        ControlFlow::Continue(())
+    };
+    request::read(Subject::Newcomer, body, &mut each).map_err(|it| HttpRefusal::from(&it))?;
+    asked.ok_or_else(|| HttpRefusal::bad("The body asks for no login."))
+}
+
+/// What it is answered: its login, or that it gets none.
+pub fn provisioned(outcome: Result<&Login, &Refusal>) -> String {
+    provision::answer(outcome)
+}

@@ -14,7 +14,7 @@ mod views;
 use domain::{Code, Millis, Refusal};
 use serde::Serialize;
 
-pub use bodies::{CredentialsBody, DeviceBody, credentials_of};
+pub use bodies::{CredentialsBody, DeviceBody, ProfileBody, ProfileProvisioning, credentials_of};
 pub use ids::{NOBODY, Uuid};
 pub use views::{
     Authority, Owner, Page, credentials, customer, device, device_info, entity, profile, profile_info,

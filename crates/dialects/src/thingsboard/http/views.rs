@@ -1,6 +1,6 @@
 //! What the API shows (spec thingsboard 11.2 to 11.4). The order of members is free.
 
-use domain::{ApiKey, Class, Device, DeviceId, DeviceType, Login, OrgId};
+use domain::{ApiKey, Class, Device, DeviceId, DeviceType, Login, OrgId, ProvisionRule};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -146,6 +146,8 @@ pub fn user(key: &ApiKey, authority: Authority) -> Value {
 
 /// A device type as a profile (spec 11.4).
 pub fn profile(shown: &DeviceType) -> Value {
+    let provisioning = shown.provisioning.as_ref();
+    let provision_type = provision_type(provisioning.map(|it| it.rule));
     json!({
         "id": entity("DEVICE_PROFILE", Uuid::of_type(shown.org, &shown.name)),
         "createdTime": shown.created_ms,
@@ -156,18 +158,31 @@ pub fn profile(shown: &DeviceType) -> Value {
         "default": shown.name == "default",
         "type": "DEFAULT",
         "transportType": "DEFAULT",
-        "provisionType": "DISABLED",
+        "provisionType": provision_type,
         "defaultRuleChainId": null, "defaultDashboardId": null, "defaultQueueName": null,
-        "provisionDeviceKey": null, "firmwareId": null, "softwareId": null, "defaultEdgeRuleChainId": null,
+        "provisionDeviceKey": provisioning.map(|it| &it.key),
+        "firmwareId": null, "softwareId": null, "defaultEdgeRuleChainId": null,
         "externalId": null,
         "version": 1,
         "profileData": {
             "configuration": { "type": "DEFAULT" },
             "transportConfiguration": { "type": "DEFAULT" },
-            "provisionConfiguration": { "type": "DISABLED", "provisionDeviceSecret": null },
+            "provisionConfiguration": {
+                "type": provision_type,
+                "provisionDeviceSecret": provisioning.map(|it| &it.secret),
+            },
             "alarms": null,
         },
     })
+}
+
+/// How a device type's rule for newcomers is called (spec 7).
+fn provision_type(rule: Option<ProvisionRule>) -> &'static str {
+    match rule {
+        None => "DISABLED",
+        Some(ProvisionRule::New) => "ALLOW_CREATE_NEW_DEVICES",
+        Some(ProvisionRule::Known) => "CHECK_PRE_PROVISIONED_DEVICES",
+    }
 }
 
 /// A profile in short.

@@ -14,7 +14,7 @@ use dialects::Terms;
 use dialects::thingsboard::http::HttpRefusal;
 use dialects::thingsboard::http::device::{self, Awaited};
 use dialects::thingsboard::http::telemetry::{attributes, readings};
-use domain::{Claim, Device, Identity, Login, Peer, Scope};
+use domain::{Claim, Device, Fault, Identity, Login, Peer, Scope};
 use serde::Deserialize;
 
 use super::ThingsBoard;
@@ -156,9 +156,20 @@ pub(super) async fn claim(
     Ok(StatusCode::OK)
 }
 
-/// Devices can get their logins by themselves over MQTT only.
-pub(super) async fn provision() -> impl IntoResponse {
-    json(device::NOT_PROVISIONED.to_owned())
+/// A device without a login gets one, or hears that it gets none: in both cases with the status 200 (spec 7).
+pub(super) async fn provision(
+    State(of): State<ThingsBoard>,
+    Body(body): Body,
+) -> Result<impl IntoResponse, Refused> {
+    let platform = &of.shared.platform;
+    match platform.provision(&device::newcomer(&body)?, of.shared.now_ms()) {
+        Ok((login, ticket)) => {
+            stored(platform, ticket).await?;
+            Ok(json(device::provisioned(Ok(&login))))
+        }
+        Err(refusal) if refusal.code.fault() == Fault::Ours => Err(refusal.into()),
+        Err(refusal) => Ok(json(device::provisioned(Err(&refusal)))),
+    }
 }
 
 fn json(text: String) -> impl IntoResponse {

@@ -116,7 +116,7 @@ fn device_routes() -> Router<ThingsBoard> {
         .route("/api/deviceProfileInfo/default", get(profiles::default_info))
         .route("/api/deviceProfileInfos", get(profiles::list_infos))
         .route("/api/deviceProfiles", get(profiles::list))
-        .route("/api/deviceProfile", post(profiles::create))
+        .route("/api/deviceProfile", post(profiles::save))
         .route("/api/deviceProfile/{profile}", get(profiles::show).delete(profiles::remove))
         .route("/api/relations", get(relations::list))
         .route("/api/relations/from/{type}/{id}", get(relations::list_from))

@@ -1,4 +1,5 @@
-//! Device profiles: the device types (spec thingsboard 11.4). All have the default settings.
+//! Device profiles: the device types (spec thingsboard 11.4). All have the default settings, but for how
+//! their devices get their logins.
 
 use std::sync::Arc;
 
@@ -6,10 +7,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use dialects::thingsboard::http::{self, HttpRefusal, Page, Uuid};
-use domain::{Class, DeviceType};
-use platform::{DEFAULT_TYPE, NewType};
-use serde::Deserialize;
+use dialects::thingsboard::http::{self, HttpRefusal, Page, ProfileBody, ProfileProvisioning, Uuid};
+use domain::{Class, DeviceType, Refusal};
+use platform::{DEFAULT_TYPE, NewProvisioning, NewType, Ticket, TypeChange};
 use serde_json::Value;
 
 use super::ThingsBoard;
@@ -63,8 +63,7 @@ fn page(
     Ok(wanted.cut(types, total, |it| show(&it)))
 }
 
-fn find(of: &ThingsBoard, caller: &Caller, id: &str) -> Result<Arc<DeviceType>, Refused> {
-    let id = uuid(id)?;
+fn find(of: &ThingsBoard, caller: &Caller, id: Uuid) -> Result<Arc<DeviceType>, Refused> {
     let mut types = of.shared.platform.types(caller.org).into_iter();
     let found = types.find(|it| Uuid::of_type(caller.org, &it.name) == id);
     Ok(found.ok_or_else(HttpRefusal::not_found)?)
@@ -75,31 +74,61 @@ pub(super) async fn show(
     Administrator(caller): Administrator,
     At(id): At<String>,
 ) -> Result<impl IntoResponse, Refused> {
-    Ok(Json(http::profile(&*find(&of, &caller, &id)?)))
+    Ok(Json(http::profile(&*find(&of, &caller, uuid(&id)?)?)))
 }
 
-#[derive(Deserialize)]
-struct Draft {
-    id: Option<Value>,
-    name: String,
-    description: Option<String>,
-}
-
-pub(super) async fn create(
+/// Creates a profile, or changes what can be changed of one: its description, and how its devices get their logins.
+pub(super) async fn save(
     State(of): State<ThingsBoard>,
     Administrator(caller): Administrator,
     Body(body): Body,
 ) -> Result<impl IntoResponse, Refused> {
-    let draft: Draft = serde_json::from_slice(&body)
-        .map_err(|it| HttpRefusal::bad(format!("The body cannot be read: {it}.")))?;
-    if draft.id.is_some_and(|it| !it.is_null()) {
-        return Err(HttpRefusal::bad("Device profiles cannot be changed here.").into());
-    }
+    let body = ProfileBody::parse(&body)?;
+    let (saved, ticket) = match body.id {
+        None => create(&of, &caller, &body)?,
+        Some(id) => change(&of, &caller, id, &body)?,
+    };
+    stored(&of.shared.platform, ticket).await?;
+    Ok(Json(http::profile(&saved)))
+}
+
+/// A type as it is now, and when that is stored.
+type Saved = (Arc<DeviceType>, Ticket);
+
+fn create(of: &ThingsBoard, caller: &Caller, body: &ProfileBody) -> Result<Saved, Refused> {
     let platform = &of.shared.platform;
-    let draft = NewType { description: draft.description, ..NewType::named(&draft.name, Class::Device) };
-    let (made, ticket) = platform.create_type(caller.org, draft, of.shared.now_ms())?;
-    stored(platform, ticket).await?;
-    Ok(Json(http::profile(&made)))
+    let draft =
+        NewType { description: body.description.clone(), ..NewType::named(&body.name, Class::Device) };
+    let made = platform.create_type(caller.org, draft, of.shared.now_ms())?;
+    let made = provide(of, made, body).inspect_err(|_| {
+        // Nobody can have used it: it is as if it had never been.
+        platform.drop_type(caller.org, &body.name).ok();
+    })?;
+    Ok(made)
+}
+
+fn change(of: &ThingsBoard, caller: &Caller, id: Uuid, body: &ProfileBody) -> Result<Saved, Refused> {
+    let known = find(of, caller, id)?;
+    if known.name != body.name {
+        return Err(HttpRefusal::bad("Device profiles cannot be renamed here.").into());
+    }
+    let saved = provide(of, (known, Ticket::NONE), body)?;
+    if body.description.is_none() || body.description == saved.0.description {
+        return Ok(saved);
+    }
+    let change = TypeChange { description: body.description.clone(), ..TypeChange::default() };
+    Ok(of.shared.platform.update_type(caller.org, &body.name, change, of.shared.now_ms())?)
+}
+
+/// Lets the devices of a type get their logins as the body says.
+fn provide(of: &ThingsBoard, saved: Saved, body: &ProfileBody) -> Result<Saved, Refusal> {
+    let known = &saved.0;
+    let Some(ProfileProvisioning { rule, key, secret }) = body.provisioning.clone() else { return Ok(saved) };
+    if rule.is_none() && known.provisioning.is_none() {
+        return Ok(saved);
+    }
+    let draft = rule.map(|rule| NewProvisioning { rule, key, secret });
+    of.shared.platform.set_provisioning(known.org, &known.name, draft, of.shared.now_ms())
 }
 
 pub(super) async fn remove(
@@ -108,7 +137,7 @@ pub(super) async fn remove(
     At(id): At<String>,
 ) -> Result<StatusCode, Refused> {
     let platform = &of.shared.platform;
-    let name = &find(&of, &caller, &id)?.name;
+    let name = &find(&of, &caller, uuid(&id)?)?.name;
     let ticket = platform.drop_type(caller.org, name)?;
     stored(platform, ticket).await?;
     Ok(StatusCode::OK)

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use dialects::thingsboard::http::device::Awaited;
 use domain::attribute::Keys;
-use domain::{Login, Rights, Scope};
-use platform::{ClaimOutcome, DeviceChange};
+use domain::{Login, ProvisionRule, Rights, Scope};
+use platform::{ClaimOutcome, DeviceChange, NewProvisioning};
 use serde_json::json;
 
 use super::{CUSTOMER, Service, refused};
@@ -96,8 +96,46 @@ async fn what_a_device_cannot_say_is_refused() {
     }
     let large = format!("{{\"a\":\"{}\"}}", "x".repeat(crate::limits::THINGSBOARD_BODY_BYTES_MAX));
     assert_eq!(refused(&say(&service, "POST", "telemetry", &large).await), (413, 31));
-    let none = service.send("POST", "/api/v1/provision", "", "{}").await.json();
-    assert_eq!(none, json!({ "errorMsg": "Provision data was not found!", "status": "NOT_FOUND" }));
+    for body in ["", "{", "[]", "{}", r#"{"provisionDeviceKey":"KEY"}"#] {
+        let answer = service.send("POST", "/api/v1/provision", "", body).await;
+        assert_eq!(refused(&answer), (400, 31), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_device_without_a_login_gets_one() {
+    let (service, _) = furnished().await;
+    let draft = NewProvisioning {
+        rule: ProvisionRule::New,
+        key: Some("KEY".to_owned()),
+        secret: Some("SECRET".to_owned()),
+    };
+    service.house.shared.platform.set_provisioning(service.org, "default", Some(draft), 1).unwrap();
+    let none = r#"{"errorMsg":"Provision data was not found!","status":"NOT_FOUND"}"#;
+    let failed = r#"{"errorMsg":"Failed to provision device!","status":"FAILURE"}"#;
+    for (secret, rest, expected) in [
+        (
+            "SECRET",
+            r#""deviceName":"b","token":"T2","credentialsType":"ACCESS_TOKEN""#,
+            r#"{"credentialsValue":"T2","credentialsType":"ACCESS_TOKEN","status":"SUCCESS"}"#,
+        ),
+        (
+            "SECRET",
+            r#""deviceName":"c","credentialsType":"MQTT_BASIC","clientId":"c","username":"u","password":"p""#,
+            r#"{"credentialsValue":{"clientId":"c","userName":"u","password":"p"},"credentialsType":"MQTT_BASIC","status":"SUCCESS"}"#,
+        ),
+        ("SECRET", r#""deviceName":"b""#, failed),
+        ("SECRET", r#""deviceName":"d","credentialsType":"X509_CERTIFICATE","hash":"x""#, failed),
+        ("guess", r#""deviceName":"d""#, none),
+    ] {
+        let body = format!(r#"{{"provisionDeviceKey":"KEY","provisionDeviceSecret":"{secret}",{rest}}}"#);
+        let answer = service.send("POST", "/api/v1/provision", "", &body).await;
+        let text = String::from_utf8(answer.body.to_vec()).unwrap();
+        assert_eq!((answer.status, text.as_str()), (StatusCode::OK, expected), "{body}");
+    }
+    let told = service.send("POST", "/api/v1/T2/telemetry", "", r#"{"t":1}"#).await;
+    assert_eq!(told.status, StatusCode::OK, "it has been registered with this token");
+    assert!(service.house.shared.platform.device_named(service.org, "d").is_none());
 }
 
 #[tokio::test]

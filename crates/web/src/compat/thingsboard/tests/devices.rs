@@ -173,6 +173,50 @@ async fn a_profile_is_a_device_type() {
 }
 
 #[tokio::test]
+async fn a_profile_says_which_devices_get_their_logins_by_themselves() {
+    let service = Service::new();
+    let draft = json!({
+        "name": "pump",
+        "provisionType": "ALLOW_CREATE_NEW_DEVICES",
+        "provisionDeviceKey": "KEY",
+        "profileData": {
+            "provisionConfiguration": { "type": "ALLOW_CREATE_NEW_DEVICES", "provisionDeviceSecret": "SECRET" },
+        },
+    });
+    let parts = |it: &Value| {
+        let configuration = &it["profileData"]["provisionConfiguration"];
+        assert_eq!(it["provisionType"], configuration["type"], "{it}");
+        [&it["provisionType"], &it["provisionDeviceKey"], &configuration["provisionDeviceSecret"]]
+            .map(Value::clone)
+    };
+    let mut made = service.post("/api/deviceProfile", draft.clone()).await.json();
+    assert_eq!(parts(&made), ["ALLOW_CREATE_NEW_DEVICES", "KEY", "SECRET"]);
+    let path = format!("/api/deviceProfile/{}", made["id"]["id"].as_str().unwrap());
+    assert_eq!(service.get(&path).await.json(), made);
+    // Changed as scripts do it: what was shown, sent back.
+    made["provisionType"] = json!("CHECK_PRE_PROVISIONED_DEVICES");
+    made["provisionDeviceKey"] = Value::Null;
+    made["description"] = json!("pumps");
+    let changed = service.post("/api/deviceProfile", made.clone()).await.json();
+    assert_eq!(parts(&changed), ["CHECK_PRE_PROVISIONED_DEVICES", "KEY", "SECRET"]);
+    assert_eq!(changed["description"], "pumps");
+    made["provisionType"] = json!("DISABLED");
+    let changed = service.post("/api/deviceProfile", made.clone()).await.json();
+    assert_eq!(parts(&changed), [json!("DISABLED"), Value::Null, Value::Null]);
+    // What cannot be leaves nothing behind.
+    service.post("/api/deviceProfile", json!({ "id": made["id"], "name": "pump", "provisionType": "ALLOW_CREATE_NEW_DEVICES", "provisionDeviceKey": "KEY" })).await;
+    let taken =
+        json!({ "name": "valve", "provisionType": "ALLOW_CREATE_NEW_DEVICES", "provisionDeviceKey": "KEY" });
+    let chain = json!({ "name": "valve", "provisionType": "X509_CERTIFICATE_CHAIN" });
+    let renamed = json!({ "id": made["id"], "name": "valve" });
+    for wrong in [taken, chain, renamed, json!({ "name": " " })] {
+        assert_eq!(refused(&service.post("/api/deviceProfile", wrong.clone()).await), (400, 31), "{wrong}");
+    }
+    assert!(service.house.shared.platform.device_type(service.org, "valve").is_none());
+    assert_eq!(service.ask_as(CUSTOMER, "POST", "/api/deviceProfile", draft).await.status.as_u16(), 403);
+}
+
+#[tokio::test]
 async fn a_customer_sees_what_is_its_own() {
     let service = Service::new();
     let (id, other) = (service.add("a", "T1").await, service.add("b", "T2").await);
