@@ -5,6 +5,7 @@
 //! since the Unix epoch.
 
 pub mod attribute;
+pub mod blob;
 pub mod command;
 pub mod credential;
 pub mod device;
@@ -21,6 +22,7 @@ pub mod rights;
 pub mod session;
 
 pub use attribute::Scope;
+pub use blob::{Blob, BlobId};
 pub use command::{Command, CommandId, CommandState, Keeping, Reply};
 pub use credential::{ApiKey, Login, Secret};
 pub use device::{

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed case is a failed test")]
 
 mod aspect_cases;
+mod blob_cases;
 mod cases;
 mod deletion_cases;
 mod point_cases;
@@ -12,6 +13,7 @@ mod queue_cases;
 pub(crate) mod samples;
 
 pub(crate) use aspect_cases::*;
+pub(crate) use blob_cases::*;
 pub(crate) use cases::*;
 pub(crate) use deletion_cases::*;
 pub(crate) use point_cases::*;
@@ -66,6 +68,10 @@ macro_rules! suite {
             attributes_are_kept_by_scope_and_key,
             logins_doors_and_commands_come_back_and_go,
             a_forgotten_device_takes_its_aspects_along,
+            a_blob_is_seen_once_it_is_whole,
+            a_blob_is_read_by_range,
+            a_forgotten_blob_is_gone_at_once,
+            a_blob_that_was_never_finished_is_forgotten,
             what_does_not_fit_a_key_is_counted,
             changes_are_stored_in_order_and_as_one,
             everything_is_there_after_opening_again,

@@ -7,12 +7,13 @@ use std::thread::JoinHandle;
 
 use domain::event::LastEvent;
 use domain::{
-    ApiKey, Device, DeviceId, DeviceType, Millis, Order, Org, OrgId, Queued, Received, Retained, Series,
-    SessionId, SessionRecord, Subscription, Summary, Value,
+    ApiKey, Blob, BlobId, Device, DeviceId, DeviceType, Millis, Order, Org, OrgId, Queued, Received,
+    Retained, Series, SessionId, SessionRecord, Subscription, Summary, Value,
 };
 use parking_lot::Mutex;
 
 use crate::aspect::{self, AspectRow};
+use crate::blobs::{self, Partial};
 use crate::coding::Take;
 use crate::committer::{Committer, Counter};
 use crate::disk::Disk;
@@ -94,7 +95,8 @@ pub(crate) fn start<D: Disk>(disk: D, bounds: Bounds) -> Result<Engine<D>, Store
     let open = telemetry.shared();
     let last_events = LastEvents::open(&disk, bounds.events, opening << OPENING_SHIFT, is_forgotten)?;
     let open_events = last_events.shared();
-    let plan = Plan::new(bounds.queue, queues, purges, telemetry, last_events);
+    let blobs = Partial::open(&disk)?;
+    let plan = Plan::new(bounds.queue, queues, purges, telemetry, last_events, blobs);
     let (disk, counter) = (Arc::new(disk), Arc::new(Counter::default()));
     let committer = Committer::new(counter.clone(), disk.clone(), plan);
     let thread = std::thread::Builder::new()
@@ -135,7 +137,7 @@ fn is_purged(disk: &impl Disk, org: OrgId, device: DeviceId) -> Result<bool, Sto
 const OPENING_SHIFT: u32 = 40;
 
 /// Bytes of the keys before the part that tells rows of an organisation, a device or a session apart.
-const ORG_LEN: usize = 6;
+pub(crate) const ORG_LEN: usize = 6;
 pub(crate) const ID_LEN: usize = 14;
 
 pub(crate) fn corrupt(table: Table, key: &[u8]) -> StoreFault {
@@ -197,7 +199,7 @@ fn find_purges(disk: &impl Disk) -> Result<Purges, StoreFault> {
 }
 
 /// Calls `each` with every organisation that has rows in the registry, stepping from one to the next.
-fn each_org(
+pub(crate) fn each_org(
     disk: &impl Disk,
     each: &mut dyn FnMut(OrgId) -> Result<(), StoreFault>,
 ) -> Result<(), StoreFault> {
@@ -318,6 +320,20 @@ impl<D: Disk> Store for Engine<D> {
 
     fn aspects(&self, org: OrgId, each: &mut dyn FnMut(DeviceId, AspectRow<'_>)) -> Result<(), StoreFault> {
         aspect::aspects(&*self.disk, org, each)
+    }
+
+    fn blobs(&self, org: OrgId) -> Result<Vec<Blob>, StoreFault> {
+        blobs::blobs(&*self.disk, org)
+    }
+
+    fn read_blob(
+        &self,
+        org: OrgId,
+        blob: BlobId,
+        range: Range<u64>,
+        each: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StoreFault> {
+        blobs::read(&*self.disk, org, blob, range, each)
     }
 
     fn sessions(&self, org: OrgId) -> Result<Vec<(SessionRecord, Vec<Subscription>)>, StoreFault> {

@@ -8,6 +8,7 @@
 //! it calls the [`Waiter`] and the [`Inbox`] that came with the changes, from its committer thread.
 
 pub mod aspect;
+mod blobs;
 mod coding;
 mod committer;
 #[cfg(test)]
@@ -34,8 +35,9 @@ use std::sync::Arc;
 
 use domain::event::LastEvent;
 use domain::{
-    ApiKey, Device, DeviceId, DeviceType, Event, Message, Millis, Order, Org, OrgId, Points, QoS, Queued,
-    Received, Retained, Series, SessionId, SessionRecord, Subscription, Summary, Unreleased, Value,
+    ApiKey, Blob, BlobId, Device, DeviceId, DeviceType, Event, Message, Millis, Order, Org, OrgId, Points,
+    QoS, Queued, Received, Retained, Series, SessionId, SessionRecord, Subscription, Summary, Unreleased,
+    Value,
 };
 
 pub use aspect::{Aspect, AspectRow};
@@ -177,6 +179,33 @@ pub enum Change {
         device: DeviceId,
         /// What.
         aspect: Aspect,
+    },
+    /// Keeps a piece of a blob that is being written; nobody sees anything of it before it is whole. All pieces but
+    /// the last have [`limits::BLOB_PIECE_BYTES`] bytes. One with more is left out and counted.
+    PutPiece {
+        /// The organisation of the blob.
+        org: OrgId,
+        /// The blob: an id that nothing else had.
+        blob: BlobId,
+        /// The number of the piece, from 0.
+        index: u32,
+        /// Its bytes.
+        bytes: Box<[u8]>,
+    },
+    /// Makes a blob whole, all of whose pieces were kept before.
+    PutBlob {
+        /// Its organisation.
+        org: OrgId,
+        /// The blob.
+        blob: Blob,
+    },
+    /// Forgets a blob, whole or not: it is gone at once, and its bytes from the disk by and by. One that is never made
+    /// whole is forgotten when the data are opened again.
+    DropBlob {
+        /// Its organisation.
+        org: OrgId,
+        /// The blob.
+        blob: BlobId,
     },
     /// Creates a session, or replaces its record.
     PutSession(SessionRecord),
@@ -355,7 +384,8 @@ pub struct Stats {
     pub changes: u64,
     /// Queued messages dropped because a session's queue was full.
     pub dropped: u64,
-    /// Changes left out because a text in their key is longer than [`limits::KEY_TEXT_BYTES_MAX`].
+    /// Changes left out because a text in their key is longer than [`limits::KEY_TEXT_BYTES_MAX`], or a piece than
+    /// [`limits::BLOB_PIECE_BYTES`].
     pub oversized: u64,
     /// Points left out because their key is longer than [`limits::POINT_KEY_BYTES_MAX`], or their device has
     /// [`limits::POINT_KEYS_PER_DEVICE_COUNT_MAX`] other keys.
@@ -411,6 +441,19 @@ pub trait Store: Send + Sync {
     /// Calls `each` with all that is so about the devices of an organisation, by device; of one device its login, its
     /// door, its attributes by scope and key, and its commands by id.
     fn aspects(&self, org: OrgId, each: &mut dyn FnMut(DeviceId, AspectRow<'_>)) -> Result<(), StoreFault>;
+
+    /// All blobs of an organisation that are whole, by id.
+    fn blobs(&self, org: OrgId) -> Result<Vec<Blob>, StoreFault>;
+
+    /// Calls `each` with the bytes of a blob that lie in `range`, in order, a piece at a time, until it breaks. Of a
+    /// blob that is not whole, and beyond a blob's end, there are none.
+    fn read_blob(
+        &self,
+        org: OrgId,
+        blob: BlobId,
+        range: Range<u64>,
+        each: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StoreFault>;
 
     /// All sessions of an organisation with their subscriptions.
     fn sessions(&self, org: OrgId) -> Result<Vec<(SessionRecord, Vec<Subscription>)>, StoreFault>;

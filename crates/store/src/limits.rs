@@ -48,6 +48,10 @@ pub const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const PURGE_ROWS_PER_GROUP_MAX: usize = 5_000;
 /// Rows of a series that are deleted with one change, at most; whoever deletes more goes on with the next.
 pub const DROP_ROWS_PER_STEP_MAX: usize = 2_000;
+/// Bytes of each piece of a blob, but for its last.
+pub const BLOB_PIECE_BYTES: usize = 64 * 1024;
+/// Pieces of forgotten blobs that are deleted with one group: each is read before.
+pub const BLOB_PIECES_PURGED_PER_GROUP_MAX: usize = 64;
 /// Journals of the embedded engine, in bytes on the disk: how much there is to read again at opening, at most.
 pub const JOURNAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// Rows of one table of the embedded engine that are kept in memory before they are written to a sorted file.
@@ -55,7 +59,7 @@ pub const MEMTABLE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// All that the embedded engine keeps in memory before it is in sorted files. The committer waits above it: the one
 /// thread that writes and merges those files would otherwise be outrun by sustained ingest, and memory, journals and
 /// the time to open would grow without an end. Groups grow meanwhile, and readers pause.
-pub const WRITE_BUFFER_BYTES_MAX: u64 = 384 * 1024 * 1024;
+pub const WRITE_BUFFER_BYTES_MAX: u64 = 416 * 1024 * 1024;
 /// How long the committer waits for that at a time, before it stores the next group all the same.
 pub const WRITE_BUFFER_WAIT_MS_MAX: u64 = 10_000;
 /// Blocks of sorted files that the embedded engine keeps in memory.

@@ -15,9 +15,12 @@ use std::sync::Arc;
 use domain::{DeviceId, Event, Message, Millis, OrgId, Points, Queued, SessionId};
 
 use crate::aspect;
+use crate::blobs::Partial;
 use crate::disk::Disk;
 use crate::last_events::LastEvents;
-use crate::limits::{GROUP_BYTES_MAX, KEY_TEXT_BYTES_MAX, PURGE_ROWS_PER_GROUP_MAX, QueueBounds};
+use crate::limits::{
+    BLOB_PIECE_BYTES, GROUP_BYTES_MAX, KEY_TEXT_BYTES_MAX, PURGE_ROWS_PER_GROUP_MAX, QueueBounds,
+};
 use crate::queues::{Key, Queues};
 use crate::rows::Rows;
 use crate::schema::{self, Keys, Table};
@@ -37,6 +40,7 @@ pub(crate) struct Plan {
     queues: Queues,
     purges: Purges,
     last_events: LastEvents,
+    blobs: Partial,
     /// The group's points, and those that are not in blocks yet.
     pub(crate) telemetry: Telemetry,
     /// The group's rows.
@@ -85,12 +89,14 @@ impl Plan {
         purges: Purges,
         telemetry: Telemetry,
         last_events: LastEvents,
+        blobs: Partial,
     ) -> Plan {
         Plan {
             bounds,
             queues,
             purges,
             last_events,
+            blobs,
             telemetry,
             rows: Rows::default(),
             told: Vec::new(),
@@ -121,7 +127,7 @@ impl Plan {
 
     /// Whether there is work to do although nothing was handed in.
     pub(crate) fn is_purging(&self) -> bool {
-        !self.purges.waiting.is_empty()
+        !self.purges.waiting.is_empty() || self.blobs.is_purging()
     }
 
     /// Bytes of the group's rows, about.
@@ -131,7 +137,7 @@ impl Plan {
 
     /// Adds a change to the group.
     pub(crate) fn add(&mut self, change: Change, disk: &impl Disk) -> Result<(), StoreFault> {
-        if key_text_len(&change) > KEY_TEXT_BYTES_MAX {
+        if key_text_len(&change) > KEY_TEXT_BYTES_MAX || is_oversized_piece(&change) {
             self.oversized_count += 1;
             return Ok(());
         }
@@ -174,6 +180,11 @@ impl Plan {
                     aspect::put(&mut self.rows, org, device, aspect);
                 }
             }
+            Change::PutPiece { org, blob, index, bytes } => {
+                self.blobs.piece((org, blob), index, &bytes, &mut self.rows);
+            }
+            Change::PutBlob { org, blob } => self.blobs.whole(org, blob, &mut self.rows),
+            Change::DropBlob { org, blob } => self.blobs.drop_blob((org, blob), &mut self.rows),
             Change::PutSetting { .. }
             | Change::PutOrg(_)
             | Change::PutType(_)
@@ -204,6 +215,7 @@ impl Plan {
             );
         });
         self.end_purges();
+        self.blobs.purge(&mut self.rows, disk)?;
         self.purge(disk)
     }
 
@@ -421,6 +433,10 @@ impl Plan {
             session_key(to, org, session, RECEIVED, &packet_id.to_be_bytes());
         }
     }
+}
+
+fn is_oversized_piece(change: &Change) -> bool {
+    matches!(change, Change::PutPiece { bytes, .. } if bytes.len() > BLOB_PIECE_BYTES)
 }
 
 /// The length of the text that becomes a part of the change's key.

@@ -1,8 +1,8 @@
 //! Where everything lies: tables, keys byte by byte, and where to find the values' layouts.
 //!
 //! A change here is a change of [`FORMAT`]. Rows are sorted by key. Numbers are big-endian. `org` is the organisation
-//! id, six ASCII bytes, and stands first in every key that belongs to one; `device` and `session` are their 8-byte
-//! ids. A text ends a key, so it needs no terminator. Each value starts with a version byte; the layouts of the
+//! id, six ASCII bytes, and stands first in every key that belongs to one; `device`, `session` and `blob` are their
+//! 8-byte ids. A text ends a key, so it needs no terminator. Each value starts with a version byte; the layouts of the
 //! values are in `values.rs` and `telemetry`, next to the code that writes and reads them.
 //!
 //! | table | key | value |
@@ -13,6 +13,8 @@
 //! | | org, `03`, device | device |
 //! | | org, `04`, key | API key |
 //! | | org, `05`, device | nothing: the device is forgotten, its history is being deleted |
+//! | | org, `06`, blob | how many bytes the blob has: it is whole |
+//! | | org, `07`, blob | nothing: the blob is not whole, or not any more |
 //! | sessions | org, session, `01` | record |
 //! | | org, session, `02` | marks: the place up to which was sent, the last given, the first that may be taken |
 //! | | org, session, `03`, filter | subscription |
@@ -30,6 +32,7 @@
 //! | | org, device, `03`, scope (1), name | attribute: time and value |
 //! | | org, device, `04`, command (8) | command |
 //! | | org, device, `05` | the API key that the device is assigned to |
+//! | blobs | org, blob, number of the piece (4) | the bytes of a piece |
 //!
 //! Scopes are 0 (client), 1 (shared) and 2 (server). The layouts of aspects are in `aspect.rs`.
 //!
@@ -43,7 +46,7 @@
 
 use std::ops::{Bound, Range};
 
-use domain::{DeviceId, Millis, Order, OrgId, SessionId};
+use domain::{BlobId, DeviceId, Millis, Order, OrgId, SessionId};
 
 use crate::coding::{Put, Take};
 
@@ -59,7 +62,7 @@ pub(crate) const OPENINGS: &str = "store.openings";
 pub(crate) enum Table {
     /// Settings of the installation.
     Settings,
-    /// Organisations, device types, devices, API keys.
+    /// Organisations, device types, devices, API keys, and which blobs there are.
     Registry,
     /// Sessions, without their queues.
     Sessions,
@@ -79,11 +82,13 @@ pub(crate) enum Table {
     Tail,
     /// What is so about devices: logins, doors, attributes, commands, whose they are.
     Aspects,
+    /// Pieces of blobs.
+    Blobs,
 }
 
 impl Table {
     /// All of them, in the order of their numbers.
-    pub(crate) const ALL: [Table; 11] = [
+    pub(crate) const ALL: [Table; 12] = [
         Table::Settings,
         Table::Registry,
         Table::Sessions,
@@ -95,6 +100,7 @@ impl Table {
         Table::Late,
         Table::Tail,
         Table::Aspects,
+        Table::Blobs,
     ];
 
     /// Its name, in files and messages.
@@ -111,6 +117,7 @@ impl Table {
             Table::Late => "late",
             Table::Tail => "tail",
             Table::Aspects => "aspects",
+            Table::Blobs => "blobs",
         }
     }
 
@@ -127,6 +134,8 @@ pub(crate) mod registry {
     pub(crate) const DEVICE: u8 = 3;
     pub(crate) const KEY: u8 = 4;
     pub(crate) const PURGE: u8 = 5;
+    pub(crate) const BLOB: u8 = 6;
+    pub(crate) const PARTIAL_BLOB: u8 = 7;
 }
 
 /// Kinds of rows about a device.
@@ -216,6 +225,18 @@ pub(crate) fn time_of(key: &[u8]) -> Option<Millis> {
 
 /// Bytes of a [`point_key`].
 const POINT_KEY_LEN: usize = 24;
+
+/// Appends what the keys of a blob's pieces start with.
+pub(crate) fn blob_prefix(to: &mut Vec<u8>, (org, blob): (OrgId, BlobId)) {
+    to.put(org.as_bytes());
+    to.put_u64(blob.0);
+}
+
+/// Appends the key of a piece.
+pub(crate) fn piece_key(to: &mut Vec<u8>, blob: (OrgId, BlobId), index: u32) {
+    blob_prefix(to, blob);
+    to.put_u32(index);
+}
 
 /// Kinds of tails.
 pub(crate) mod tail {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use domain::history::interval_of;
 use domain::{
-    ApiKey, Class, Device, DeviceId, DeviceInfo, DeviceType, Event, Location, Message, Millis, Order, Org,
-    OrgId, Points, ProvisionRule, Provisioning, QoS, Registrar, Retained, Rights, Secret, Series, SessionId,
-    SessionRecord, Subscription, Summary, Unreleased, Value,
+    ApiKey, BlobId, Class, Device, DeviceId, DeviceInfo, DeviceType, Event, Location, Message, Millis, Order,
+    Org, OrgId, Points, ProvisionRule, Provisioning, QoS, Registrar, Retained, Rights, Secret, Series,
+    SessionId, SessionRecord, Subscription, Summary, Unreleased, Value,
 };
 use parking_lot::Mutex;
 
@@ -134,6 +134,17 @@ pub(crate) fn retained(topic: &str, payload: &[u8]) -> Retained {
 
 pub(crate) fn unreleased(topic: &str, payload: &[u8]) -> Unreleased {
     Unreleased { message: Message::shared(topic, b"\x04", payload), retain: true, expires_ms: 124 }
+}
+
+/// All bytes of a blob.
+pub(crate) fn blob_bytes(store: &dyn Store, org: OrgId, blob: BlobId) -> Vec<u8> {
+    let mut all = Vec::new();
+    let mut each = |bytes: &[u8]| {
+        all.extend_from_slice(bytes);
+        ControlFlow::Continue(())
+    };
+    store.read_blob(org, blob, 0..u64::MAX, &mut each).unwrap();
+    all
 }
 
 /// All points of a device, as sentences, by key and time; after a look that all ways to ask tell the same.

@@ -101,6 +101,8 @@ impl History {
                 differences.collect::<String>()
             );
         };
-        self.states.into_iter().nth(index).unwrap()
+        let mut survivor = self.states.into_iter().nth(index).unwrap();
+        survivor.forget_growing();
+        survivor
     }
 }

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-use domain::{DeviceId, Event, Message, OrgId, Points, Queued, Received, Retained, SessionId, SessionRecord};
+use domain::{
+    Blob, BlobId, DeviceId, Event, Message, OrgId, Points, Queued, Received, Retained, SessionId,
+    SessionRecord,
+};
 
 use super::random::{DEVICES_COUNT, SESSIONS, SETTINGS, orgs};
 use crate::contract::samples::{self, SPACE};
@@ -18,6 +21,10 @@ pub(super) struct Model {
     sessions: BTreeMap<(OrgId, SessionId), Session>,
     points: BTreeMap<(OrgId, DeviceId), BTreeMap<(String, u64), String>>,
     forgotten: BTreeSet<(OrgId, DeviceId)>,
+    /// Pieces of blobs that are not whole yet.
+    growing: BTreeMap<(OrgId, BlobId), Vec<Box<[u8]>>>,
+    /// Those that are.
+    blobs: BTreeMap<(OrgId, BlobId), Vec<u8>>,
 }
 
 #[derive(Clone)]
@@ -46,6 +53,22 @@ impl Model {
     pub(super) fn device(&self, org: OrgId, number: u64) -> DeviceId {
         let ids = (number..).step_by(DEVICES_COUNT as usize).map(DeviceId);
         ids.into_iter().find(|it| !self.forgotten.contains(&(org, *it))).unwrap()
+    }
+
+    /// A blob of an organisation that is being written, if there is one, and the lengths of its pieces.
+    pub(super) fn growing(&self, org: OrgId) -> Option<(BlobId, Vec<usize>)> {
+        let (key, pieces) = self.growing.iter().find(|(key, _)| key.0 == org)?;
+        Some((key.1, pieces.iter().map(|it| it.len()).collect()))
+    }
+
+    /// A blob of an organisation that is whole, if there is one.
+    pub(super) fn blob(&self, org: OrgId) -> Option<BlobId> {
+        self.blobs.keys().find(|it| it.0 == org).map(|it| it.1)
+    }
+
+    /// Whoever wrote blobs is gone: what is not whole never will be.
+    pub(super) fn forget_growing(&mut self) {
+        self.growing.clear();
     }
 
     /// All device ids that were ever used are smaller.
@@ -82,6 +105,17 @@ impl Model {
                 }
             }
             Change::Aspect { org, device, aspect } => self.aspect(*org, *device, aspect),
+            Change::PutPiece { org, blob, bytes, .. } => {
+                self.growing.entry((*org, *blob)).or_default().push(bytes.clone());
+            }
+            Change::PutBlob { org, blob } => {
+                let pieces = self.growing.remove(&(*org, blob.id)).unwrap_or_default();
+                self.blobs.insert((*org, blob.id), pieces.concat());
+            }
+            Change::DropBlob { org, blob } => {
+                self.growing.remove(&(*org, *blob));
+                self.blobs.remove(&(*org, *blob));
+            }
             Change::PutSession(it) => {
                 let new = Session {
                     record: it.clone(),
@@ -198,6 +232,9 @@ impl Model {
             all.insert(state_sentence(*org, *id, &it.state));
             all.extend(it.queue.values().map(|(queued, _)| queued_sentence(*org, *id, queued)));
         }
+        for ((org, blob), bytes) in &self.blobs {
+            all.insert(blob_sentence(*org, Blob { id: *blob, size_bytes: bytes.len() as u64 }, bytes));
+        }
         for ((org, device), points) in self.points.iter().filter(|(_, it)| !it.is_empty()) {
             let keys: BTreeSet<_> = points.keys().map(|(key, _)| key).collect();
             all.insert(format!("keys {org} {device:?}: {keys:?}"));
@@ -254,6 +291,12 @@ fn queued_sentence(org: OrgId, session: SessionId, it: &Queued) -> String {
     format!("queued {org} {session:?}: {rest:?} {message:?}")
 }
 
+fn blob_sentence(org: OrgId, blob: Blob, bytes: &[u8]) -> String {
+    // The pieces are long, and the sum tells them apart.
+    let sum = bytes.iter().fold(0_u64, |sum, it| sum.wrapping_mul(31) + u64::from(*it));
+    format!("blob {org} {blob:?}: {} bytes, {sum}", bytes.len())
+}
+
 /// The same sentences, asked of a store.
 pub(super) fn seen(store: &dyn Store, device_end: u64) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
@@ -267,6 +310,9 @@ pub(super) fn seen(store: &dyn Store, device_end: u64) -> BTreeSet<String> {
         see_registry(store, org, &mut all);
         see_aspects(store, org, &mut all);
         see_sessions(store, org, &mut all);
+        for blob in store.blobs(org).unwrap() {
+            all.insert(blob_sentence(org, blob, &samples::blob_bytes(store, org, blob.id)));
+        }
         for device in (0..device_end).map(DeviceId) {
             for it in store.last_events(org, device).unwrap() {
                 assert_eq!(store.last_event(org, device, &it.name).unwrap().as_ref(), Some(&it));

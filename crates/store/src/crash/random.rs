@@ -4,14 +4,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use domain::{
-    Device, DeviceId, DeviceType, Event, Message, OrgId, Points, QoS, Queued, Retained, Scope, SessionId,
-    Unreleased, Value,
+    Blob, BlobId, Device, DeviceId, DeviceType, Event, Message, OrgId, Points, QoS, Queued, Retained, Scope,
+    SessionId, Unreleased, Value,
 };
 
 use super::BOUNDS;
 use super::model::Model;
 use crate::contract::samples;
-use crate::limits::POINT_DELAY_MS_MAX;
+use crate::limits::{BLOB_PIECE_BYTES, POINT_DELAY_MS_MAX};
 use crate::{Aspect, Change, Inbox};
 
 pub(super) const DEVICES_COUNT: u64 = 4;
@@ -108,8 +108,35 @@ impl Random {
                 Change::DropPoints { org, device, key: self.among(&NAMES).to_owned(), range: self.range() }
             }
             22 | 23 => Change::Aspect { org, device, aspect: self.attributes() },
+            24..27 => self.blob_change(org, state),
             _ => self.session_change(org, state),
         }
+    }
+
+    /// A blob grows, becomes whole or is forgotten.
+    fn blob_change(&mut self, org: OrgId, state: &Model) -> Change {
+        let deed = self.below(4);
+        let Some((id, sizes)) = state.growing(org) else {
+            return match state.blob(org) {
+                Some(blob) if deed == 0 => Change::DropBlob { org, blob },
+                _ => self.piece(org, BlobId(self.0), 0),
+            };
+        };
+        // Behind a piece that is not full there is no other.
+        let is_done = sizes.last().is_some_and(|it| *it < BLOB_PIECE_BYTES);
+        match deed {
+            0 => Change::DropBlob { org, blob: id },
+            1 if !is_done => self.piece(org, id, sizes.len() as u32),
+            _ => Change::PutBlob { org, blob: Blob { id, size_bytes: sizes.iter().sum::<usize>() as u64 } },
+        }
+    }
+
+    fn piece(&mut self, org: OrgId, blob: BlobId, index: u32) -> Change {
+        let bytes = match self.below(8) {
+            0 => vec![self.next() as u8; BLOB_PIECE_BYTES],
+            _ => self.bytes(90),
+        };
+        Change::PutPiece { org, blob, index, bytes: bytes.into() }
     }
 
     fn attributes(&mut self) -> Aspect {

@@ -83,6 +83,11 @@ fn options(table: Table) -> KeyspaceCreateOptions {
         Table::Blocks => options
             .filter_policy(FilterPolicy::disabled())
             .data_block_size_policy(BlockSizePolicy::all(16 * 1024)),
+        // Most of what is kept as a blob is compressed already.
+        Table::Blobs => options
+            .filter_policy(FilterPolicy::disabled())
+            .data_block_size_policy(BlockSizePolicy::all(64 * 1024))
+            .data_block_compression_policy(CompressionPolicy::disabled()),
         Table::Tail => options
             .filter_policy(FilterPolicy::disabled())
             .data_block_size_policy(BlockSizePolicy::all(64 * 1024))

@@ -3,12 +3,12 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use domain::{DeviceId, Message, SessionId};
+use domain::{Blob, BlobId, DeviceId, Message, SessionId};
 
 use super::{MemoryStore, Platter, open, start};
 use crate::contract::{Opener, samples, suite};
 use crate::disk::Disk;
-use crate::limits::{Bounds, EventBounds, GROUP_BYTES_MAX, PointBounds};
+use crate::limits::{BLOB_PIECE_BYTES, Bounds, EventBounds, GROUP_BYTES_MAX, PointBounds};
 use crate::rows::Rows;
 use crate::schema::{Keys, Table};
 use crate::{Change, Changes, Store, StoreFault, Ticket, Waiter};
@@ -193,4 +193,40 @@ fn devices_leave_memory_when_it_is_full_and_come_back() {
 
 fn put_all(store: &MemoryStore, list: Vec<Change>) {
     store.wait(store.commit(Changes { list, waiter: None })).unwrap();
+}
+
+/// How many rows a table has.
+fn row_count(store: &MemoryStore, table: Table) -> usize {
+    let mut count = 0;
+    let mut each = |_: &[u8], _: &[u8]| {
+        count += 1;
+        Ok(ControlFlow::Continue(()))
+    };
+    store.disk().scan(table, &Keys::all(), &mut each).unwrap();
+    count
+}
+
+#[test]
+fn forgotten_and_unfinished_blobs_leave_nothing_on_the_disk() {
+    let org = samples::org_id("abc123");
+    let platter = Arc::<Platter>::default();
+    let store = start(platter.clone(), Bounds::default()).unwrap();
+    let piece = |blob, index| {
+        let bytes = vec![1; if index < 150 { BLOB_PIECE_BYTES } else { 1 }].into();
+        Change::PutPiece { org, blob: BlobId(blob), index, bytes }
+    };
+    let size_bytes = 150 * BLOB_PIECE_BYTES as u64 + 1;
+    put_all(&store, (0..=150).map(|it| piece(1, it)).collect());
+    put_all(&store, vec![Change::PutBlob { org, blob: Blob { id: BlobId(1), size_bytes } }]);
+    put_all(&store, vec![piece(2, 0)]);
+    assert_eq!(row_count(&store, Table::Blobs), 152);
+    put_all(&store, vec![Change::DropBlob { org, blob: BlobId(1) }]);
+    while row_count(&store, Table::Blobs) > 1 {
+        put_all(&store, vec![]);
+    }
+    drop(store);
+    let store = start(platter, Bounds::default()).unwrap();
+    while row_count(&store, Table::Blobs) + row_count(&store, Table::Registry) > 0 {
+        put_all(&store, vec![]);
+    }
 }
