@@ -205,6 +205,11 @@ fn a_binary_is_as_long_as_it_says() {
     expect_refused(&upload(2, b"x"), 36, "should have 2 bytes, and there are 1");
     expect_refused(&upload(1, b"xy"), 37, "something follows");
     expect_refused(&upload(0, b"")[..35], 32, "should have 4 bytes, and there are 3");
+    // As the vendor's SDK prints it.
+    let printed =
+        "{\n\t\"ds_id\":\t\"image\",\n\t\"at\":\t\"2024-01-02 03:04:05\",\n\t\"desc\":\t\"an image\"\n}";
+    let upload_of = |json| [&sized(2, json)[..], &[0, 0, 0, 1, 9]].concat();
+    expect(&upload_of(printed), &[(SEEN_MS, r#"image: Some("\"an image\"") [09]"#)], &[]);
     for (json, at, what) in [
         ("{}", 3, "`ds_id` is missing"),
         (r#"{"ds_id":1}"#, 12, "`ds_id` is not a text"),
@@ -261,6 +266,9 @@ fn fields_have_one_to_three_parts() {
 fn floats_come_in_whole_groups() {
     let zero = hex("07 00 00 00 02 00 00 80 3f 00 00 00 40");
     expect(&zero, &[(None, "0=F64(1.0)"), (None, "1=F64(2.0)")], &[Leniency::StreamZero]);
+    // The vendor's sample names a stream twice.
+    let twice = hex("07 00 01 00 02 00 00 08 42 00 00 a4 c1 00 02 00 01 00 00 80 3f");
+    expect(&twice, &[(None, "1=F64(34.0)"), (None, "2=F64(-20.5)"), (None, "2=F64(1.0)")], &[]);
     let not_finite = hex("07 00 05 00 03 00 00 c0 7f 00 00 80 3f 00 00 80 ff");
     expect(&not_finite, &[(None, "6=F64(1.0)")], &[Leniency::FloatNotFinite]);
     let last = hex("07 ff ff 00 01 00 00 80 3f");
