@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Login, Millis, OrgId, Rights, Secret};
+use crate::{Login, Millis, OrgId, Product, Rights, Secret};
 
 /// A device's own, permanent identity, unique in the installation. Names and wire ids are aliases of it, so that a
 /// rename never splits history.
@@ -89,6 +89,8 @@ pub struct DeviceType {
     pub metadata: Option<String>,
     /// How its devices get their logins by themselves; `None`: not at all.
     pub provisioning: Option<Provisioning>,
+    /// What makes it a product, as which OneNET's devices know it.
+    pub product: Option<Product>,
     /// When it was created.
     pub created_ms: Millis,
     /// When it was last changed.

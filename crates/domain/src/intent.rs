@@ -8,8 +8,8 @@ use crate::{Class, Device, DeviceId, DeviceName, Millis, OrgId, Points, Provisio
 /// What a CONNECT asks for, as its dialect reads it. The registry decides about it, because only it knows secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim<'a> {
-    /// The organisation, as it was written; it need not exist. Ignored for anonymous peers and for logins, which say
-    /// nothing of it.
+    /// The organisation, as it was written; it need not exist. Ignored for anonymous peers, for logins and for
+    /// numbers, which say nothing of it.
     pub org: &'a str,
     /// Who the peer says it is.
     pub identity: Identity<'a>,
@@ -48,6 +48,14 @@ pub enum Identity<'a> {
         user: &'a str,
         /// The client id.
         client_id: &'a str,
+    },
+    /// A device that comes by numbers, as OneNET's do (spec onenet 3.3). The token is its own password, its product's
+    /// master key, or a key of the product that is good for it.
+    Numbered {
+        /// The product's number, as it was written.
+        product: &'a str,
+        /// The device's number, as it was written.
+        device: &'a str,
     },
     /// A device without a login, which comes to get one ([`Intent::Provision`]).
     Newcomer,

@@ -15,7 +15,8 @@ impl Platform {
     /// Decides about a claim. `client_id` is how the wire names the peer from now on.
     ///
     /// Refuses with [`Code::OrgUnknown`], [`Code::DeviceUnknown`], [`Code::KeyUnknown`], [`Code::OrgMismatch`],
-    /// [`Code::TokenWrong`], [`Code::DeviceDisabled`] or [`Code::ClassMismatch`] (spec watson 1.1, 1.2, 1.5).
+    /// [`Code::TokenWrong`], [`Code::DeviceDisabled`] or [`Code::ClassMismatch`] (spec watson 1.1, 1.2, 1.5); a device
+    /// that comes by numbers with [`Code::TypeUnknown`] or [`Code::NotAllowed`] too (spec onenet 3.3).
     pub fn admit(&self, claim: &Claim<'_>, client_id: &str) -> Result<Peer, Refusal> {
         match claim.identity {
             Identity::Anonymous => return self.admit_anonymous(client_id),
@@ -25,6 +26,9 @@ impl Platform {
             }
             Identity::Login { user, client_id: shown } => {
                 return self.admit_login(user, shown, claim.token, client_id);
+            }
+            Identity::Numbered { product, device } => {
+                return self.admit_numbered(product, device, claim.token, client_id);
             }
             _ => {}
         }
@@ -40,7 +44,7 @@ impl Platform {
             Identity::Application { app, key } => {
                 self.admit_application(cell.as_deref(), org, app, key, claim, client_id)
             }
-            Identity::Anonymous | Identity::Newcomer | Identity::Login { .. } => {
+            Identity::Anonymous | Identity::Newcomer | Identity::Login { .. } | Identity::Numbered { .. } => {
                 self.admit_anonymous(client_id)
             }
         }?;
@@ -50,11 +54,13 @@ impl Platform {
         }
     }
 
-    /// Whether the login that a claim shows is known, whatever its password is; whether newcomers can get one anywhere.
+    /// Whether the login or product that a claim shows is known, whatever its password is; whether newcomers can get a
+    /// login anywhere.
     /// Always so for other claims.
     pub fn knows(&self, claim: &Claim<'_>) -> bool {
         match claim.identity {
             Identity::Login { user, client_id } => self.find_login(user, client_id).is_some(),
+            Identity::Numbered { product, .. } => self.knows_product(product),
             Identity::Newcomer => self.provisions_any(),
             _ => true,
         }

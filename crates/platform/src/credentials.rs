@@ -20,6 +20,9 @@ const TOKEN_ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV
 const NAME_ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 const ACCESS_TOKEN_ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 const ACCESS_TOKEN_CHARS: usize = 20;
+const PRODUCT_KEY_ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789=";
+const PRODUCT_KEY_CHARS: usize = 28;
+const REGISTER_CODE_CHARS: usize = 16;
 const TOKEN_CHARS: usize = 18;
 const KEY_CHARS: usize = 10;
 
@@ -98,6 +101,24 @@ impl Credentials {
         random_text(&self.entropy, ACCESS_TOKEN_ALPHABET, ACCESS_TOKEN_CHARS)
     }
 
+    /// A key of a product: 28 letters, digits and `=` (spec onenet 0.6).
+    pub(crate) fn product_key(&self) -> String {
+        random_text(&self.entropy, PRODUCT_KEY_ALPHABET, PRODUCT_KEY_CHARS)
+    }
+
+    /// A product's register code: 16 letters and digits (spec onenet 0.6).
+    pub(crate) fn register_code(&self) -> String {
+        random_text(&self.entropy, ACCESS_TOKEN_ALPHABET, REGISTER_CODE_CHARS)
+    }
+
+    /// A number of nine digits, for a product or device: it fits the buffers of firmware, and does not tell how many
+    /// there are.
+    pub(crate) fn number(&self) -> u32 {
+        let mut bytes = [0; 8];
+        (self.entropy)(&mut bytes);
+        100_000_000 + (u64::from_le_bytes(bytes) % 900_000_000) as u32
+    }
+
     /// A device's or key's token: 18 characters of letters, digits and `-_*?!@()+&$` (spec watson 1.2), 111 bits.
     pub(crate) fn token(&self) -> String {
         random_text(&self.entropy, TOKEN_ALPHABET, TOKEN_CHARS)
@@ -147,6 +168,11 @@ mod tests {
         assert_eq!(token.len(), 18);
         assert!(token.bytes().all(|it| TOKEN_ALPHABET.contains(&it)), "{token}");
         assert_ne!(token, credentials.token());
+        let (key, code) = (credentials.product_key(), credentials.register_code());
+        assert_eq!((key.len(), code.len()), (28, 16));
+        assert!(key.bytes().all(|it| PRODUCT_KEY_ALPHABET.contains(&it)), "{key}");
+        assert!(code.bytes().all(|it| it.is_ascii_alphanumeric()), "{code}");
+        assert!((100_000_000..1_000_000_000).contains(&credentials.number()));
         let key = credentials.key(org);
         assert_eq!((key.len(), org_of_key(&key)), (19, Some(org)), "{key}");
         for wrong in ["", "a-", "a-abc123", "a-abc123-", "b-abc123-x", "a-ABC123-x", "a-abc1234-x"] {

@@ -96,6 +96,7 @@ impl Platform {
             info: draft.info,
             metadata: draft.metadata,
             provisioning: None,
+            product: None,
             created_ms: now_ms,
             updated_ms: now_ms,
         });
@@ -135,7 +136,7 @@ impl Platform {
     pub fn drop_type(&self, org: OrgId, name: &str) -> Result<Ticket, Refusal> {
         let cell = self.cell_or_refuse(org)?;
         let mut state = cell.state.write();
-        state.device_type(name)?;
+        let product = state.device_type(name)?.product.clone();
         let device_count = state.types.get(name).map_or(0, |it| it.devices.len());
         if device_count > 0 {
             let hint = format!("The device type {name} has {device_count} devices. Remove them first.");
@@ -143,6 +144,9 @@ impl Platform {
         }
         let ticket = self.store.commit(Change::DropType { org, name: name.to_owned() }.into());
         state.types.remove(name);
+        if let Some(product) = product {
+            self.forget_product(&product);
+        }
         drop(state);
         self.provisions.lock().forget(org, name);
         cell.void_verdicts();

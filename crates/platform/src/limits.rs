@@ -8,6 +8,13 @@ pub const LABEL_BYTES_MAX: usize = 255;
 pub const TOKEN_BYTES_MAX: usize = 1_024;
 /// Length of the metadata of a device or type, in bytes of JSON.
 pub const METADATA_BYTES_MAX: usize = 128 * 1024;
+/// Length of a key or register code of a product that somebody names, in bytes: firmware keeps them in 32, with a zero
+/// behind (spec onenet 0.6).
+pub const PRODUCT_KEY_BYTES_MAX: usize = 31;
+/// Length of a numbered device's own password, in bytes (spec onenet 8.4).
+pub const AUTH_INFO_BYTES_MAX: usize = 512;
+/// Random numbers that are tried until one is free.
+pub const NUMBER_TRIES_COUNT_MAX: usize = 64;
 /// Organisations of an installation.
 pub const ORGS_COUNT_MAX: usize = 100_000;
 /// Device types of an organisation.

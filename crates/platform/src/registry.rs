@@ -26,6 +26,7 @@ use crate::ids::Ids;
 use crate::limits::LOAD_PAGE_COUNT;
 use crate::logins::Logins;
 use crate::names::Names;
+use crate::products::Products;
 use crate::provisioning::Provisions;
 use crate::registration::Counters;
 use crate::slots::Slots;
@@ -42,6 +43,7 @@ pub struct Platform {
     pub(crate) anonymous: Anonymous,
     pub(crate) orgs: RwLock<BTreeMap<OrgId, Arc<OrgCell>>>,
     pub(crate) logins: RwLock<Logins>,
+    pub(crate) products: RwLock<Products>,
     pub(crate) provisions: Mutex<Provisions>,
     pub(crate) claim_rules: ClaimRules,
     pub(crate) command_rules: CommandRules,
@@ -131,6 +133,7 @@ impl Platform {
             anonymous: Anonymous::default(),
             orgs: RwLock::new(orgs),
             logins: RwLock::default(),
+            products: RwLock::default(),
             provisions: Mutex::default(),
             claim_rules: ClaimRules::default(),
             command_rules: CommandRules::default(),
@@ -191,6 +194,7 @@ impl Platform {
             let state = cell.state.read();
             for entry in state.types.values() {
                 self.provisions.lock().restore(&entry.device_type);
+                self.restore_product(&entry.device_type);
             }
             let is_known = |device: DeviceId| state.by_id.contains_key(&device);
             let mut restore = |device: DeviceId, row: AspectRow<'_>| match row {
@@ -202,6 +206,11 @@ impl Platform {
                 }
                 AspectRow::Command(command) => cell.commands.lock().restore(command),
                 AspectRow::Assigned(key) => cell.assignments.write().restore(device, &key),
+                AspectRow::Numbered(it) => {
+                    if let Some(device) = state.by_id.get(&device) {
+                        self.restore_number(device, it);
+                    }
+                }
             };
             self.store.aspects(org, &mut restore)?;
         }
@@ -211,6 +220,7 @@ impl Platform {
     /// Forgets what was so about a device that is gone.
     pub(crate) fn forget_aspects(&self, cell: &OrgCell, device: &Device) {
         self.forget_login(device.id);
+        self.forget_number(device.id);
         cell.doors.lock().remove(device.id);
         cell.attributes.write().remove(device.id);
         cell.claims.lock().remove(device.id);

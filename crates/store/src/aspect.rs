@@ -1,4 +1,4 @@
-//! What is so about a device besides its registration: attributes, login, door, commands, whose it is.
+//! What is so about a device besides its registration: attributes, login, door, commands, whose it is, its number.
 //!
 //! The change, its rows and their values, and the queries, side by side: a row of this kind depends on nothing, so the
 //! plan has nothing to decide about it. All of a device's aspects go with the device.
@@ -8,15 +8,17 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use domain::{
-    Command, CommandId, CommandState, DeviceId, Keeping, Login, Millis, OrgId, Points, Reply, Scope, Value,
+    Command, CommandId, CommandState, DeviceId, Keeping, Login, Millis, Numbered, OrgId, Points, Reply,
+    Scope, Value,
 };
 
 use crate::StoreFault;
 use crate::coding::{Put, Take};
 use crate::disk::Disk;
 use crate::engine::{corrupt, list};
+use crate::product::{put_numbered, take_numbered};
 use crate::rows::Rows;
-use crate::schema::aspects::{ASSIGNED, ATTRIBUTE, COMMAND, DOOR, LOGIN};
+use crate::schema::aspects::{ASSIGNED, ATTRIBUTE, COMMAND, DOOR, LOGIN, NUMBERED};
 use crate::schema::{self, Keys, Table, VERSION, registry};
 
 /// Something about a device that is to be stored.
@@ -53,6 +55,8 @@ pub enum Aspect {
     CommandGone(CommandId),
     /// Notes the API key that the device is assigned to, or that it is assigned to none.
     Assigned(Option<String>),
+    /// Replaces the number and the password that goes with it.
+    Numbered(Arc<Numbered>),
 }
 
 /// Something about a device, as the store gives it back.
@@ -82,6 +86,8 @@ pub enum AspectRow<'a> {
     Command(Command),
     /// The API key that it is assigned to.
     Assigned(String),
+    /// Its number, and the password that goes with it.
+    Numbered(Numbered),
 }
 
 impl Aspect {
@@ -94,7 +100,8 @@ impl Aspect {
             | Aspect::Door { .. }
             | Aspect::Command(_)
             | Aspect::CommandGone(_)
-            | Aspect::Assigned(_) => 0,
+            | Aspect::Assigned(_)
+            | Aspect::Numbered(_) => 0,
         }
     }
 
@@ -109,7 +116,8 @@ impl Aspect {
             | Aspect::Login(_)
             | Aspect::Door { .. }
             | Aspect::CommandGone(_)
-            | Aspect::Assigned(_) => 0,
+            | Aspect::Assigned(_)
+            | Aspect::Numbered(_) => 0,
         }
     }
 }
@@ -145,6 +153,7 @@ pub(crate) fn put(rows: &mut Rows, org: OrgId, device: DeviceId, aspect: Aspect)
                 to.put_sized(to_key.as_bytes());
             });
         }
+        Aspect::Numbered(it) => _ = rows.put(table, key(NUMBERED), |to| put_numbered(to, &it)),
         Aspect::Assigned(None) => rows.delete(table, key(ASSIGNED)),
         Aspect::CommandGone(command) => rows.delete(table, |to| command_key(to, org, device, command)),
     }
@@ -335,6 +344,7 @@ fn read_one(
             let key = from.string()?;
             each(device, AspectRow::Assigned(from.end(key)?));
         }
+        NUMBERED => each(device, AspectRow::Numbered(take_numbered(value)?)),
         _ => return None,
     }
     Some(())

@@ -67,6 +67,7 @@ macro_rules! suite {
             retained_messages_come_back_by_topic,
             attributes_are_kept_by_scope_and_key,
             logins_doors_and_commands_come_back_and_go,
+            numbers_are_kept_and_replaced,
             a_forgotten_device_takes_its_aspects_along,
             a_blob_is_seen_once_it_is_whole,
             a_blob_is_read_by_range,

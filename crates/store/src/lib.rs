@@ -22,6 +22,7 @@ mod last_events;
 pub mod limits;
 pub mod memory;
 mod plan;
+mod product;
 mod provisioning;
 mod queues;
 mod rows;
@@ -439,7 +440,7 @@ pub trait Store: Send + Sync {
     fn keys(&self, org: OrgId) -> Result<Vec<ApiKey>, StoreFault>;
 
     /// Calls `each` with all that is so about the devices of an organisation, by device; of one device its login, its
-    /// door, its attributes by scope and key, and its commands by id.
+    /// door, its attributes by scope and key, its commands by id, whose it is, and its number.
     fn aspects(&self, org: OrgId, each: &mut dyn FnMut(DeviceId, AspectRow<'_>)) -> Result<(), StoreFault>;
 
     /// All blobs of an organisation that are whole, by id.

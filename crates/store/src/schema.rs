@@ -32,6 +32,7 @@
 //! | | org, device, `03`, scope (1), name | attribute: time and value |
 //! | | org, device, `04`, command (8) | command |
 //! | | org, device, `05` | the API key that the device is assigned to |
+//! | | org, device, `06` | the number of the device, and its password |
 //! | blobs | org, blob, number of the piece (4) | the bytes of a piece |
 //!
 //! Scopes are 0 (client), 1 (shared) and 2 (server). The layouts of aspects are in `aspect.rs`.
@@ -145,6 +146,7 @@ pub(crate) mod aspects {
     pub(crate) const ATTRIBUTE: u8 = 3;
     pub(crate) const COMMAND: u8 = 4;
     pub(crate) const ASSIGNED: u8 = 5;
+    pub(crate) const NUMBERED: u8 = 6;
 }
 
 /// Kinds of rows of a session.

@@ -13,6 +13,7 @@ use domain::{
 };
 
 use crate::coding::{Put, Take};
+use crate::product::{put_product, take_product};
 use crate::provisioning::{put_provisioning, take_provisioning};
 use crate::schema::VERSION;
 
@@ -20,6 +21,8 @@ use crate::schema::VERSION;
 /// their own, devices and API keys rights, subscriptions exceptions, retained messages a quality and an expiry, device
 /// types their provisioning, received packet ids a message. Earlier ones have none of these.
 const EXTENDED: u8 = 2;
+/// The first byte of device types since they may be products.
+const TYPE_VERSION: u8 = 3;
 
 /// Starts to read a value of our version.
 fn open(value: &[u8]) -> Option<Take<'_>> {
@@ -137,7 +140,7 @@ fn take_info(from: &mut Take<'_>) -> Option<DeviceInfo> {
 }
 
 pub(crate) fn put_type(to: &mut Vec<u8>, it: &DeviceType) {
-    to.put_u8(EXTENDED);
+    to.put_u8(TYPE_VERSION);
     put_class(to, it.class);
     to.put_text_option(it.description.as_deref());
     put_info(to, &it.info);
@@ -145,10 +148,12 @@ pub(crate) fn put_type(to: &mut Vec<u8>, it: &DeviceType) {
     to.put_u64(it.created_ms);
     to.put_u64(it.updated_ms);
     to.put_option(it.provisioning.as_ref(), put_provisioning);
+    to.put_option(it.product.as_ref(), put_product);
 }
 
 pub(crate) fn take_type(org: OrgId, name: &str, value: &[u8]) -> Option<DeviceType> {
-    let (mut from, is_extended) = open_either(value)?;
+    let mut from = Take::new(value);
+    let version = from.u8().filter(|it| (VERSION..=TYPE_VERSION).contains(it))?;
     let it = DeviceType {
         org,
         name: name.to_owned(),
@@ -158,7 +163,8 @@ pub(crate) fn take_type(org: OrgId, name: &str, value: &[u8]) -> Option<DeviceTy
         metadata: from.option(Take::string)?,
         created_ms: from.u64()?,
         updated_ms: from.u64()?,
-        provisioning: if is_extended { from.option(take_provisioning)? } else { None },
+        provisioning: if version >= EXTENDED { from.option(take_provisioning)? } else { None },
+        product: if version >= TYPE_VERSION { from.option(take_product)? } else { None },
     };
     from.end(it)
 }
@@ -584,6 +590,17 @@ mod tests {
     }
 
     #[test]
+    fn a_type_from_before_there_were_products_is_read() {
+        let org = samples::org_id("abc123");
+        let device_type = DeviceType { product: None, ..samples::device_type(org, "pump") };
+        let mut value = Vec::new();
+        put_type(&mut value, &device_type);
+        assert_eq!(value.pop(), Some(0), "no product");
+        value[0] = EXTENDED;
+        assert_eq!(take_type(org, "pump", &value), Some(device_type));
+    }
+
+    #[test]
     fn what_the_first_version_wrote_is_read() {
         let org = samples::org_id("abc123");
         // A version byte, and the fields of the second version without those that it added.
@@ -596,10 +613,10 @@ mod tests {
         };
         const NO_RIGHTS_BYTES: usize = 8;
         const NO_EXCEPTIONS_BYTES: usize = 4;
-        const NO_PROVISIONING_BYTES: usize = 1;
-        let device_type = DeviceType { provisioning: None, ..samples::device_type(org, "pump") };
-        let value = first(&|to| put_type(to, &device_type), NO_PROVISIONING_BYTES);
-        assert_eq!(take_type(org, "pump", &value), Some(device_type));
+        const NEITHER_PROVISIONING_NOR_PRODUCT_BYTES: usize = 2;
+        let plain = DeviceType { provisioning: None, product: None, ..samples::device_type(org, "pump") };
+        let value = first(&|to| put_type(to, &plain), NEITHER_PROVISIONING_NOR_PRODUCT_BYTES);
+        assert_eq!(take_type(org, "pump", &value), Some(plain));
         let key = ApiKey { rights: Arc::default(), ..samples::key(org, "k") };
         let value = first(&|to| put_key(to, &key), NO_RIGHTS_BYTES);
         assert_eq!(take_key(org, "k", &value), Some(key));

@@ -253,6 +253,25 @@ pub(crate) enum TypeCommand {
         #[arg(long)]
         secret: Option<String>,
     },
+    /// Make a type a product, as which OneNET's devices know it; show its number and keys
+    #[command(after_help = "Examples:
+  tidegate type product pump
+  tidegate type product pump --number 77001 --master-key 'key=of=the=product'")]
+    Product {
+        #[command(flatten)]
+        org: OrgArg,
+        /// Its name
+        name: String,
+        /// The number that its devices have [default: the one it has, or a random one]
+        #[arg(long)]
+        number: Option<u32>,
+        /// The key that opens everything in it [default: the one it has, or a random one]
+        #[arg(long, value_name = "KEY")]
+        master_key: Option<String>,
+        /// With it devices register themselves [default: the one it has, or a random one]
+        #[arg(long, value_name = "CODE")]
+        register_code: Option<String>,
+    },
     /// Remove a device type that has no devices
     #[command(after_help = "Example:
   tidegate type remove pump")]
@@ -373,6 +392,20 @@ pub(crate) enum DeviceCommand {
         /// It may publish and subscribe to everything
         #[arg(long, conflicts_with_all = ["publish", "subscribe"])]
         unrestricted: bool,
+    },
+    /// Give a device of a product a number, by which it comes as OneNET's devices do
+    #[command(after_help = "Examples:
+  tidegate device number pump/p1
+  tidegate device number pump/p1 --number 35270468 --auth-info serial-4711")]
+    Number {
+        #[command(flatten)]
+        device: DeviceArg,
+        /// The number it has already [default: the one it has here, or a random one]
+        #[arg(long)]
+        number: Option<u32>,
+        /// Its own password [default: the one it has, or none: it needs a key of the product]
+        #[arg(long, value_name = "TEXT")]
+        auth_info: Option<String>,
     },
     /// Show what a device has measured
     #[command(after_help = "Examples:

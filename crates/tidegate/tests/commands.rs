@@ -138,6 +138,30 @@ fn the_registry_can_be_filled_before_the_first_start() {
 }
 
 #[test]
+fn products_and_numbers_of_devices_are_made_and_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    told(&data, "org add abc123");
+    told(&data, "type add pump");
+    let made = told_json(&data, "type product pump --number 77001 --master-key Master==");
+    assert_eq!(
+        (&made["product"]["number"], &made["product"]["master_key"]),
+        (&77001.into(), &"Master==".into())
+    );
+    assert_eq!(made["product"]["register_code"].as_str().unwrap().len(), 16);
+    let again = told(&data, "type product pump");
+    assert!(again.contains("product.number") && again.contains("Master=="), "{again}");
+    told(&data, "device add pump/p1");
+    told(&data, "device add pump/p2");
+    let given = told_json(&data, "device number pump/p1 --number 35270468 --auth-info serial-4711");
+    assert_eq!((&given["number"], &given["auth_info"]), (&35_270_468.into(), &"serial-4711".into()));
+    let random = told_json(&data, "device number pump/p2")["number"].as_u64().unwrap();
+    let list = told(&data, "device list");
+    assert!(list.contains("35270468") && list.contains(&random.to_string()), "{list}");
+    assert!(refused(&data, "device number pump/p2 --number 35270468").contains("Another device"));
+}
+
+#[test]
 fn the_first_start_says_what_to_do_and_later_ones_keep_the_key_to_themselves() {
     let folder = TempDir::new().unwrap();
     let data = &folder.path().join("data");

@@ -92,6 +92,7 @@ impl Registry {
             Identity::Anonymous
             | Identity::Certified { .. }
             | Identity::Login { .. }
+            | Identity::Numbered { .. }
             | Identity::Newcomer => Err(refuse(Code::NotAllowed)),
         }
     }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use domain::{
-    Command, CommandId, CommandState, DeviceId, Keeping, Login, OrgId, Points, Reply, Scope, Value,
+    Command, CommandId, CommandState, DeviceId, DeviceNumber, Keeping, Login, Numbered, OrgId, Points, Reply,
+    Scope, Value,
 };
 
 use super::samples::*;
@@ -40,6 +41,7 @@ fn all(store: &dyn Store, org: OrgId) -> Vec<String> {
                 format!("{} command {} {:?} {:?}", device.0, it.id.0, it.state, it.answer)
             }
             AspectRow::Assigned(key) => format!("{} of {key}", device.0),
+            AspectRow::Numbered(it) => format!("{} number {} {:?}", device.0, it.number, it.auth_info),
         });
     };
     store.aspects(org, &mut note).unwrap();
@@ -147,6 +149,29 @@ pub(crate) fn logins_doors_and_commands_come_back_and_go(opener: &mut dyn Opener
     assert_eq!(all(&*store, org_id("abc124")), [""; 0]);
 }
 
+fn numbered(number: u32, auth_info: Option<&str>) -> Aspect {
+    let number = DeviceNumber::new(number).unwrap();
+    Aspect::Numbered(Arc::new(Numbered { number, auth_info: auth_info.map(str::to_owned) }))
+}
+
+pub(crate) fn numbers_are_kept_and_replaced(opener: &mut dyn Opener) {
+    let store = opener.open();
+    let (a, b) = (org_id("abc123"), org_id("abc124"));
+    put(
+        &*store,
+        vec![
+            aspect(a, D1, numbered(1, Some("sn-1"))),
+            aspect(a, D2, numbered(u32::MAX, None)),
+            aspect(b, D1, numbered(3, Some(r#"{"a":1}"#))),
+        ],
+    );
+    put(&*store, vec![aspect(a, D1, numbered(4, Some("sn-ä")))]);
+    drop(store);
+    let store = opener.open();
+    assert_eq!(all(&*store, a), ["1 number 4 Some(\"sn-ä\")", "2 number 4294967295 None"]);
+    assert_eq!(all(&*store, b), ["1 number 3 Some(\"{\\\"a\\\":1}\")"]);
+}
+
 pub(crate) fn a_forgotten_device_takes_its_aspects_along(opener: &mut dyn Opener) {
     let store = opener.open();
     let a = org_id("abc123");
@@ -159,12 +184,19 @@ pub(crate) fn a_forgotten_device_takes_its_aspects_along(opener: &mut dyn Opener
                 aspect(a, id, Aspect::Login(Some(Login::AccessToken(format!("T{}", id.0))))),
                 aspect(a, id, Aspect::Door { gateway, attached: true }),
                 aspect(a, id, Aspect::Command(Arc::new(command(a, id, 5, CommandState::Queued)))),
+                aspect(a, id, numbered(id.0 as u32, None)),
             ],
         );
     }
     put(&*store, vec![Change::DropDevice { org: a, device: D1 }]);
     // What is deleted by and by goes with the groups that follow.
     put(&*store, vec![Change::PutOrg(org(a))]);
-    let expected = ["2 token T2", "2 behind 1 true", "2 shared k 1 I64(1)", "2 command 5 Queued None"];
+    let expected = [
+        "2 token T2",
+        "2 behind 1 true",
+        "2 shared k 1 I64(1)",
+        "2 command 5 Queued None",
+        "2 number 2 None",
+    ];
     assert_eq!(all(&*store, a), expected);
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use domain::history::interval_of;
 use domain::{
     ApiKey, BlobId, Class, Device, DeviceId, DeviceInfo, DeviceType, Event, Location, Message, Millis, Order,
-    Org, OrgId, Points, ProvisionRule, Provisioning, QoS, Registrar, Retained, Rights, Secret, Series,
-    SessionId, SessionRecord, Subscription, Summary, Unreleased, Value,
+    Org, OrgId, Points, Product, ProductNumber, ProvisionRule, Provisioning, QoS, Registrar, Retained,
+    Rights, Secret, Series, SessionId, SessionRecord, Subscription, Summary, Unreleased, Value,
 };
 use parking_lot::Mutex;
 
@@ -43,6 +43,11 @@ pub(crate) fn device_type(org: OrgId, name: &str) -> DeviceType {
             rule: ProvisionRule::Known,
             key: format!("key of {name}"),
             secret: "ß".to_owned(),
+        }),
+        product: ProductNumber::new(1 + name.len() as u32).map(|number| Product {
+            number,
+            master_key: format!("m=={name}"),
+            register_code: "R".to_owned(),
         }),
         created_ms: 5,
         updated_ms: 6,

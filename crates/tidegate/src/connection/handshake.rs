@@ -320,7 +320,9 @@ impl Door {
                 let (app, key, rights) = (app.to_owned(), key.to_owned(), Arc::default());
                 Some(Peer::Application { org, app, key, client_id, rights })
             }
-            Identity::Login { .. } | Identity::Newcomer | Identity::Anonymous => None,
+            Identity::Login { .. } | Identity::Numbered { .. } | Identity::Newcomer | Identity::Anonymous => {
+                None
+            }
         }
     }
 

@@ -188,9 +188,10 @@ pub(super) fn device_of(shared: &Shared, org: OrgId, name: DeviceName<'_>) -> Re
     device.ok_or_else(|| Refusal::new(Code::NotFound, format!("The device {name} is not registered.")))
 }
 
-fn shape(shared: &Shared, device: &Device) -> DeviceShape {
+pub(super) fn shape(shared: &Shared, device: &Device) -> DeviceShape {
     let gateway = device.gateway.and_then(|it| shared.platform.device_by_id(device.org, it));
-    DeviceShape::new(device, gateway.as_deref())
+    let numbered = shared.platform.numbered(device.id);
+    DeviceShape::new(device, gateway.as_deref(), numbered.as_deref())
 }
 
 fn cursor_behind(device: &Device) -> String {

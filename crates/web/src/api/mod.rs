@@ -12,6 +12,7 @@ mod history;
 mod keys;
 mod live;
 mod orgs;
+mod products;
 mod request;
 mod shape;
 #[cfg(test)]
@@ -19,7 +20,7 @@ mod tests;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, patch, post};
+use axum::routing::{get, patch, post, put};
 use domain::{Code, OrgId, Refusal};
 
 use crate::Shared;
@@ -35,8 +36,10 @@ pub fn router(shared: Shared) -> Router {
             "/types/{type}",
             get(device_types::show).patch(device_types::change).delete(device_types::remove),
         )
+        .route("/types/{type}/product", put(products::put_product))
         .route("/devices", get(devices::list).post(devices::create))
         .route("/devices/{type}/{name}", get(devices::show).patch(devices::change).delete(devices::remove))
+        .route("/devices/{type}/{name}/number", put(products::put_number))
         .route("/devices/{type}/{name}/events", get(history::events))
         .route("/devices/{type}/{name}/points", get(history::points).delete(history::remove_points))
         .route("/devices/{type}/{name}/attributes", get(attributes::show))

@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use dialects::time::iso8601;
 use domain::event::LastEvent;
 use domain::{
-    ApiKey, Class, Device, DeviceInfo, DeviceName, DeviceType, Location, Org, ProvisionRule, Provisioning,
-    Refusal, Registrar, Rights, Value,
+    ApiKey, Class, Device, DeviceInfo, DeviceName, DeviceType, Location, Numbered, Org, Product,
+    ProvisionRule, Provisioning, Refusal, Registrar, Rights, Value,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -99,6 +99,8 @@ pub(super) struct TypeShape {
     metadata: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provisioning: Option<ProvisioningShape>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    product: Option<ProductShape>,
     created: String,
     updated: String,
 }
@@ -121,6 +123,24 @@ impl From<&Provisioning> for ProvisioningShape {
     }
 }
 
+/// What makes a type a product.
+#[derive(Serialize)]
+struct ProductShape {
+    number: u32,
+    master_key: String,
+    register_code: String,
+}
+
+impl From<&Product> for ProductShape {
+    fn from(it: &Product) -> ProductShape {
+        ProductShape {
+            number: it.number.get(),
+            master_key: it.master_key.clone(),
+            register_code: it.register_code.clone(),
+        }
+    }
+}
+
 impl From<&DeviceType> for TypeShape {
     fn from(device_type: &DeviceType) -> TypeShape {
         TypeShape {
@@ -130,6 +150,7 @@ impl From<&DeviceType> for TypeShape {
             info: InfoShape::from(&device_type.info),
             metadata: raw(device_type.metadata.as_deref()),
             provisioning: device_type.provisioning.as_ref().map(ProvisioningShape::from),
+            product: device_type.product.as_ref().map(ProductShape::from),
             created: iso8601(device_type.created_ms),
             updated: iso8601(device_type.updated_ms),
         }
@@ -172,6 +193,11 @@ pub(super) struct DeviceShape {
     /// Text, because it has more digits than numbers in JavaScript.
     id: String,
     class: &'static str,
+    /// By which it comes as OneNET's devices do, and its password then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_info: Option<String>,
     enabled: bool,
     info: InfoShape,
     metadata: Option<Box<RawValue>>,
@@ -202,11 +228,13 @@ struct RegistrarShape {
 }
 
 impl DeviceShape {
-    pub(super) fn new(device: &Device, gateway: Option<&Device>) -> DeviceShape {
+    pub(super) fn new(device: &Device, gateway: Option<&Device>, numbered: Option<&Numbered>) -> DeviceShape {
         DeviceShape {
             name: NameShape::from(device),
             id: device.id.0.to_string(),
             class: class_name(device.class),
+            number: numbered.map(|it| it.number.get()),
+            auth_info: numbered.and_then(|it| it.auth_info.clone()),
             enabled: device.enabled,
             info: InfoShape::from(&device.info),
             metadata: raw(device.metadata.as_deref()),

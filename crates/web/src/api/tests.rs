@@ -382,3 +382,39 @@ async fn an_access_token_brings_its_type_along_and_is_one_devices() {
     assert_eq!(error(&again), (409, "exists".to_owned()));
     assert_eq!(error(&get(&router, &format!("{path}/default/gw2")).await), (404, "not_found".to_owned()));
 }
+
+#[tokio::test]
+async fn types_become_products_and_their_devices_get_numbers() {
+    let (_house, router, org) = furnished().await;
+    let product = format!("{org}/types/sensor/product");
+    let named = json!({ "number": 77001, "master_key": "Master==", "register_code": "Code456789012345" });
+    let made = call(&router, "PUT", &product, named.clone()).await;
+    assert_eq!((made.status, &made.json()["product"]), (StatusCode::OK, &named));
+    let changed = call(&router, "PUT", &product, json!({ "master_key": "Other" })).await.json();
+    assert_eq!(changed["product"]["number"], 77001, "{changed}");
+    let shown = get(&router, &format!("{org}/types/sensor")).await.json();
+    assert_eq!(shown["product"]["master_key"], "Other");
+    assert_eq!(get(&router, &format!("{org}/types/gw")).await.json().get("product"), None);
+    for (body, expected) in [
+        (json!({ "number": 0 }), (400, "malformed")),
+        (json!({ "number": 1_000_000_000 }), (400, "malformed")),
+        (json!({ "number": 77002 }), (409, "in_use")),
+        (json!({ "numbers": 1 }), (400, "malformed")),
+    ] {
+        let (status, code) = error(&call(&router, "PUT", &product, body).await);
+        assert_eq!((status, code.as_str()), expected);
+    }
+
+    let made =
+        call(&router, "POST", &format!("{org}/devices"), json!({ "type": "sensor", "name": "s1" })).await;
+    assert_eq!((made.status, made.json().get("number")), (StatusCode::CREATED, None));
+    let number = format!("{org}/devices/sensor/s1/number");
+    let given =
+        call(&router, "PUT", &number, json!({ "number": 4_294_967_295_u32, "auth_info": "sn" })).await;
+    assert_eq!(given.json()["number"], 4_294_967_295_u32, "{given:?}");
+    let shown = get(&router, &format!("{org}/devices/sensor/s1")).await.json();
+    assert_eq!((&shown["number"], &shown["auth_info"]), (&json!(4_294_967_295_u32), &json!("sn")));
+    assert_eq!(error(&call(&router, "PUT", &number, json!({ "number": 0 })).await).0, 400);
+    let outside = call(&router, "PUT", &format!("{org}/devices/gw/g1/number"), json!({})).await;
+    assert_eq!(error(&outside).1, "type_unknown");
+}

@@ -44,6 +44,7 @@ fn device_type(body: &str) -> DeviceType {
         info: body.info,
         metadata: body.metadata,
         provisioning: None,
+        product: None,
         created_ms: NOW_MS,
         updated_ms: NOW_MS,
     }

@@ -116,6 +116,7 @@ async fn device_type(api: &Api, command: TypeCommand) -> Result<Answer> {
             let columns = [
                 ("name", "/name"),
                 ("class", "/class"),
+                ("product", "/product/number"),
                 ("description", "/description"),
                 ("created", "/created"),
             ];
@@ -126,6 +127,13 @@ async fn device_type(api: &Api, command: TypeCommand) -> Result<Answer> {
             let path = format!("/v1/orgs/{}/types/{}", escaped(&org_of(api, &org).await?), escaped(&name));
             let change = json!({ "provisioning": { "devices": devices, "key": key, "secret": secret } });
             Ok(show::facts(api.call(Method::PATCH, &path, Some(&change)).await?, ""))
+        }
+        TypeCommand::Product { org, name, number, master_key, register_code } => {
+            let path = format!("/v1/orgs/{}/types/{}", escaped(&org_of(api, &org).await?), escaped(&name));
+            let draft = json!({
+                "number": number, "master_key": master_key, "register_code": register_code,
+            });
+            Ok(show::facts(api.call(Method::PUT, &format!("{path}/product"), Some(&draft)).await?, ""))
         }
         TypeCommand::Remove { org, name } => {
             let path = format!("/v1/orgs/{}/types/{}", escaped(&org_of(api, &org).await?), escaped(&name));
@@ -152,6 +160,11 @@ async fn device(api: &Api, command: DeviceCommand) -> Result<Answer> {
             let change = present([("rights", rights_change(&rights, unrestricted))]);
             let path = device_path(api, &device).await?;
             Ok(show::facts(api.call(Method::PATCH, &path, Some(&change)).await?, ""))
+        }
+        DeviceCommand::Number { device, number, auth_info } => {
+            let path = format!("{}/number", device_path(api, &device).await?);
+            let draft = json!({ "number": number, "auth_info": auth_info });
+            Ok(show::facts(api.call(Method::PUT, &path, Some(&draft)).await?, ""))
         }
         DeviceCommand::History { device, key, from, to, limit } => {
             let now_ms = Clock::start().wall_ms();
@@ -279,6 +292,7 @@ async fn list_devices(api: &Api, org: &OrgArg, device_type: Option<&str>) -> Res
         ("type", "/type"),
         ("name", "/name"),
         ("class", "/class"),
+        ("number", "/number"),
         ("enabled", "/enabled"),
         ("behind", "/gateway"),
         ("registered", "/registered"),
