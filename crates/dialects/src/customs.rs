@@ -14,6 +14,8 @@ pub struct Customs {
     pub retained: RetainedQuality,
     /// When a message at QoS 2 goes on to its receivers.
     pub exactly_once: ExactlyOnce,
+    /// How long clients may take for their answers at QoS 2.
+    pub answers: Answers,
 }
 
 /// The quality with which a message reaches those who are subscribed when it comes.
@@ -44,12 +46,22 @@ pub enum ExactlyOnce {
     WhenReleased,
 }
 
+/// How long clients may take for PUBREC, and for PUBREL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Answers {
+    /// As long as they like.
+    Whenever,
+    /// As long as the server's settings say; then their connection ends.
+    InTime,
+}
+
 impl Customs {
     /// What MQTT says.
     pub const STANDARD: Customs = Customs {
         live: LiveQuality::Lower,
         retained: RetainedQuality::Lower,
         exactly_once: ExactlyOnce::WhenPublished,
+        answers: Answers::Whenever,
     };
 
     /// What OneNET does (spec onenet 1, rows 5 to 18).
@@ -57,6 +69,7 @@ impl Customs {
         live: LiveQuality::Published,
         retained: RetainedQuality::Requested,
         exactly_once: ExactlyOnce::WhenReleased,
+        answers: Answers::InTime,
     };
 }
 

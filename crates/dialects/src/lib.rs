@@ -17,7 +17,7 @@ use domain::{
 use mqtt::packet::Connect;
 use mqtt::{QoS, Version};
 
-pub use customs::{Customs, ExactlyOnce, LiveQuality, RetainedQuality};
+pub use customs::{Answers, Customs, ExactlyOnce, LiveQuality, RetainedQuality};
 pub use domain::notice::Request;
 
 mod customs;

@@ -12,6 +12,8 @@ pub enum Closing {
     Lost,
     /// The client was silent for one and a half times its keep-alive.
     KeepAliveExpired,
+    /// The client left a message at QoS 2 unfinished for too long.
+    AnswerOverdue,
     /// Another connection took the session over.
     TakenOver,
     /// The server is shutting down.

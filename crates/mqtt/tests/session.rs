@@ -159,6 +159,113 @@ fn the_owner_is_told_of_releases_where_it_wants_to_know() {
 }
 
 #[test]
+fn an_answer_at_qos_2_may_be_given_a_time() {
+    play(
+        "PUBREL, from the first PUBREC on",
+        "open 311 answers=30
+         > publish q2 #8
+         = publish q2 #8
+         + tick 100
+         ? deadline none
+         + stored publish q2 #8
+         < pubrec #8
+         ? deadline 130
+         + tick 110
+         > publish q2 #8 dup
+         < pubrec #8
+         > publish q2 #9
+         = publish q2 #9
+         + stored publish q2 #9
+         < pubrec #9
+         ? deadline 130
+         > pubrel #8
+         < pubcomp #8
+         ? deadline 140
+         + tick 139
+         + tick 140
+         = close without pubrel
+         ? deadline none",
+    );
+    play(
+        "PUBREC, and not PUBCOMP or PUBACK",
+        "open 311 answers=30
+         + deliver q1
+         < publish q1 #1
+         + deliver q0
+         < publish q0
+         ? deadline none
+         + tick 100
+         + deliver q2
+         < publish q2 #2
+         ? deadline 130
+         > pubrec #2
+         < pubrel #2
+         ? deadline none
+         + deliver q2
+         < publish q2 #3
+         + tick 130
+         = close without pubrec",
+    );
+    play(
+        "silence is told as silence, and 5.0 hears why",
+        "open 5 answers=20000 keepalive=10
+         > publish q2 #8
+         = publish q2 #8
+         + stored publish q2 #8
+         < pubrec #8
+         ? deadline 15000
+         + tick 14000
+         > pingreq
+         < pingresp
+         ? deadline 20000
+         + tick 20000
+         < disconnect x83
+         = close without pubrel",
+    );
+    play(
+        "what is refused with a reason ends there",
+        "open 5 answers=30
+         > publish q2 #8
+         = publish q2 #8
+         + refused q2 #8 x87
+         < pubrec #8 x87
+         ? deadline none",
+    );
+    play(
+        "a PUBREL that came too early answers no later PUBREC",
+        "open 311 answers=30
+         > publish q2 #8
+         = publish q2 #8
+         > pubrel #8
+         < pubcomp #8
+         + stored publish q2 #8
+         < pubrec #8
+         ? deadline 30
+         > pubrel #8
+         < pubcomp #8
+         ? deadline none",
+    );
+    play(
+        "what an earlier connection left is waited for once it is sent again",
+        "open 311 durable answers=30 received#4 received#5 sent@9
+         ? deadline none
+         > publish q2 #4 dup
+         < pubrec #4
+         ? deadline 30
+         > pubrel #4
+         = keep receive-done #4 then complete #4
+         ? deadline none
+         + deliver q2 @9 released
+         < pubrel #9
+         ? deadline none
+         + deliver q2 @10
+         = keep sent @10
+         < publish q2 #10
+         ? deadline 30",
+    );
+}
+
+#[test]
 fn a_refused_message_is_acknowledged_as_the_version_can() {
     play(
         "3.1.1: plainly, and the rest of the flow works",

@@ -1,6 +1,6 @@
 //! The one place that reads a clock. Everything below the binary is told the time.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use domain::Millis;
 
@@ -19,6 +19,11 @@ impl Clock {
     /// Milliseconds since the clock was started; never goes back.
     pub(crate) fn monotonic_ms(self) -> u64 {
         self.started.elapsed().as_millis() as u64
+    }
+
+    /// The moment when [`Clock::monotonic_ms`] is this.
+    pub(crate) fn instant_at(self, monotonic_ms: u64) -> Instant {
+        self.started + Duration::from_millis(monotonic_ms)
     }
 
     /// Milliseconds since the Unix epoch, as the machine believes.

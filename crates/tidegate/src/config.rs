@@ -183,6 +183,7 @@ pub(crate) struct Limits {
     pub(crate) connection_count_max: usize,
     pub(crate) login_ms_max: u64,
     pub(crate) newcomer_ms_max: u64,
+    pub(crate) answer_ms_max: u32,
     pub(crate) packet_bytes_before_login_max: usize,
     pub(crate) payload_bytes_max: usize,
     pub(crate) session_count_max: usize,
@@ -211,6 +212,7 @@ const RANGES: &[(&str, &str, RangeInclusive<i64>)] = &[
     ("limits", "connection_count_max", 1..=100_000_000),
     ("limits", "login_ms_max", 1..=3_600_000),
     ("limits", "newcomer_ms_max", 1..=3_600_000),
+    ("limits", "answer_ms_max", 1..=3_600_000),
     // The codec reads no longer first packet.
     ("limits", "packet_bytes_before_login_max", 256..=mqtt::limits::CONNECT_BYTES_MAX as i64),
     ("limits", "payload_bytes_max", 1..=201_326_592),

@@ -128,7 +128,7 @@ pub(super) fn close_code(closing: Closing) -> (u16, &'static str) {
         Closing::Removed => (94, "The connection was closed by an administrator."),
         Closing::Capacity => (104, "The server capacity is reached."),
         Closing::ProtocolError => (105, "The data that was received from the client is not valid."),
-        Closing::KeepAliveExpired => (160, "The connection timed out."),
+        Closing::KeepAliveExpired | Closing::AnswerOverdue => (160, "The connection timed out."),
         Closing::TooSlow => (178, "The client reads too slowly."),
         Closing::NotAllowed => (180, "The operation is not authorized."),
         Closing::TopicInvalid => (276, "The topic is not valid."),

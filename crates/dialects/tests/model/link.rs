@@ -263,6 +263,6 @@ pub(super) fn disconnect_reason(closing: Closing) -> u8 {
         Closing::ProtocolError => 0x82,
         Closing::Capacity | Closing::TooSlow => 0x97,
         Closing::Normal | Closing::Lost => 0x00,
-        Closing::ServerFailed => 0x83,
+        Closing::ServerFailed | Closing::AnswerOverdue => 0x83,
     }
 }

@@ -38,6 +38,7 @@ fn opening_of(how: [u8; 4]) -> Opening {
         receive_count_max: 1 + u16::from(bounds >> 2 & 3),
         topic_alias_count_max: u16::from(aliases & 3),
         tells_releases: rest & 32 != 0,
+        answer_ms_max: 0,
         terms: Terms {
             session_expiry_s: if rest & 2 == 0 { 0 } else { 60 },
             packet_bytes_max: PACKET_BYTES_MAXIMA[usize::from(rest >> 2 & 3)],
@@ -422,7 +423,9 @@ impl World {
                 Did::Keep(*what, *receipt)
             }
             Effect::Close(Close::Protocol(violation)) => Did::Close(Some(violation.reason)),
-            Effect::Close(Close::Goodbye { .. } | Close::KeepAliveExpired) => Did::Close(None),
+            Effect::Close(Close::Goodbye { .. } | Close::KeepAliveExpired | Close::AnswerOverdue(_)) => {
+                Did::Close(None)
+            }
         }
     }
 

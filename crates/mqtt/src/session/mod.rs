@@ -11,18 +11,20 @@
 mod alias;
 mod inbound;
 mod outbound;
+mod overdue;
 mod terms;
 
 use std::sync::Arc;
 
 use crate::codec::{Violation, variable_bytes};
 use crate::packet::{
-    Ack, Disconnect, Packet, Publish, PublishParts, SubAck, Subscribe, UnsubAck, Unsubscribe,
+    Ack, Disconnect, Kind, Packet, Publish, PublishParts, SubAck, Subscribe, UnsubAck, Unsubscribe,
 };
 use crate::property::Properties;
 use crate::{QoS, Reason, Version};
 use inbound::Inbound;
 use outbound::Outbound;
+use overdue::Overdue;
 pub use terms::Terms;
 
 /// What was agreed by CONNECT and CONNACK, and what an earlier connection left behind.
@@ -46,6 +48,9 @@ pub struct Opening {
     /// Whether the owner is told when the client releases a message at QoS 2 ([`Effect::Release`]), because it does
     /// something with the message only then.
     pub tells_releases: bool,
+    /// Milliseconds for which the client may leave a message at QoS 2 without PUBREC, or a PUBREC without PUBREL; 0 for
+    /// any time, as the standard has it.
+    pub answer_ms_max: u32,
     /// What the client's CONNECT asks for.
     pub terms: Terms,
 }
@@ -62,6 +67,7 @@ impl Opening {
             receive_count_max: u16::MAX,
             topic_alias_count_max: 0,
             tells_releases: false,
+            answer_ms_max: 0,
             terms: Terms::default(),
         }
     }
@@ -258,6 +264,8 @@ pub enum Close {
     },
     /// Nothing was heard for one and a half times the keep alive [MQTT-3.1.2-24].
     KeepAliveExpired,
+    /// The client has left this answer out for longer than [`Opening::answer_ms_max`].
+    AnswerOverdue(Kind),
     /// The client broke the protocol; the session has already sent DISCONNECT where 5.0 allows it.
     Protocol(Violation),
 }
@@ -273,6 +281,7 @@ pub struct Session {
     terms: Terms,
     inbound: Inbound,
     outbound: Outbound,
+    overdue: Option<Box<Overdue>>,
 }
 
 impl Session {
@@ -286,6 +295,7 @@ impl Session {
             terms: hello.terms,
             inbound: Inbound::new(hello),
             outbound: Outbound::new(hello),
+            overdue: Overdue::after(hello.answer_ms_max),
         }
     }
 
@@ -294,6 +304,17 @@ impl Session {
         if !self.is_open {
             return;
         }
+        if let Some(overdue) = &mut self.overdue {
+            overdue.hear(&input);
+        }
+        let before = effects.len();
+        self.deal_with(now_ms, input, effects);
+        if let (Some(overdue), Some(effects)) = (&mut self.overdue, effects.get(before..)) {
+            overdue.say(effects, now_ms);
+        }
+    }
+
+    fn deal_with<'a>(&mut self, now_ms: u64, input: Input<'a>, effects: &mut Vec<Effect<'a>>) {
         match input {
             Input::Packet(packet) => {
                 self.heard_at_ms = now_ms;
@@ -326,10 +347,15 @@ impl Session {
                 );
             }
             Input::Deliver(delivery) => self.outbound.deliver(&delivery, effects),
-            Input::Tick if self.deadline_ms().is_some_and(|deadline_ms| now_ms >= deadline_ms) => {
-                self.close(Close::KeepAliveExpired, Some(Reason::KEEP_ALIVE_TIMEOUT), effects);
-            }
-            Input::Tick => {}
+            Input::Tick => self.on_tick(now_ms, effects),
+        }
+    }
+
+    fn on_tick(&mut self, now_ms: u64, effects: &mut Vec<Effect<'_>>) {
+        if self.silence_ends_ms().is_some_and(|it| now_ms >= it) {
+            self.close(Close::KeepAliveExpired, Some(Reason::KEEP_ALIVE_TIMEOUT), effects);
+        } else if let Some((_, answer)) = self.next_answer().filter(|(due_ms, _)| now_ms >= *due_ms) {
+            self.close(Close::AnswerOverdue(answer), Some(Reason::IMPLEMENTATION_SPECIFIC), effects);
         }
     }
 
@@ -435,10 +461,20 @@ impl Session {
         self.inbound.owed_count() == 0 && self.outbound.is_empty()
     }
 
-    /// When to feed a tick, on the owner's clock; `None` without keep alive and after closing.
+    /// When to feed a tick, on the owner's clock; `None` where nothing is timed, and after closing.
     pub fn deadline_ms(&self) -> Option<u64> {
-        let deadline_ms = self.heard_at_ms.saturating_add(u64::from(self.silence_ms_max));
-        (self.is_open && self.silence_ms_max > 0).then_some(deadline_ms)
+        let answer_ms = self.next_answer().map(|it| it.0);
+        self.silence_ends_ms().into_iter().chain(answer_ms).min().filter(|_| self.is_open)
+    }
+
+    fn silence_ends_ms(&self) -> Option<u64> {
+        let ends_ms = self.heard_at_ms.saturating_add(u64::from(self.silence_ms_max));
+        (self.silence_ms_max > 0).then_some(ends_ms)
+    }
+
+    /// The answer of the client that is due next, where it is given a time for answers, and when.
+    fn next_answer(&self) -> Option<(u64, Kind)> {
+        self.overdue.as_ref().and_then(|it| it.next())
     }
 
     /// The code in a SUBACK for a filter that was granted or refused, in the wire numbers of the version. MQTT 3.1 has

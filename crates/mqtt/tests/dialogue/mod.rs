@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `open 311 durable sent@9 received#4 window=2 receive=2 keepalive=10` | the version, and what differs from the default |
 //! | `open 5 aliases=2 takes-aliases=2 takes-bytes=99 expiry=60 problems=1` | what only 5.0 agrees on; `problems` is the client's Request Problem Information |
-//! | `open 311 releases` | the owner is told of releases |
+//! | `open 311 releases answers=30` | the owner is told of releases; milliseconds for the client's answers at QoS 2 |
 //! | `> publish q1 #7 dup` | the client sends a packet; `q` is the QoS, `#` the packet id, `x87` a reason code |
 //! | `> publish q0 on=a/b alias=1` | with a topic other than `t`, or with `on=` none at all |
 //! | `+ stored publish q1 #7`, `+ deliver q2 @5`, `+ tick 15000` | the owner reports; `@` is a place in the queue |
@@ -110,6 +110,7 @@ fn opening_of(words: &Words<'_>) -> Opening {
         receive_count_max: words.number("receive=").unwrap_or(100),
         topic_alias_count_max: words.number("aliases=").unwrap_or(0),
         tells_releases: words.has("releases"),
+        answer_ms_max: words.number("answers=").unwrap_or(0),
         terms: Terms {
             session_expiry_s: words.number("expiry=").unwrap_or(0),
             packet_bytes_max: words.number("takes-bytes=").unwrap_or(u32::MAX),
@@ -281,6 +282,7 @@ fn told(effect: &Effect<'_>, session: &Session) -> String {
             format!("= close goodbye{will}{expiry}")
         }
         Effect::Close(Close::KeepAliveExpired) => "= close silent".to_owned(),
+        Effect::Close(Close::AnswerOverdue(answer)) => format!("= close without {answer:?}").to_lowercase(),
         Effect::Close(Close::Protocol(violation)) => format!("= close [{}]", violation.clause),
     }
 }

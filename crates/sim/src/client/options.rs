@@ -80,7 +80,8 @@ impl Options {
         self
     }
 
-    pub(super) fn connect(&self) -> Connect<'_> {
+    /// The packet that says all this.
+    pub fn connect(&self) -> Connect<'_> {
         Connect {
             version: self.version,
             clean_start: self.clean_start,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use dialects::{Claimed, Dialect, ExactlyOnce, Hello, Leniency, SessionRule, View};
+use dialects::{Answers, Claimed, Dialect, ExactlyOnce, Hello, Leniency, SessionRule, View};
 use domain::notice::PresenceChange;
 use domain::{Claim, Class, Closing, Code, Identity, OrgId, Peer, Presence, Refusal};
 use mqtt::Version;
@@ -422,6 +422,10 @@ impl Door {
                 .min(connect.properties.receive_maximum().unwrap_or(u16::MAX)),
             receive_count_max: limits::RECEIVE_COUNT_MAX,
             topic_alias_count_max: mqtt::limits::TOPIC_ALIAS_COUNT_MAX,
+            answer_ms_max: match space.customs.answers {
+                Answers::Whenever => 0,
+                Answers::InTime => hub.limits.answer_ms_max,
+            },
             tells_releases: space.customs.exactly_once == ExactlyOnce::WhenReleased,
             terms: Terms::of(connect),
             durable: seated.restored.as_ref().map(|it| Restored {
@@ -462,7 +466,6 @@ impl Door {
             throttle: store::Ticket::NONE,
             reading_paused: false,
             timer: None,
-            timer_at_ms: 0,
             closing: match (hub.is_closing(), is_welcome) {
                 (true, _) => Some(Closing::ShuttingDown),
                 (false, false) => Some(Closing::Removed),

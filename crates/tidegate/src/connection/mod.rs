@@ -29,7 +29,6 @@ use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use dialects::{Dialect, Place, View};
 use domain::{Closing, Millis, Peer};
@@ -163,7 +162,6 @@ pub(crate) struct Connection {
     /// It was not read in this round, for our reasons: the client's silence counts for nothing then.
     reading_paused: bool,
     timer: Option<Pin<Box<Sleep>>>,
-    timer_at_ms: u64,
     closing: Option<Closing>,
     /// An answer behind which the connection ends is lined up: nothing more is taken in.
     is_leaving: bool,
@@ -353,10 +351,10 @@ impl Connection {
             return true;
         }
         // A deadline that moved further away is noticed when the old one fires: no timer is touched per packet.
-        let fires_in_time = self.timer.is_some() && self.timer_at_ms <= due_ms;
+        let due = Instant::from_std(self.worker.hub.clock.instant_at(due_ms));
+        let fires_in_time = self.timer.as_ref().is_some_and(|it| it.deadline() <= due);
         if !fires_in_time {
-            self.timer = Some(Box::pin(tokio::time::sleep(Duration::from_millis(due_ms - self.now_ms()))));
-            self.timer_at_ms = due_ms;
+            self.timer = Some(Box::pin(tokio::time::sleep_until(due)));
         }
         let Some(timer) = &mut self.timer else { return false };
         if timer.as_mut().poll(cx).is_pending() {

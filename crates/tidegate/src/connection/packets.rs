@@ -4,7 +4,7 @@ use dialects::Leniency;
 use domain::{Closing, Code, Refusal};
 use mqtt::Version;
 use mqtt::codec::{self, Frame, Violation};
-use mqtt::packet::{Disconnect, Packet};
+use mqtt::packet::{Disconnect, Kind, Packet};
 use mqtt::property::Properties;
 use mqtt::reason::Reason;
 use mqtt::session::{Close, Effect, Input, Keep, Receipt};
@@ -115,6 +115,16 @@ impl Connection {
         self.closing.get_or_insert(Closing::ProtocolError);
     }
 
+    fn on_answer_overdue(&mut self, answer: Kind) {
+        let limit_ms = self.worker.hub.limits.answer_ms_max;
+        let hint = format!(
+            "the client left out {answer:?} for {limit_ms} ms and was disconnected: finish each message at QoS 2, or \
+             raise limits.answer_ms_max"
+        );
+        self.record("packet", None, &Refusal::new(Code::RequestInvalid, hint));
+        self.closing.get_or_insert(Closing::AnswerOverdue);
+    }
+
     fn on_protocol_error(&mut self, violation: &Violation) {
         let (closing, code) = match violation.reason {
             Reason::PACKET_TOO_LARGE => (Closing::TooLarge, Code::TooLarge),
@@ -164,6 +174,7 @@ impl Connection {
             Effect::Close(Close::KeepAliveExpired) => {
                 self.closing.get_or_insert(Closing::KeepAliveExpired);
             }
+            Effect::Close(Close::AnswerOverdue(answer)) => self.on_answer_overdue(answer),
             Effect::Close(Close::Protocol(violation)) => self.on_protocol_error(&violation),
         }
     }

@@ -1,13 +1,13 @@
 //! A client that sends what it is told, and answers nothing by itself.
 
-use mqtt::packet::{Ack, Packet, Publish};
+use mqtt::packet::{Ack, FilterRequest, FilterRequests, Packet, Publish, Subscribe};
 use mqtt::property::Properties;
 use mqtt::{QoS, Version};
 use sim::{Options, Wire};
 use tokio::net::TcpStream;
 
 use crate::house::House;
-use crate::steps::{connect_bytes, wire_next};
+use crate::steps::{wire_next, wire_until_closed};
 
 pub(super) struct Bare(Wire<TcpStream>);
 
@@ -15,7 +15,7 @@ impl Bare {
     /// Connects; whether the session was there.
     pub(super) async fn connect(house: &House, options: Options) -> (Bare, bool) {
         let mut bare = Bare(house.wire(Version::V311).await);
-        bare.0.push_bytes(&connect_bytes(&options));
+        bare.0.push(&Packet::Connect(options.connect()));
         bare.0.flush().await.unwrap();
         let present = wire_next(&mut bare.0, |packet| match packet {
             Packet::ConnAck(it) if it.code == 0 => it.session_present,
@@ -37,6 +37,15 @@ impl Bare {
         self.says(&Packet::Publish(publish)).await;
     }
 
+    pub(super) async fn subscribes(&mut self, topic: &str, qos: QoS) {
+        let mut filters = Vec::new();
+        FilterRequest::new(topic, qos).encode(&mut filters);
+        let filters = FilterRequests::new(&filters, Version::V311).unwrap();
+        let properties = Properties::EMPTY;
+        self.says(&Packet::Subscribe(Subscribe { packet_id: 9, properties, filters })).await;
+        assert_eq!(self.hears().await, format!("suback [{}]", qos as u8));
+    }
+
     pub(super) async fn releases(&mut self, packet_id: u16) {
         self.says(&Packet::PubRel(Ack::success(packet_id))).await;
     }
@@ -56,5 +65,10 @@ impl Bare {
             other => panic!("{other:?}"),
         })
         .await
+    }
+
+    /// Waits until the server has closed the connection; says how many packets came before.
+    pub(super) async fn closed_after(mut self) -> usize {
+        wire_until_closed(&mut self.0).await.len()
     }
 }
