@@ -37,6 +37,7 @@ mqtt = "127.0.0.1:18830"
 mqtts = "off"
 http = "off"
 https = "off"
+onenet = "off"
 [log]
 level = "warn"
 [plain]

@@ -63,6 +63,7 @@ mqtt = "127.0.0.1:$PORT"
 mqtts = "off"
 http = "off"
 https = "off"
+onenet = "off"
 CONFIG
 start
 "$TIDEGATE" --data "$folder/data" org add abc123 >/dev/null

@@ -35,7 +35,7 @@ keep_alive_s_max = 60
 "#;
 
 /// Where: on any free port, so that several servers can run.
-const LISTEN: &str = "\n[listen]\nmqtt = \"127.0.0.1:0\"\nmqtts = \"off\"\nhttp = \"off\"\nhttps = \"off\"\n";
+const LISTEN: &str = "\n[listen]\nmqtt = \"127.0.0.1:0\"\nmqtts = \"off\"\nhttp = \"off\"\nhttps = \"off\"\nonenet = \"off\"\n";
 
 /// Which of the cases, and how often.
 pub(crate) struct Choice<'a> {

@@ -12,6 +12,8 @@ pub struct Customs {
     pub live: LiveQuality,
     /// The quality of a retained message for a new subscription.
     pub retained: RetainedQuality,
+    /// Whether those who are subscribed to a device's points are told each of them.
+    pub points: PointsTold,
     /// When a message at QoS 2 goes on to its receivers.
     pub exactly_once: ExactlyOnce,
     /// How long clients may take for their answers at QoS 2.
@@ -55,6 +57,16 @@ pub enum Answers {
     InTime,
 }
 
+/// Whether those who are subscribed to a device's points are told each of them, by
+/// [`Dialect::point`](crate::Dialect::point).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PointsTold {
+    /// Nobody is.
+    Never,
+    /// Each by itself.
+    OneByOne,
+}
+
 impl Customs {
     /// What MQTT says.
     pub const STANDARD: Customs = Customs {
@@ -62,6 +74,7 @@ impl Customs {
         retained: RetainedQuality::Lower,
         exactly_once: ExactlyOnce::WhenPublished,
         answers: Answers::Whenever,
+        points: PointsTold::Never,
     };
 
     /// What OneNET does (spec onenet 1, rows 5 to 18).
@@ -70,6 +83,7 @@ impl Customs {
         retained: RetainedQuality::Requested,
         exactly_once: ExactlyOnce::WhenReleased,
         answers: Answers::InTime,
+        points: PointsTold::OneByOne,
     };
 }
 

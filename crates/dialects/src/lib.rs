@@ -12,15 +12,18 @@ use std::ops::{ControlFlow, RangeInclusive};
 
 use domain::{
     Claim, Closing, Device, DeviceId, DeviceName, Intent, Login, Notice, Peer, Points, Presence, Refusal,
-    Rejection, Whose,
+    Rejection, Value, Whose,
 };
 use mqtt::packet::Connect;
 use mqtt::{QoS, Version};
 
-pub use customs::{Answers, Customs, ExactlyOnce, LiveQuality, RetainedQuality};
+pub use customs::{Answers, Customs, ExactlyOnce, LiveQuality, PointsTold, RetainedQuality};
 pub use domain::notice::Request;
+pub use leniency::{Leniencies, Leniency};
 
 mod customs;
+mod leniency;
+mod level;
 pub mod limits;
 pub mod onenet;
 pub mod plain;
@@ -86,6 +89,16 @@ pub trait Dialect: Send + Sync {
         false
     }
 
+    /// Whether each packet is given to the network by itself, for clients that look at the first of a segment only.
+    fn writes_packets_apart(&self) -> bool {
+        false
+    }
+
+    /// Subscriptions of a session, where they may be fewer than the settings say.
+    fn subscription_count_max(&self) -> Option<usize> {
+        None
+    }
+
     /// Bytes of a payload, where they may be more than the settings say for everybody.
     fn payload_bytes_max(&self) -> Option<usize> {
         None
@@ -104,15 +117,20 @@ pub trait Dialect: Send + Sync {
     fn rejection(&self, peer: &Peer, rejection: &Rejection<'_>) -> Option<Announcement>;
 
     /// Reads what a message of [`What::Asked`] asks for, and gives it to `each` one by one until that breaks. Hot.
-    /// Refused is what cannot be read at all: whatever was given until then is void. `Some` refusal is of parts that
-    /// could not be read; the others stand.
+    /// Refused is what cannot be read at all: whatever was given until then is void.
     fn intents(
         &self,
         _topic: &str,
         _payload: &[u8],
         _each: &mut dyn FnMut(Intent<'_>) -> ControlFlow<()>,
-    ) -> Result<Option<Refusal>, Refusal> {
-        Ok(None)
+    ) -> Result<Understood, Refusal> {
+        Ok(Understood::default())
+    }
+
+    /// What those are told of a point that a device itself sent who are subscribed to its points: topic, as the device
+    /// would write it, and payload. `None` where nobody can be. Asked where [`Customs::points`] says so. Hot.
+    fn point<'v>(&self, _peer: &Peer, _key: &str, _value: Value<'v>) -> Option<(String, Cow<'v, [u8]>)> {
+        None
     }
 
     /// The answer to a device's call ([`Intent::Call`]): a JSON text.
@@ -159,30 +177,13 @@ pub trait Dialect: Send + Sync {
     fn status(&self, status: &Status<'_>) -> Vec<Announcement>;
 }
 
-/// A rule that clients of a dialect may break, because they did so for years and are worth serving. Each use is
-/// counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Leniency {
-    /// Packets before CONNECT are thrown away, on ports where no other dialect is spoken (spec onenet 3.2).
-    BeforeConnect,
-    /// The reserved bits of SUBSCRIBE, UNSUBSCRIBE and PUBREL may be cleared (spec onenet 2.2).
-    ClearedBits,
-    /// A keep-alive outside of the range that holds is taken as the nearest within (spec onenet 3.4).
-    KeepAlive,
-}
-
-impl Leniency {
-    /// All of them.
-    pub const ALL: [Leniency; 3] = [Leniency::BeforeConnect, Leniency::ClearedBits, Leniency::KeepAlive];
-
-    /// Its name where its uses are counted: lower case, words joined by `_`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Leniency::BeforeConnect => "before_connect",
-            Leniency::ClearedBits => "cleared_bits",
-            Leniency::KeepAlive => "keep_alive",
-        }
-    }
+/// How much of a message of [`What::Asked`] was understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Understood {
+    /// Of parts that could not be read; the others stand.
+    pub refusal: Option<Refusal>,
+    /// What was forgiven.
+    pub forgiven: Leniencies,
 }
 
 /// What is seen of a connection that wants to be let in.
@@ -445,6 +446,10 @@ pub enum Retain {
 }
 
 /// The dialects, in the order in which they are asked to recognise a client: the one that knows the least comes last.
-pub fn all(watson: &'static watson::Watson, plain: &'static plain::Plain) -> Vec<&'static dyn Dialect> {
-    vec![watson, &thingsboard::ThingsBoard, plain]
+pub fn all(
+    watson: &'static watson::Watson,
+    onenet: &'static onenet::OneNet,
+    plain: &'static plain::Plain,
+) -> Vec<&'static dyn Dialect> {
+    vec![watson, onenet, &thingsboard::ThingsBoard, plain]
 }

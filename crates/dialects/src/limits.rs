@@ -56,3 +56,12 @@ pub const ONENET_STREAM_BYTES_MAX: usize = 256;
 pub const ONENET_DEPTH_MAX: usize = 64;
 /// Bytes of a topic that a OneNET client subscribes to (spec onenet 2.4).
 pub const ONENET_TOPIC_BYTES_MAX: usize = 1_024;
+/// Bytes of a payload in the OneNET dialect: binary data with what describes it, and what uploads of that size may have
+/// around it (spec onenet 2.4).
+pub const ONENET_PAYLOAD_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Subscriptions of one OneNET client (spec onenet 5.2).
+pub const ONENET_SUBSCRIPTIONS_COUNT_MAX: usize = 100;
+/// Digits of a OneNET device's number (spec onenet 0.6).
+pub const ONENET_DEVICE_DIGITS_MAX: usize = 10;
+/// Digits of a OneNET product's number (spec onenet 0.6).
+pub const ONENET_PRODUCT_DIGITS_MAX: usize = 9;

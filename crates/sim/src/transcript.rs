@@ -25,12 +25,16 @@
 //! `rights K|T/D [publish F …] [subscribe F …]` (what a key or device may do: rules of `domain::Rights`) ·
 //! `anonymous [publish F …] [subscribe F …]` (clients without credentials are let in, and may do that) ·
 //! `login T/D token X` · `login T/D basic [client=…] [user=…] [pass=…]` (a login by which the device is found).
-//! `provisioning T new|known KEY SECRET` (devices of the type get their logins by themselves).
+//! `provisioning T new|known KEY SECRET` (devices of the type get their logins by themselves) ·
+//! `product T NUMBER KEY CODE` (the type is that product, with this master key and register code) ·
+//! `number T/D NUMBER [AUTH]` (the device has that number, and that `auth_info`) · `port DIALECT` (clients connect
+//! where only that dialect is spoken).
 //!
 //! **`name>`** is what client `name` sends. Each CONNECT is a connection of its own; a name whose connection has ended
 //! may connect again.
 //!
-//! * `CONNECT v3|v4|v5 id=… [user=…] [pass=…] clean=0|1 [keep=60] [will=topic [will-payload=…] [will-retain=1]]`:
+//! * `CONNECT v3|v4|v5 id=… [user=…] [pass=…] clean=0|1 [keep=60]
+//!   [will=topic [will-payload=…] [will-qos=1] [will-retain=1]]`:
 //!   values hold no spaces; `id=` is empty; in 5.0, `clean=0` also asks to keep the session for ever (a session expiry
 //!   interval of 0xFFFFFFFF).
 //! * `PUBLISH q0|q1|q2 [#id] [dup] [retain] topic payload`: everything behind the topic is the payload.
@@ -38,6 +42,7 @@
 //!   `q1,nl` (no local), `q1,rap` (retain as published), `q1,rh1` (retain handling 1), `q1,rap,rh2` …
 //! * `PUBACK #id`, `PUBREC #id`, `PUBREL #id`, `PUBCOMP #id`, `PINGREQ`, `DISCONNECT`
 //! * `DROP`: the socket is closed without a DISCONNECT.
+//! * `BYTES …`: these bytes, written as a payload of `hex:`; a connection of 3.1.1 begins with them if there is none.
 //!
 //! **`name<`** is what client `name` hears; `one|other<` is what one of the two hears, no matter which.
 //!
@@ -56,8 +61,9 @@
 //! A **packet id** that a client chooses is a number. One that the server chooses has a name, `#a`, which stands for
 //! whatever number came with it.
 //!
-//! A **payload** is the text to the end of the line; `*131072` is that many bytes `x`; `~{…}` (heard only) is any JSON
-//! object in which each of these members has this value, where `null` means that the member is absent.
+//! A **payload** is the text to the end of the line; `*131072` is that many bytes `x`; `hex: 03 00 02 '{}'` is bytes in
+//! hexadecimal and as text between quotes; `~{…}` (heard only) is any JSON object in which each of these members has
+//! this value, where `null` means that the member is absent.
 //!
 //! **`!!`** is what an administrator does at that point:
 //!
@@ -69,11 +75,12 @@
 //! * `remove T/D` · `disable T/D`.
 //!
 //! **`=>`** is what the server knows by then: `registered T/D via gT/gD` · `unknown T/D` · `point T/D key = value`
-//! (the newest of that key; a value is `true`, `-3`, `21.5`, `"text"`, `json […]` or `bytes …` as text) ·
+//! (the newest of that key; a value is `true`, `-3`, `21.5`, `"text"`, `json […]` or `bytes …` as text; `= nothing`:
+//! there is none) ·
 //! `last T/D event format payload` · `attribute T/D client|shared|server key = value` (`= nothing`: there is none) ·
 //! `outcome r1 taken|late|removed|answered …` (what became of a command).
 
-use domain::{Class, Login, Provisioning, Reply, Rights, Scope};
+use domain::{Class, Login, Numbered, Product, Provisioning, Reply, Rights, Scope};
 use mqtt::{QoS, Version};
 
 mod read;
@@ -175,6 +182,22 @@ pub enum Given {
         /// Which devices, and what they have to show.
         provisioning: Provisioning,
     },
+    /// A type is a product.
+    Product {
+        /// The type.
+        device_type: String,
+        /// Its number and secrets.
+        product: Product,
+    },
+    /// A device has a number.
+    Number {
+        /// The device.
+        device: DeviceRef,
+        /// Its number and password.
+        numbered: Numbered,
+    },
+    /// Clients connect where only this dialect is spoken.
+    Port(String),
 }
 
 /// What an administrator does.
@@ -264,6 +287,8 @@ pub enum Said {
     Disconnect,
     /// The socket is closed without a DISCONNECT.
     Drop,
+    /// Any bytes.
+    Bytes(Vec<u8>),
 }
 
 /// A filter with what is asked for it.
@@ -296,8 +321,10 @@ pub struct Connect {
     pub clean: bool,
     /// Keep-alive in seconds.
     pub keep_alive_s: u16,
-    /// The topic of a will, whose quality is 0.
+    /// The topic of a will.
     pub will: Option<String>,
+    /// The will's quality.
+    pub will_qos: QoS,
     /// What the will says.
     pub will_payload: String,
     /// The will's retain flag.
@@ -408,8 +435,8 @@ pub enum Fact {
         device: DeviceRef,
         /// The key, `event.member`.
         key: String,
-        /// The value.
-        value: PointValue,
+        /// The value; `None` where there must be no point.
+        value: Option<PointValue>,
     },
     /// An attribute of a device.
     Attribute {

@@ -141,6 +141,9 @@ pub(crate) struct Serving {
     /// Listen for HTTP over TLS here
     #[arg(long, value_name = "ADDR")]
     pub(crate) https: Option<Addresses>,
+    /// Listen for OneNET's devices, and nobody else, here
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) onenet: Option<Addresses>,
     /// The domain under which clients know this server
     #[arg(long, value_name = "NAME")]
     pub(crate) domain: Option<String>,
@@ -584,6 +587,7 @@ impl Serving {
             (&mut listen.mqtts, self.mqtts),
             (&mut listen.http, self.http),
             (&mut listen.https, self.https),
+            (&mut listen.onenet, self.onenet),
         ];
         for (place, given) in pairs {
             if let Some(given) = given {

@@ -8,6 +8,7 @@
 
 mod fault;
 mod listen;
+mod onenet;
 mod plain;
 
 use std::ops::RangeInclusive;
@@ -19,6 +20,7 @@ use toml::de::{DeTable, DeValue};
 
 pub(crate) use fault::ConfigFault;
 pub(crate) use listen::{Addresses, Pinned};
+pub(crate) use onenet::OneNet;
 pub(crate) use plain::{AnonymousFrom, Plain};
 
 use crate::proxy::Networks;
@@ -40,6 +42,7 @@ pub struct Config {
     pub(crate) log: Log,
     pub(crate) watson: Watson,
     pub(crate) thingsboard: ThingsBoard,
+    pub(crate) onenet: OneNet,
     pub(crate) plain: Plain,
     pub(crate) limits: Limits,
 }
@@ -106,6 +109,7 @@ pub(crate) struct Listen {
     pub(crate) mqtts: Addresses,
     pub(crate) http: Addresses,
     pub(crate) https: Addresses,
+    pub(crate) onenet: Addresses,
     pub(crate) http_on_mqtt: bool,
     pub(crate) proxy_from: Networks,
     pub(crate) pinned: Pinned,

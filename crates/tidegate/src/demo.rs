@@ -36,6 +36,7 @@ pub(crate) fn prepare(config: &mut Config, data_was_named: bool) {
     config.listen.mqtts = free_address(8883);
     config.listen.http = free_address(8080);
     config.listen.https = free_address(8443);
+    config.listen.onenet = free_address(6002);
 }
 
 /// The usual port where it is free, any free port otherwise.

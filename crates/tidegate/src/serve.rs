@@ -49,6 +49,8 @@ pub struct LocalAddresses {
     pub http: Vec<SocketAddr>,
     /// HTTP over TLS.
     pub https: Vec<SocketAddr>,
+    /// OneNET's devices only.
+    pub onenet: Vec<SocketAddr>,
     /// One dialect only, named.
     pub pinned: Vec<(SocketAddr, &'static str)>,
 }
@@ -235,18 +237,33 @@ impl Running {
                 bound(&mut self.addresses).push(local);
             }
         }
+        for address in listen.onenet.iter() {
+            let local = self.listen_pinned(*address, "onenet", dialects::onenet::NAME, &gate)?;
+            self.addresses.onenet.push(local);
+        }
         for (address, dialect) in &listen.pinned.0 {
             let dialect = self.hub.dialect_name(dialect)?;
-            let local = self.listen_at(*address, "pinned", |number| Port {
-                number,
-                encryption: Encryption::Optional,
-                http: HttpUse::None,
-                dialect: Some(dialect),
-                gate: gate.clone(),
-            })?;
+            let local = self.listen_pinned(*address, "pinned", dialect, &gate)?;
             self.addresses.pinned.push((local, dialect));
         }
         Ok(())
+    }
+
+    /// Listens where one dialect only is spoken.
+    fn listen_pinned(
+        &mut self,
+        address: SocketAddr,
+        setting: &str,
+        dialect: &'static str,
+        gate: &Arc<Gate>,
+    ) -> Result<SocketAddr> {
+        self.listen_at(address, setting, |number| Port {
+            number,
+            encryption: Encryption::Optional,
+            http: HttpUse::None,
+            dialect: Some(dialect),
+            gate: gate.clone(),
+        })
     }
 
     /// Listens at one address; returns the one it became. `port` is given its number.

@@ -19,7 +19,7 @@ const MESSAGE_COUNT: u64 = 2_000;
 /// A server with gateways `gw/load0`, … and an API key.
 async fn serve(folder: &TempDir) -> Running {
     let text = format!(
-        "[data]\npath = {:?}\n[listen]\nmqtt = \"127.0.0.1:0\"\nmqtts = \"off\"\nhttp = \"off\"\nhttps = \"off\"\n\
+        "[data]\npath = {:?}\n[listen]\nmqtt = \"127.0.0.1:0\"\nmqtts = \"off\"\nhttp = \"off\"\nhttps = \"off\"\nonenet = \"off\"\n\
          [server]\nworker_count = 2\n",
         folder.path().join("data")
     );

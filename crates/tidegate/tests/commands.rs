@@ -15,8 +15,18 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Listeners that disturb nobody.
-const LISTENERS: [&str; 8] =
-    ["--mqtt", "127.0.0.1:0", "--mqtts", "127.0.0.1:0", "--http", "127.0.0.1:0", "--https", "off"];
+const LISTENERS: [&str; 10] = [
+    "--mqtt",
+    "127.0.0.1:0",
+    "--mqtts",
+    "127.0.0.1:0",
+    "--http",
+    "127.0.0.1:0",
+    "--https",
+    "off",
+    "--onenet",
+    "off",
+];
 
 fn tidegate(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
@@ -110,7 +120,7 @@ fn the_registry_can_be_filled_before_the_first_start() {
 
     let list = told(data, "device list");
     assert_eq!(list.lines().count(), 3, "{list}");
-    assert!(list.starts_with("TYPE  NAME  CLASS    ENABLED  BEHIND  REGISTERED\n"), "{list}");
+    assert!(list.starts_with("TYPE  NAME  CLASS    NUMBER  ENABLED  BEHIND  REGISTERED\n"), "{list}");
     assert_eq!(told_json(data, "device list --type pump")["devices"].as_array().unwrap().len(), 1);
     told(data, "device disable pump/p1");
     assert_eq!(told_json(data, "device show pump/p1")["enabled"], false);

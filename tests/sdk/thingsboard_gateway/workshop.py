@@ -29,7 +29,7 @@ GATEWAY, MACHINE, METER = "Gateway", "Machine A", "Meter"
 # The gateway needs some seconds to start and to connect again, and takes five readings a second from its connector.
 DEADLINE_SECONDS = 30
 
-SETTINGS = '[listen]\nmqtt = "127.0.0.1:0"\nmqtts = "off"\nhttp = "off"\nhttps = "off"\n'
+SETTINGS = '[listen]\nmqtt = "127.0.0.1:0"\nmqtts = "off"\nhttp = "off"\nhttps = "off"\nonenet = "off"\n'
 
 
 def eventually(look, wanted):

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use domain::Value;
 
 /// The topic of a stream's points; `None` where the stream's name cannot be in a topic.
-pub fn topic(device: u64, stream: &str) -> Option<String> {
+pub fn topic(device: &str, stream: &str) -> Option<String> {
     let topic = format!("/{device}/{stream}");
     mqtt::topic::check_name(&topic).is_ok().then_some(topic)
 }
@@ -72,7 +72,7 @@ mod tests {
     /// Device 9278 uploads 11 in stream 9527: the frame of spec 6.6, byte by byte.
     #[test]
     fn the_example_of_the_document_is_told() {
-        let topic = topic(9278, "9527").unwrap_or_default();
+        let topic = topic("9278", "9527").unwrap_or_default();
         let payload = payload(Value::I64(11));
         let mut frame = vec![0x30, (2 + topic.len() + payload.len()) as u8, 0, topic.len() as u8];
         frame.extend_from_slice(topic.as_bytes());
@@ -83,9 +83,9 @@ mod tests {
 
     #[test]
     fn a_stream_may_have_a_name_that_no_topic_has() {
-        assert_eq!(topic(1, "温度/a b").as_deref(), Some("/1/温度/a b"));
+        assert_eq!(topic("1", "温度/a b").as_deref(), Some("/1/温度/a b"));
         for stream in ["a+", "#", "\0", &"x".repeat(65_536)] {
-            assert_eq!(topic(1, stream), None);
+            assert_eq!(topic("1", stream), None);
         }
     }
 }

@@ -13,8 +13,8 @@ use domain::{
 use mqtt::{QoS, Version};
 
 use crate::{
-    Announcement, Answer, Dialect, Grant, Hello, Push, Recognition, Rendered, Request, Status, Terms, Uplink,
-    View,
+    Announcement, Answer, Dialect, Grant, Hello, Push, Recognition, Rendered, Request, Status, Terms,
+    Understood, Uplink, View,
 };
 
 mod client;
@@ -111,9 +111,12 @@ impl Dialect for ThingsBoard {
         topic: &str,
         payload: &[u8],
         each: &mut dyn FnMut(Intent<'_>) -> ControlFlow<()>,
-    ) -> Result<Option<Refusal>, Refusal> {
+    ) -> Result<Understood, Refusal> {
         match topic::subject(topic) {
-            Some(subject) => request::read(subject, payload, each),
+            Some(subject) => {
+                let refusal = request::read(subject, payload, each)?;
+                Ok(Understood { refusal, ..Understood::default() })
+            }
             None => Err(Refusal::new(Code::TopicInvalid, "The topic is none of the API.")),
         }
     }

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use domain::{Class, Code, DeviceName, Peer, Refusal};
 
 use super::client::is_name;
+use crate::level::escaped;
 use crate::limits::NAME_CHARS_MAX;
 use crate::{Grant, Retention, Uplink, View, What};
 
@@ -78,23 +79,6 @@ fn of_message(device: DeviceName<'_>, kind: &str, name: &str, format: &str) -> O
     }
     let (device_type, device) = (escaped(device.device_type), escaped(device.name));
     Some(format!("iot-2/type/{device_type}/id/{device}/{kind}/{name}/fmt/{format}"))
-}
-
-fn escaped(name: &str) -> Cow<'_, str> {
-    if !name.contains(['/', '+', '#', '%']) {
-        return Cow::Borrowed(name);
-    }
-    let mut to = String::with_capacity(name.len() + 8);
-    for it in name.chars() {
-        match it {
-            '/' => to.push_str("%2F"),
-            '+' => to.push_str("%2B"),
-            '#' => to.push_str("%23"),
-            '%' => to.push_str("%25"),
-            it => to.push(it),
-        }
-    }
-    Cow::Owned(to)
 }
 
 /// Whether a topic is one of those.

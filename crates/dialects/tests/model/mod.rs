@@ -121,6 +121,7 @@ impl World {
         }
         match said {
             Said::Connect(_) => {}
+            Said::Bytes(_) => return Err("the model reads packets only".to_owned()),
             Said::Publish(publish) => self.publish(client, publish)?,
             Said::Subscribe { packet_id, filters } => self.subscribe(client, *packet_id, filters),
             Said::Unsubscribe { packet_id, filters } => self.unsubscribe(client, *packet_id, filters),

@@ -43,7 +43,13 @@ impl Registry {
                 self.devices.insert(device.clone(), known);
             }
             Given::Key { key, token } => drop(self.keys.insert(key.clone(), token.clone())),
-            Given::Rights { .. } | Given::Anonymous(_) | Given::Login { .. } | Given::Provisioning { .. } => {
+            Given::Rights { .. }
+            | Given::Anonymous(_)
+            | Given::Login { .. }
+            | Given::Provisioning { .. }
+            | Given::Product { .. }
+            | Given::Number { .. }
+            | Given::Port(_) => {
                 return Err("the model knows no rights and no logins".to_owned());
             }
             Given::DevicesMax(count) => self.devices_max = Some(*count),
@@ -164,7 +170,7 @@ impl Registry {
                 Err(_) => Ok(()),
             },
             Fact::Point { device, key, value } => match known(device)?.points.get(key) {
-                Some(it) if it == value => Ok(()),
+                found if found == value.as_ref() => Ok(()),
                 other => Err(format!("the point is {other:?}")),
             },
             Fact::Attribute { .. } | Fact::Outcome { .. } => Err("the model knows no attributes".to_owned()),

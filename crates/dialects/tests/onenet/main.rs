@@ -8,11 +8,12 @@
 use std::ops::ControlFlow;
 
 use allocation_counter::measure;
+use dialects::Leniencies;
 use dialects::limits::{
     ONENET_BINARY_BYTES_MAX, ONENET_POINTS_COUNT_MAX, ONENET_STREAM_BYTES_MAX, ONENET_TEXT_BYTES_MAX,
 };
 use dialects::onenet::time::Zone;
-use dialects::onenet::upload::{Binary, Leniencies, Uploaded, read};
+use dialects::onenet::upload::{Binary, Uploaded, read};
 use domain::{Refusal, Value};
 use proptest::collection::vec;
 use proptest::prelude::*;

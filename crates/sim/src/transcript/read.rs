@@ -2,7 +2,10 @@
 
 use std::str::FromStr;
 
-use domain::{Class, Login, ProvisionRule, Provisioning, Reply, Rights, Scope};
+use domain::{
+    Class, DeviceNumber, Login, Numbered, Product, ProductNumber, ProvisionRule, Provisioning, Reply, Rights,
+    Scope,
+};
 use mqtt::{QoS, Version};
 
 use super::{
@@ -72,6 +75,22 @@ fn given(text: &str) -> Read<Given> {
                 secret: (*secret).to_owned(),
             },
         },
+        ["product", device_type, number, key, code] => Given::Product {
+            device_type: (*device_type).to_owned(),
+            product: Product {
+                number: ProductNumber::parse(number).ok_or("no number of a product")?,
+                master_key: (*key).to_owned(),
+                register_code: (*code).to_owned(),
+            },
+        },
+        ["number", device, number, auth_info @ ..] => Given::Number {
+            device: device_ref(device)?,
+            numbered: Numbered {
+                number: DeviceNumber::parse(number).ok_or("no number of a device")?,
+                auth_info: auth_info.first().map(|it| (*it).to_owned()),
+            },
+        },
+        ["port", dialect] => Given::Port((*dialect).to_owned()),
         ["anonymous", rules @ ..] => Given::Anonymous(rights(rules)?),
         _ => return Err(format!("\"{text}\" is no fact")),
     })
@@ -153,7 +172,8 @@ fn fact(text: &str) -> Read<Fact> {
         "point" => {
             let (device, rest) = rest.split_once(' ').ok_or("point T/D key = value")?;
             let (key, value) = rest.split_once(" = ").ok_or("point T/D key = value")?;
-            Fact::Point { device: device_ref(device)?, key: key.to_owned(), value: point_value(value)? }
+            let value = if value == "nothing" { None } else { Some(point_value(value)?) };
+            Fact::Point { device: device_ref(device)?, key: key.to_owned(), value }
         }
         "attribute" => {
             let format = "attribute T/D client|shared|server key = value";
@@ -215,6 +235,7 @@ fn said(text: &str) -> Read<Said> {
         "PINGREQ" => Said::Ping,
         "DISCONNECT" => Said::Disconnect,
         "DROP" => Said::Drop,
+        "BYTES" => Said::Bytes(hex(rest)?),
         other => Said::Ack(ack(other)?, packet_id(words.next().ok_or("a packet id is missing")?)?),
     })
 }
@@ -284,6 +305,7 @@ fn connect(text: &str) -> Read<Connect> {
         clean: true,
         keep_alive_s: 60,
         will: None,
+        will_qos: QoS::AtMostOnce,
         will_payload: String::new(),
         will_retain: false,
     };
@@ -296,6 +318,7 @@ fn connect(text: &str) -> Read<Connect> {
             Some(("keep", it)) => connect.keep_alive_s = number(it)?,
             Some(("will", it)) => connect.will = Some(it.to_owned()),
             Some(("will-payload", it)) => connect.will_payload = it.to_owned(),
+            Some(("will-qos", it)) => connect.will_qos = qos(&format!("q{it}"))?,
             Some(("will-retain", it)) => connect.will_retain = it == "1",
             _ => return Err(format!("\"{word}\" is no part of CONNECT")),
         }
@@ -338,10 +361,30 @@ fn payload(text: &str) -> Read<Payload> {
     if text.starts_with("~{") {
         return Ok(Payload::Subset(text[1..].to_owned()));
     }
+    if let Some(bytes) = text.strip_prefix("hex:") {
+        return Ok(Payload::Bytes(hex(bytes)?));
+    }
     match text.strip_prefix('*') {
         Some(count) => Ok(Payload::Bytes(vec![b'x'; number(count)?])),
         None => Ok(Payload::Bytes(text.as_bytes().to_owned())),
     }
+}
+
+/// `03 00 02 '{}'`: bytes in hexadecimal, with blanks anywhere, and as text between quotes.
+fn hex(text: &str) -> Read<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for (at, part) in text.split('\'').enumerate() {
+        if at % 2 == 1 {
+            bytes.extend_from_slice(part.as_bytes());
+            continue;
+        }
+        let digits: Vec<char> = part.chars().filter(|it| !it.is_whitespace()).collect();
+        for pair in digits.chunks(2) {
+            let pair: String = pair.iter().collect();
+            bytes.push(u8::from_str_radix(&pair, 16).map_err(|_| format!("\"{pair}\" is no byte"))?);
+        }
+    }
+    Ok(bytes)
 }
 
 fn ack(text: &str) -> Read<Ack> {

@@ -64,7 +64,7 @@ fn answers_and_facts_are_read() {
     let point = Fact::Point {
         device: device("mote", "m7"),
         key: "status.t".to_owned(),
-        value: PointValue::F64(21.5),
+        value: Some(PointValue::F64(21.5)),
     };
     assert_eq!(only("=> point mote/m7 status.t = 21.5"), Act::Knows(point));
 }

@@ -59,6 +59,7 @@ pub(crate) fn listening(addresses: &LocalAddresses) -> String {
         ("MQTT over TLS", &addresses.mqtts),
         ("HTTP", &addresses.http),
         ("HTTP over TLS", &addresses.https),
+        ("OneNET", &addresses.onenet),
     ];
     for (name, addresses) in rows.iter().filter(|it| !it.1.is_empty()) {
         let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();

@@ -66,7 +66,7 @@ fn a_fault_names_file_line_and_key() {
         ("[liste]\n", "unknown section `liste` at tidegate.toml:1; did you mean `listen`?"),
         (
             "\n[zzz]\n",
-            "unknown section `zzz` at tidegate.toml:2; known are data, limits, listen, log, plain, server, thingsboard, tls, watson",
+            "unknown section `zzz` at tidegate.toml:2; known are data, limits, listen, log, onenet, plain, server, thingsboard, tls, watson",
         ),
         ("mqtt = \"off\"\n", "`mqtt` at tidegate.toml:1 belongs below [listen]"),
         ("listen = 3\n", "`listen` at tidegate.toml:1 is a section: write [listen] on a line of its own"),

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dialects::{Dialect, Rendered, Terms};
+use dialects::{Dialect, Rendered, Terms, Understood};
 use domain::attribute::Wanted;
 use domain::{
     Closing, Code, DeviceId, Fault, Intent, Millis, Notice, Points, ProvisionRequest, Refusal, Scope, Whose,
@@ -83,7 +83,10 @@ impl Connection {
         }
         match outcome {
             Err(refusal) => errand = Errand { refusal: Some(refusal), ..Errand::default() },
-            Ok(partial) => partial.into_iter().for_each(|it| errand.refuse(it)),
+            Ok(Understood { refusal, forgiven }) => {
+                refusal.into_iter().for_each(|it| errand.refuse(it));
+                forgiven.iter().for_each(|it| self.worker.hub.counters.forgive(it));
+            }
         }
         self.carry_out_errand(&mut errand, inbound, batch);
         match errand.refusal {
@@ -159,6 +162,7 @@ impl Connection {
         if !errand.measured.is_empty() {
             let others = hub.listeners(org, self.dialect.name());
             for (of, at_ms, points) in errand.measured.drain(..) {
+                self.tell_points(&points, inbound, batch);
                 self.keep_reading(&of, at_ms, points, &others, inbound, batch);
             }
         }

@@ -13,6 +13,7 @@ mod handshake;
 mod household;
 mod packets;
 mod parked;
+mod points;
 mod presence;
 pub(crate) mod publish;
 mod recognition;
@@ -33,6 +34,7 @@ use std::task::{Context, Poll, ready};
 use dialects::{Dialect, Place, View};
 use domain::{Closing, Millis, Peer};
 use mqtt::Version;
+use mqtt::codec::{self, Frame};
 use mqtt::session::Session;
 use store::Ticket;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -309,7 +311,8 @@ impl Connection {
     /// Writes as much as the socket takes. `Err` when the client is lost.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ()>> {
         while self.unwritten() > 0 {
-            let bytes = &self.writing[self.written..];
+            let count_max = self.next_write();
+            let bytes = &self.writing[self.written..self.written + count_max];
             let Poll::Ready(outcome) = Pin::new(&mut self.transport).poll_write(cx, bytes) else {
                 let now_ms = NonZeroU64::new(self.now_ms()).unwrap_or(NonZeroU64::MIN);
                 self.stalled_since_ms.get_or_insert(now_ms);
@@ -328,6 +331,19 @@ impl Connection {
         self.writing.clear();
         self.written = 0;
         ready!(Pin::new(&mut self.transport).poll_flush(cx)).map_err(drop).into()
+    }
+
+    /// Bytes to give to the socket at once: everything, or one packet. Behind a packet that the socket took only a part
+    /// of, what looks like a packet may be none: the bytes are written all the same, in other portions.
+    fn next_write(&self) -> usize {
+        let bytes = &self.writing[self.written..];
+        if !self.dialect.writes_packets_apart() {
+            return bytes.len();
+        }
+        match codec::frame(bytes, bytes.len()) {
+            Ok(Frame::Whole { len }) => len,
+            _ => bytes.len(),
+        }
     }
 
     /// Gives up the room of what is written before it outweighs what is not: a client that takes its bytes steadily but

@@ -20,7 +20,7 @@ use crate::hub::tail::Line;
 use crate::words::{domain_qos, wire_qos};
 
 /// What publishing to a topic comes to.
-enum Outcome {
+pub(super) enum Outcome {
     Go(Rc<Way>),
     /// Every registration slot is taken: ask again at this ticket. With the device, as `type/name`.
     Wait(Ticket, String),
@@ -96,7 +96,7 @@ impl Connection {
     }
 
     /// The way of a topic: remembered, or found through dialect, registry and router.
-    fn outcome(&mut self, topic: &str) -> Outcome {
+    pub(super) fn outcome(&mut self, topic: &str) -> Outcome {
         let registry_generation = self.registry.get();
         let generation = self.seat.space.generation();
         if let Some(way) = self.topics.get(topic, generation, registry_generation) {

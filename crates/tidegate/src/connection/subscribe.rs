@@ -135,7 +135,8 @@ impl Connection {
             identifier,
             except,
         };
-        let count_max = self.worker.hub.limits.subscription_count_max;
+        let set = self.worker.hub.limits.subscription_count_max;
+        let count_max = self.dialect.subscription_count_max().map_or(set, |it| it.min(set));
         match self.seat.space.subscribe(self.seat.subscriber(), &subscription, count_max) {
             Err(_) => Outcome::Refused(Refusal::new(
                 Code::TooMany,

@@ -364,7 +364,9 @@ pub(crate) fn all_dialects(config: &Config) -> Vec<&'static dyn Dialect> {
         AnonymousFrom::Loopback => &dialects::plain::LOOPBACK,
         AnonymousFrom::Everywhere => &dialects::plain::OPEN,
     };
-    dialects::all(watson, plain)
+    // Dialects live as long as the program; one for each server that is started in it is little.
+    let onenet = Box::leak(Box::new(config.onenet.dialect()));
+    dialects::all(watson, onenet, plain)
 }
 
 /// A connection that is counted; dropping it counts it out.

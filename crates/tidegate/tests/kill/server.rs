@@ -37,7 +37,7 @@ impl Folder {
     /// A new folder with settings: free ports on the loopback address, two workers.
     pub(crate) fn new() -> Folder {
         let folder = Folder(TempDir::with_prefix("tidegate-kill-").unwrap());
-        let settings = "[listen]\nmqtt = \"127.0.0.1:0\"\nmqtts = \"off\"\nhttp = \"off\"\nhttps = \"off\"\n\
+        let settings = "[listen]\nmqtt = \"127.0.0.1:0\"\nmqtts = \"off\"\nhttp = \"off\"\nhttps = \"off\"\nonenet = \"off\"\n\
                         [server]\nworker_count = 2\n[log]\nlevel = \"info\"\n";
         std::fs::write(folder.settings(), settings).unwrap();
         folder

@@ -39,7 +39,7 @@ fn settings(folder: &TempDir, listen: &str, more: &str) -> Config {
     let workers = if more.contains("worker_count") { "" } else { "worker_count = 2\n" };
     let text = format!(
         "[data]\npath = {:?}\n[listen]\nmqtt = \"127.0.0.1:0\"\nmqtts = \"127.0.0.1:0\"\nhttp = \"127.0.0.1:0\"\n\
-         https = \"off\"\n{listen}[server]\n{workers}{more}",
+         https = \"off\"\nonenet = \"127.0.0.1:0\"\n{listen}[server]\n{workers}{more}",
         folder.path().join("data")
     );
     Config::from_toml(&text, "test").unwrap()

@@ -225,7 +225,7 @@ async fn a_pinned_port_speaks_its_dialect_and_serves_no_api() {
 async fn a_pinned_port_of_no_known_dialect_is_a_fault_of_the_settings() {
     let folder = tempfile::TempDir::new().unwrap();
     let text = format!(
-        "[data]\npath = {:?}\n[listen]\nmqtt = \"off\"\nmqtts = \"off\"\nhttp = \"off\"\nhttps = \"off\"\n\
+        "[data]\npath = {:?}\n[listen]\nmqtt = \"off\"\nmqtts = \"off\"\nhttp = \"off\"\nhttps = \"off\"\nonenet = \"off\"\n\
          [listen.pinned]\n\"127.0.0.1:0\" = \"klingon\"\n",
         folder.path()
     );

@@ -9,9 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::attribute::Keys;
-use domain::{Class, DeviceName, Keeping, OrgId, Points, Provisioning, Registrar, Rights, Scope};
+use domain::{
+    Class, DeviceName, Keeping, Numbered, OrgId, Points, Product, Provisioning, Registrar, Rights, Scope,
+};
 use parking_lot::Mutex;
-use platform::{NewCommand, NewDevice, NewKey, NewProvisioning, NewType, OrgChange, Outcome};
+use platform::{
+    NewCommand, NewDevice, NewKey, NewNumber, NewProduct, NewProvisioning, NewType, OrgChange, Outcome,
+};
 use sim::transcript::{Act, Deed, DeviceRef, Fact, Given, Heard, Said, parse};
 use store::memory::MemoryStore;
 use tempfile::TempDir;
@@ -69,6 +73,8 @@ struct Stage {
     types: Vec<String>,
     clients: BTreeMap<String, Client>,
     registration_fails: bool,
+    /// The only dialect that is spoken where clients connect.
+    port: Option<String>,
     /// What became of commands, by their names in the transcript.
     outcomes: Arc<Mutex<BTreeMap<String, Outcome>>>,
 }
@@ -84,7 +90,7 @@ impl Stage {
         });
         let text = format!(
             "[data]\npath = {:?}\n[listen]\nmqtt = \"127.0.0.1:0\"\nmqtts = \"off\"\nhttp = \"off\"\nhttps = \"off\"\n\
-             [server]\nworker_count = 1\n{plain}",
+             onenet = \"127.0.0.1:0\"\n[server]\nworker_count = 1\n{plain}",
             folder.path()
         );
         let store = Arc::new(store::memory::open().unwrap());
@@ -93,7 +99,17 @@ impl Stage {
         let org = OrgId::parse("abc123").unwrap();
         let (types, clients) = (Vec::new(), BTreeMap::new());
         let outcomes = Arc::default();
-        Stage { running, store, _folder: folder, org, types, clients, registration_fails: false, outcomes }
+        Stage {
+            running,
+            store,
+            _folder: folder,
+            org,
+            types,
+            clients,
+            registration_fails: false,
+            port: None,
+            outcomes,
+        }
     }
 
     async fn act(&mut self, act: &Act) -> Result<(), String> {
@@ -160,6 +176,13 @@ impl Stage {
                 let draft = NewProvisioning { rule, key: Some(key), secret: Some(secret) };
                 platform.set_provisioning(self.org, device_type, Some(draft), 1).map(drop).unwrap();
             }
+            Given::Product { device_type, product } => self.add_product(device_type, product.clone()),
+            Given::Number { device, numbered } => {
+                let Numbered { number, auth_info } = numbered.clone();
+                let draft = NewNumber { number: Some(number), auth_info };
+                platform.set_number(self.org, name_of(device), draft).map(drop).unwrap();
+            }
+            Given::Port(dialect) => self.port = Some(dialect.clone()),
             // A setting of the server.
             Given::Anonymous(_) => {}
         }
@@ -170,6 +193,17 @@ impl Stage {
             self.types.push(name.to_owned());
             self.running.platform.create_type(self.org, NewType::named(name, class), 1).unwrap();
         }
+    }
+
+    fn add_product(&mut self, device_type: &str, product: Product) {
+        self.add_type(device_type, Class::Device);
+        let Product { number, master_key, register_code } = product;
+        let draft = NewProduct {
+            number: Some(number),
+            master_key: Some(master_key),
+            register_code: Some(register_code),
+        };
+        self.running.platform.set_product(self.org, device_type, draft, 1).map(drop).unwrap();
     }
 
     fn does(&self, deed: &Deed) -> Result<(), String> {
@@ -228,14 +262,28 @@ impl Stage {
             if self.registration_fails {
                 self.break_the_store().await;
             }
-            let client = Client::connect(self.running.addresses.mqtt[0], connect).await?;
+            let client = Client::connect(self.door(), connect).await?;
             if self.clients.insert(name.to_owned(), client).is_some_and(|it| !it.closed) {
                 return Err(format!("{name} is connected already"));
             }
             return Ok(());
         }
+        if matches!(said, Said::Bytes(_)) && self.clients.get(name).is_none_or(|it| it.closed) {
+            let client = Client::open(self.door()).await?;
+            self.clients.insert(name.to_owned(), client);
+        }
         let client = self.clients.get_mut(name).ok_or_else(|| format!("{name} is not connected"))?;
         client.says(said).await
+    }
+
+    /// Where clients connect.
+    fn door(&self) -> std::net::SocketAddr {
+        let addresses = &self.running.addresses;
+        match self.port.as_deref() {
+            None => addresses.mqtt[0],
+            Some("onenet") => addresses.onenet[0],
+            Some(other) => panic!("no port is {other}'s"),
+        }
     }
 
     /// From here on nothing can be stored, so that creating a device fails.
@@ -303,7 +351,8 @@ impl Stage {
                     .store()
                     .latest(org, id_of(device)?, Some(&[key]), &mut note)
                     .map_err(|it| it.to_string())?;
-                same(&format!("{:?}", value.as_value()), &newest)
+                let expected = value.as_ref().map(|it| format!("{:?}", it.as_value()));
+                same(&expected.unwrap_or("nothing".to_owned()), &newest)
             }
             Fact::Attribute { device, scope, key, value } => {
                 let keys = Keys::Named(vec![key.clone()]);

@@ -5,8 +5,8 @@ use domain::{Millis, Value};
 
 use super::cursor::{Cursor, Wrong};
 use super::json;
-use super::leniency::Leniency;
 use super::sink::Sink;
+use crate::Leniency;
 
 /// What such a block begins with.
 const BEGIN: u8 = 8;

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use domain::{Millis, Value};
 
 use super::cursor::{Cursor, Wrong};
-use super::leniency::Leniency;
 use super::sink::Sink;
+use crate::Leniency;
 
 /// Reads the fields of a string. What names no time has `default_ms`; values are texts, never numbers.
 pub(super) fn read<'a>(

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use domain::{Millis, Value};
 
 use super::cursor::{Cursor, Wrong};
-use super::leniency::Leniency;
 use super::sink::Sink;
+use crate::Leniency;
 use crate::limits::ONENET_FLOATS_COUNT_MAX;
 
 /// Reads groups up to the end: the first stream's number and the count of floats, both high byte first; then one float

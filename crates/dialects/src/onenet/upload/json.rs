@@ -13,8 +13,8 @@ use serde_json::value::RawValue;
 
 use super::Binary;
 use super::cursor::{Cursor, Wrong};
-use super::leniency::Leniency;
 use super::sink::{Sink, check_stream};
+use crate::Leniency;
 use crate::limits::{ONENET_BINARY_BYTES_MAX, ONENET_DEPTH_MAX};
 use crate::watson::payload::push_value;
 

@@ -14,15 +14,14 @@ use super::time::{self, Zone};
 use cursor::{Cursor, Wrong};
 use sink::Sink;
 
+use crate::{Leniencies, Leniency};
+
 mod cursor;
 mod entries;
 mod fields;
 mod floats;
 mod json;
-mod leniency;
 mod sink;
-
-pub use leniency::{Leniencies, Leniency};
 
 /// A part of an upload, in the order of the upload.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use domain::{Code, Millis, Points, Value};
 
 use super::cursor::Wrong;
-use super::leniency::{Leniencies, Leniency};
 use super::{Binary, Uploaded};
 use crate::limits::{ONENET_POINTS_COUNT_MAX, ONENET_STREAM_BYTES_MAX};
 use crate::onenet::time::{self, Zone};
+use crate::{Leniencies, Leniency};
 
 /// Room that an upload's first list begins with, at most; most have one.
 const FIRST_ROOM_BYTES: usize = 1024;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use mqtt::packet::{self, Connect, FilterRequest, FilterRequests, Filters, Will};
 use mqtt::property::{Properties, PropertyId, PropertyWriter, Value};
-use mqtt::{Packet, QoS, Reason, Version};
+use mqtt::{Packet, Reason, Version};
 use sim::Wire;
 use sim::transcript::{Ack, Heard, PacketId, Payload, Publish, Said};
 use tokio::net::TcpStream;
@@ -41,7 +41,7 @@ impl Client {
             will: said.will.as_deref().map(|topic| Will {
                 topic,
                 payload: said.will_payload.as_bytes(),
-                qos: QoS::AtMostOnce,
+                qos: said.will_qos,
                 retain: said.will_retain,
                 properties: Properties::EMPTY,
             }),
@@ -50,8 +50,18 @@ impl Client {
             properties: Properties::stored(&properties),
         }));
         wire.flush().await.map_err(|it| it.to_string())?;
+        Ok(Client::on(wire))
+    }
+
+    /// A connection of 3.1.1 that has said nothing yet.
+    pub(super) async fn open(addr: std::net::SocketAddr) -> Result<Client, String> {
+        let stream = TcpStream::connect(addr).await.map_err(|it| it.to_string())?;
+        Ok(Client::on(Wire::new(stream, Version::V311)))
+    }
+
+    fn on(wire: Wire<TcpStream>) -> Client {
         let (messages, others, ids) = (VecDeque::new(), VecDeque::new(), BTreeMap::new());
-        Ok(Client { wire, messages, others, ids, closed: false })
+        Client { wire, messages, others, ids, closed: false }
     }
 
     pub(super) async fn says(&mut self, said: &Said) -> Result<(), String> {
@@ -104,6 +114,7 @@ impl Client {
                     Ack::Comp => Packet::PubComp(ack),
                 });
             }
+            Said::Bytes(bytes) => self.wire.push_bytes(bytes),
             Said::Ping => self.wire.push(&Packet::PingReq),
             Said::Disconnect => {
                 self.wire.push(&Packet::Disconnect(packet::Disconnect::with(Reason::SUCCESS)));

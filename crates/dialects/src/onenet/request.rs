@@ -1,0 +1,52 @@
+//! What a message or subscription asks for, in the words that everybody shares (spec onenet 4.1, 5.1, 5.2).
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+use domain::{Intent, Peer, Refusal, Whose};
+
+use super::time::Zone;
+use super::topic::{Published, published, subscribed};
+use super::upload::{self, Uploaded};
+use crate::level::escaped;
+use crate::{Grant, Retention, Understood, Uplink, What};
+
+/// What publishing to a topic means.
+pub(super) fn uplink<'a>(peer: &Peer, topic: &'a str) -> Result<Uplink<'a>, Refusal> {
+    let (what, retention, topic) = match published(topic)? {
+        Published::DataPoints | Published::Response { .. } => {
+            (What::Asked, Retention::Cleared, Cow::Borrowed(topic))
+        }
+        Published::Message => (What::Message, Retention::AsAsked, Cow::Owned(in_product(peer, topic))),
+    };
+    Ok(Uplink { device: None, topic, what, registers: false, retention })
+}
+
+/// What subscribing to a filter is worth.
+pub(super) fn grant(peer: &Peer, filter: &str) -> Result<Grant, Refusal> {
+    subscribed(filter)?;
+    Ok(Grant { route: Some(in_product(peer, filter)), share: None, device: None, reads_retained: true })
+}
+
+/// A topic in the space: below its product, so that nothing leaves that.
+fn in_product(peer: &Peer, topic: &str) -> String {
+    let product = peer.device_name().map(|it| it.device_type).unwrap_or_default();
+    format!("{}/{topic}", escaped(product))
+}
+
+/// Reads an upload of data points, or the answer to a command.
+pub(super) fn read(
+    topic: &str,
+    payload: &[u8],
+    zone: Zone,
+    each: &mut dyn FnMut(Intent<'_>) -> ControlFlow<()>,
+) -> Result<Understood, Refusal> {
+    if let Published::Response { .. } = published(topic)? {
+        return Ok(Understood::default());
+    }
+    let forgiven = upload::read(payload, zone, &mut |part| match part {
+        Uploaded::Points { at_ms, points } => each(Intent::Telemetry { whose: Whose::Own, at_ms, points }),
+        Uploaded::Binary(_) => ControlFlow::Continue(()),
+    })?;
+    Ok(Understood { refusal: None, forgiven })
+}
