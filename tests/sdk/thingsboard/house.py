@@ -20,6 +20,8 @@ ORG = os.environ["TIDEGATE_ORG"]
 ADMIN_SOCKET = os.environ["TIDEGATE_ADMIN_SOCKET"]
 HOST = "127.0.0.1"
 PORT = 1883
+TLS_PORT = 8883
+AUTHORITY = os.environ["TIDEGATE_CA"]
 
 DEADLINE_SECONDS = 10
 
@@ -115,9 +117,9 @@ def speaking(client, version):
     return client
 
 
-def connected(client, version):
+def connected(client, version, **options):
     """Connects an SDK's client, and waits until it has heard its limits: before that it sends no data."""
-    speaking(client, version).connect()
+    speaking(client, version).connect(**options)
     eventually(client.is_connected, True)
     eventually(lambda: client.rate_limits_received, True)
     return client

@@ -1,12 +1,13 @@
 """`tb-mqtt-client` 1.13 as a device: every call that it has, over 3.1.1 and 5.0."""
 
 import queue
+import time
 import unittest
 
-from tb_device_mqtt import TBDeviceMqttClient
+from tb_device_mqtt import TBDeviceMqttClient, TBFirmwareState
 
 import house
-from house import DEADLINE_SECONDS, HOST, PORT, attributes, connected, newest, sent, share
+from house import AUTHORITY, DEADLINE_SECONDS, HOST, PORT, TLS_PORT, attributes, connected, eventually, newest, sent, share
 
 
 class Device:
@@ -16,11 +17,15 @@ class Device:
 
     def setUp(self):
         self.name = f"device {self.version} {self.id().rsplit('_', 1)[-1]}"
-        token = self.name.replace(" ", "-")
-        house.register(self.name, token)
-        self.client = connected(TBDeviceMqttClient(HOST, PORT, token), self.version)
-        self.addCleanup(self.client.stop)
-        self.addCleanup(self.client.disconnect)
+        self.token = self.name.replace(" ", "-")
+        house.register(self.name, self.token)
+        self.client = self.connect(PORT)
+
+    def connect(self, port, **options):
+        client = connected(TBDeviceMqttClient(HOST, port, self.token), self.version, **options)
+        self.addCleanup(client.stop)
+        self.addCleanup(client.disconnect)
+        return client
 
     def test_telemetry(self):
         sent(self.client.send_telemetry({"a": 1, "b": "42", "c": True, "d": {"e": [1]}}))
@@ -82,6 +87,55 @@ class Device:
 
     def test_claiming(self):
         sent(self.client.claim("the secret", 60000))
+
+    def test_limits(self):
+        answers = queue.Queue()
+        self.client.request_service_configuration(lambda _, answer, __: answers.put(answer))
+        limits = answers.get(timeout=DEADLINE_SECONDS)
+        self.client.on_service_configuration(None, limits)
+        self.assertTrue(self.client.rate_limits_received)
+        # Windows of any size, theirs or ours, lose nothing.
+        self.client.max_inflight_messages_set(3)
+        self.client.max_queued_messages_set(100)
+        self.client.reconnect_delay_set(1, 2)
+        for info in [self.client.send_telemetry({"ts": at, "values": {"n": at}}) for at in range(1, 51)]:
+            sent(info)
+        points = house.ask("GET", house.device_path(self.name) + "/points?key=n&limit=1000")["points"]
+        self.assertEqual([it["value"] for it in points], list(range(1, 51)))
+
+    def test_forgotten(self):
+        """What the client has put out of its mind does not reach it any more; the next subscription does."""
+        before, after = queue.Queue(), queue.Queue()
+        self.client.subscribe_to_all_attributes(lambda it, _: before.put(it))
+        share(self.name, a=1)
+        self.assertEqual(before.get(timeout=DEADLINE_SECONDS), {"a": 1})
+        self.client.clean_device_sub_dict()
+        self.client.subscribe_to_all_attributes(lambda it, _: after.put(it))
+        share(self.name, a=2)
+        self.assertEqual(after.get(timeout=DEADLINE_SECONDS), {"a": 2})
+        self.assertTrue(before.empty())
+
+    def test_patience(self):
+        """A question that is given more time is answered within it."""
+        answers = queue.Queue()
+        self.client.request_attributes(shared_keys=["a"], callback=lambda it, fault: answers.put((it, fault)))
+        self.client.add_attrs_request_timeout(1, int(time.time()) + DEADLINE_SECONDS)
+        self.assertEqual(answers.get(timeout=DEADLINE_SECONDS), ({}, None))
+
+    def test_firmware(self):
+        """Nothing is there to be fetched: the device says what it has, asks, and stays as it is."""
+        received = queue.Queue()
+        self.client.set_on_firmware_received_callback(lambda *it: received.put(it))
+        self.client.get_firmware_update()
+        eventually(lambda: newest(self.name, "current_fw_title"), "Initial")
+        self.client.update_firmware_info("pump", "v2", TBFirmwareState.UPDATED)
+        eventually(lambda: newest(self.name, "current_fw_version"), "v2")
+        self.assertEqual((newest(self.name, "fw_state"), received.empty()), ("UPDATED", True))
+
+    def test_encrypted(self):
+        client = self.connect(TLS_PORT, tls=True, ca_certs=AUTHORITY)
+        sent(client.send_telemetry({"secret": 7}))
+        self.assertEqual(newest(self.name, "secret"), 7)
 
 
 class Device311(Device, unittest.TestCase):

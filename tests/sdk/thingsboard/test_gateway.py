@@ -6,7 +6,7 @@ import unittest
 from tb_gateway_mqtt import TBGatewayMqttClient
 
 import house
-from house import DEADLINE_SECONDS, HOST, PORT, attributes, connected, newest, sent, share
+from house import DEADLINE_SECONDS, HOST, PORT, attributes, connected, eventually, newest, sent, share
 
 
 class Gateway:
@@ -71,6 +71,38 @@ class Gateway:
         sent(self.client.gw_connect_device(self.child))
         share(self.child, s=3)
         self.assertEqual(updates.get(timeout=DEADLINE_SECONDS), {"device": self.child, "data": {"s": 3}})
+
+    def test_unsubscribed(self):
+        sent(self.client.gw_connect_device(self.child))
+        before, after = queue.Queue(), queue.Queue()
+        self.client.gw_subscribe_to_all_device_attributes(self.child, before.put)
+        share(self.child, s=1)
+        self.assertEqual(before.get(timeout=DEADLINE_SECONDS)["data"], {"s": 1})
+        self.client.gw_unsubscribe("*")
+        self.client.gw_subscribe_to_all_attributes(after.put)
+        share(self.child, s=2)
+        self.assertEqual(after.get(timeout=DEADLINE_SECONDS), {"device": self.child, "data": {"s": 2}})
+        self.assertTrue(before.empty())
+
+    def test_itself(self):
+        """A gateway is a device: everything that devices can do, on the same connection."""
+        eventually(self.client.get_subscriptions_in_progress, False)
+        sent(self.client.send_attributes({"model": "x"}))
+        self.assertEqual(attributes(self.name, "client"), {"model": "x"})
+        updates, answers = queue.Queue(), queue.Queue()
+        self.client.subscribe_to_all_attributes(lambda it, _: updates.put(it))
+        share(self.name, interval=5)
+        self.assertEqual(updates.get(timeout=DEADLINE_SECONDS), {"interval": 5})
+        self.client.request_attributes(["model"], ["interval"], lambda it, _: answers.put(it))
+        self.assertEqual(answers.get(timeout=DEADLINE_SECONDS), {"client": {"model": "x"}, "shared": {"interval": 5}})
+        self.client.set_server_side_rpc_request_handler(
+            lambda number, call: self.client.send_rpc_reply(number, {"did": call["method"]})
+        )
+        outcome = house.command(self.name, "gateway_ping").get(timeout=DEADLINE_SECONDS)
+        self.assertEqual(outcome["answer"], {"did": "gateway_ping"})
+        self.client.send_rpc_call("getSessionLimits", {}, lambda _, answer, __: answers.put(answer))
+        self.assertIn("gatewayRateLimits", answers.get(timeout=DEADLINE_SECONDS))
+        sent(self.client.claim("its secret", 60000))
 
     def test_commands(self):
         def handle(gateway, call):
