@@ -9,6 +9,7 @@
 mod api;
 mod bench;
 mod command;
+mod import;
 pub(crate) mod line;
 mod moment;
 mod table;
@@ -91,6 +92,9 @@ pub(crate) enum Command {
     /// API keys of applications
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Take over devices of another platform
+    #[command(subcommand)]
+    Import(import::ImportCommand),
     /// Watch events as they arrive
     #[command(after_help = "Examples:
   tidegate tail

@@ -262,3 +262,48 @@ fn a_hangup_has_the_certificates_read_again_and_ends_nothing() {
     assert!(log.map_while(Result::ok).any(|it| it.contains("certificates were read again")));
     server.stop();
 }
+
+#[test]
+fn devices_of_thingsboard_are_imported_and_nothing_changes_the_second_time() {
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("data");
+    told(&data, "org add abc123");
+    let gateway = r#"{"device":{"id":{"entityType":"DEVICE","id":"g-1"},"name":"Gateway 1","type":"default","label":"hall","additionalInfo":{"gateway":true,"description":"x"}},"credentials":{"credentialsType":"ACCESS_TOKEN","credentialsId":"GW"}}"#;
+    let child = r#"{"device":{"name":"Pump-1","type":"pump","additionalInfo":{"lastConnectedGateway":"g-1"}},"credentials":{"credentialsType":"MQTT_BASIC","credentialsId":"x","credentialsValue":"{\"clientId\":\"\",\"userName\":\"u\",\"password\":\"p\"}"},"attributes":{"SHARED_SCOPE":{"rate":5},"SERVER_SCOPE":{"room":"hall"}}}"#;
+    let wrong = r#"{"device":{"name":"C"},"credentials":{"credentialsType":"LWM2M_CREDENTIALS"}}"#;
+    let twice =
+        r#"{"device":{"name":"D"},"credentials":{"credentialsType":"ACCESS_TOKEN","credentialsId":"GW"}}"#;
+    // The child stands before its gateway.
+    let good = format!("{child}\n\n{gateway}\n");
+    let file = folder.path().join("devices.jsonl");
+    std::fs::write(&file, &good).unwrap();
+    let line = format!("import thingsboard {}", file.display());
+    assert_eq!(told(&data, &line), "2 created, 0 there already, 0 failed\n");
+    assert_eq!(told(&data, &line), "0 created, 2 there already, 0 failed\n");
+
+    let shown = told_json(&data, "device show pump/Pump-1");
+    assert_eq!(shown["gateway"]["name"], "Gateway 1");
+    let attributes = told_json(&data, "device attributes pump/Pump-1");
+    assert_eq!(
+        (&attributes["shared"]["rate"]["value"], &attributes["server"]["room"]["value"]),
+        (&5.into(), &"hall".into())
+    );
+    let devices = told_json(&data, "device list");
+    assert_eq!(devices["devices"].as_array().unwrap().len(), 2);
+
+    std::fs::write(&file, format!("{good}{wrong}\nnot JSON\n{twice}\n")).unwrap();
+    let output = output(&data, &line);
+    assert!(!output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("line 4: C: credentials of the type LWM2M_CREDENTIALS"), "{text}");
+    assert!(lines[1].starts_with("line 5: "), "{text}");
+    assert!(lines[2].starts_with("line 6: D: "), "{text}");
+    assert_eq!(lines[3], "0 created, 2 there already, 3 failed");
+    let devices = told_json(&data, "device list");
+    assert_eq!(
+        devices["devices"].as_array().unwrap().len(),
+        2,
+        "a device whose login is taken is not left behind"
+    );
+}

@@ -243,6 +243,26 @@ async fn bad_input_has_its_answer_and_harms_nobody() {
     house.close().await;
 }
 
+/// Twice as many keys as a device may have: everything is acknowledged, what fits is kept, the rest is left out.
+#[tokio::test]
+async fn ten_thousand_keys_of_a_device_are_as_many_as_it_may_have() {
+    let house = House::open().await;
+    add_gateway(&house, "gw", GATEWAY);
+    let mut gateway = gateway(&house, GATEWAY).await;
+    for part in 0..10 {
+        let keys: Vec<_> = (0..1_000).map(|it| format!("\"k{part}-{it:03}\":1")).collect();
+        let payload = format!(r#"{{"A":[{{{}}}]}}"#, keys.join(","));
+        let answered =
+            gateway.publish_done("v1/gateway/telemetry", payload.as_bytes(), QoS::AtLeastOnce).await;
+        assert_eq!(answered.unwrap(), Reason::SUCCESS);
+    }
+    let store = house.running.platform.store();
+    let kept = store.point_keys(org(), child(&house, "A")).unwrap();
+    assert_eq!(kept.len(), 5_000);
+    assert_eq!(kept.first().map(|it| &**it), Some("k0-000"));
+    house.close().await;
+}
+
 #[tokio::test]
 async fn a_port_for_this_dialect_alone_answers_in_its_words() {
     let house = House::open_listening("[listen.pinned]\n\"127.0.0.1:0\" = \"thingsboard\"\n", "").await;

@@ -31,11 +31,38 @@ pub(super) struct Draft {
     token: Option<String>,
     /// The token with which it comes as a ThingsBoard device. Its type is made then if it is missing, as there.
     access_token: Option<String>,
+    /// Or with client id, user name and password.
+    basic: Option<Basic>,
     #[serde(default)]
     info: InfoShape,
     metadata: Option<Box<RawValue>>,
     location: Option<LocationBody>,
     gateway: Option<NameShape>,
+}
+
+/// What a ThingsBoard device logs in with: client id, user name, or both; a password beside a user name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Basic {
+    client_id: Option<String>,
+    user: Option<String>,
+    password: Option<String>,
+}
+
+impl Draft {
+    /// The login as which it comes as a ThingsBoard device.
+    fn login(&mut self) -> Result<Option<Login>, Refusal> {
+        match (self.access_token.take(), self.basic.take()) {
+            (Some(_), Some(_)) => {
+                Err(Refusal::new(Code::Malformed, "A device has one login: access_token or basic."))
+            }
+            (Some(token), None) => Ok(Some(Login::AccessToken(token))),
+            (None, Some(Basic { client_id, user, password })) => {
+                Ok(Some(Login::Basic { client_id, user, password }))
+            }
+            (None, None) => Ok(None),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -98,10 +125,11 @@ pub(super) async fn list(
 pub(super) async fn create(
     State(shared): State<Shared>,
     At(org): At<String>,
-    Body(body): Body<Draft>,
+    Body(mut body): Body<Draft>,
 ) -> Result<impl IntoResponse, Fault> {
     let org = org_of(&shared, &org)?;
     let now_ms = shared.now_ms();
+    let login = body.login()?;
     let gateway = match &body.gateway {
         Some(name) => Some(device_of(&shared, org, name.name())?.id),
         None => None,
@@ -118,12 +146,12 @@ pub(super) async fn create(
         registrar: Registrar::Operator,
     };
     let platform = &shared.platform;
-    if body.access_token.is_some() && platform.device_type(org, &draft.device_type).is_none() {
+    if login.is_some() && platform.device_type(org, &draft.device_type).is_none() {
         platform.create_type(org, NewType::named(&draft.device_type, Class::Device), now_ms)?;
     }
     let (device, token, mut ticket) = platform.register(org, draft, now_ms)?;
-    if let Some(access_token) = body.access_token {
-        match platform.set_login(org, device.wire_name(), Login::AccessToken(access_token)) {
+    if let Some(login) = login {
+        match platform.set_login(org, device.wire_name(), login) {
             Ok(later) => ticket = ticket.max(later),
             Err(refusal) => {
                 platform.drop_device(org, device.wire_name())?;

@@ -1,5 +1,7 @@
 //! Commands that ask the API: which request each one is, and how its answer is shown.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, bail};
 use hyper::Method;
 use serde_json::{Map, Value, json};
@@ -9,7 +11,7 @@ use super::show;
 use crate::cli::api::{Absent, Api, escaped};
 use crate::cli::moment::Moment;
 use crate::cli::{
-    Command, DeviceArg, DeviceCommand, KeyCommand, OrgArg, OrgCommand, RightsArg, TypeCommand, tail,
+    Command, DeviceArg, DeviceCommand, KeyCommand, OrgArg, OrgCommand, RightsArg, TypeCommand, import, tail,
 };
 use crate::clock::Clock;
 use crate::config::Config;
@@ -31,6 +33,16 @@ pub(super) async fn ask(command: Command, config: &Config, as_json: bool) -> Res
         let org = org_of(&api, &wanted.org).await?;
         return tail::tail(&api, &org, &wanted, as_json).await;
     }
+    if let Command::Import(import::ImportCommand::Thingsboard { org, file }) = command {
+        let report = import_thingsboard(&api, &org, &file).await;
+        api.close()?;
+        let report = report?;
+        print(&if as_json { format!("{:#}\n", report.json()) } else { report.text() })?;
+        if !report.failed.is_empty() {
+            bail!("{} devices were not imported", report.failed.len());
+        }
+        return Ok(());
+    }
     let answer = match command {
         Command::Org(it) => org(&api, it).await,
         Command::Type(it) => device_type(&api, it).await,
@@ -38,7 +50,12 @@ pub(super) async fn ask(command: Command, config: &Config, as_json: bool) -> Res
         Command::Key(it) => key(&api, it).await,
         Command::Refusals { org, limit } => refusals(&api, &org, limit).await,
         Command::Stats => get(&api, "/v1/stats").await.map(|it| show::facts(it, "nothing to count")),
-        Command::Tail(_) | Command::Serve(_) | Command::Demo { .. } | Command::Bench(_) | Command::Config => {
+        Command::Tail(_)
+        | Command::Import(_)
+        | Command::Serve(_)
+        | Command::Demo { .. }
+        | Command::Bench(_)
+        | Command::Config => {
             bail!("this command does not ask the API")
         }
     };
@@ -46,6 +63,10 @@ pub(super) async fn ask(command: Command, config: &Config, as_json: bool) -> Res
     api.close()?;
     let answer = answer?;
     if as_json { print(&format!("{:#}\n", answer.json)) } else { print(&answer.text) }
+}
+
+async fn import_thingsboard(api: &Api, org: &OrgArg, file: &Path) -> Result<import::Report> {
+    import::thingsboard(api, &org_of(api, org).await?, file).await
 }
 
 async fn get(api: &Api, path: &str) -> Result<Value> {
