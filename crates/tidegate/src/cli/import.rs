@@ -1,8 +1,8 @@
 //! `tidegate import thingsboard`: devices of a ThingsBoard server, with the credentials they have.
 //!
 //! The file has a JSON object for each device, one on a line, in the shapes of ThingsBoard's REST API:
-//! `{"device":{…},"credentials":{…},"attributes":{"SHARED_SCOPE":{…},"SERVER_SCOPE":{…}}}`, of which only `device` with
-//! its name has to be there. It is read twice, gateways first, so that each device knows the gateway it was behind. What
+//! `{"device":{…},"credentials":{…},"attributes":{"SHARED_SCOPE":{…},"SERVER_SCOPE":{…}}}`. Only `device` with its name
+//! has to be there. The file is read twice, gateways first, so that each device knows the gateway it was behind. What
 //! is there already is left as it is: an import that broke off is begun again. Nothing is ever removed.
 
 use std::collections::{BTreeMap, BTreeSet};
