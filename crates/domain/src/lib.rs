@@ -37,7 +37,9 @@ pub use message::{Message, QoS, Retained};
 pub use notice::{Closing, Notice, Presence, Rejection};
 pub use org::{Org, OrgId};
 pub use point::{Points, Value};
-pub use product::{DeviceNumber, Numbered, Product, ProductNumber};
+pub use product::{
+    DeviceNumber, Method, Methods, Numbered, Permission, Product, ProductKey, ProductNumber, Resource,
+};
 pub use refusal::{Code, Fault, Refusal};
 pub use rights::Rights;
 pub use session::{Queued, Received, SessionId, SessionRecord, Subscription, Unreleased};

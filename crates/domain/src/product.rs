@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use crate::{Millis, OrgId};
+
 /// A product's number: unique in the installation, 1 to 999,999,999, since firmware has room for nine digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProductNumber(u32);
@@ -89,6 +91,120 @@ pub struct Numbered {
     pub auth_info: Option<String>,
 }
 
+/// A further key of a product: it opens what its permissions name (spec onenet 8.8).
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProductKey {
+    /// The organisation of the product.
+    pub org: OrgId,
+    /// The product.
+    pub product: ProductNumber,
+    /// The key itself, unique in the installation.
+    pub key: String,
+    /// What it is for, in the words of whoever made it.
+    pub title: String,
+    /// When it was made.
+    pub created_ms: Millis,
+    /// What it opens; nothing at all without any.
+    pub permissions: Vec<Permission>,
+}
+
+/// What a key may do, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permission {
+    /// What.
+    pub methods: Methods,
+    /// Where.
+    pub resources: Vec<Resource>,
+}
+
+/// A device, or one data stream of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    /// The device.
+    pub device: DeviceNumber,
+    /// The stream; `None`: the device with all its streams.
+    pub stream: Option<String>,
+}
+
+/// A method of the HTTP API, which is how permissions say what may be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Changes.
+    Put,
+    /// Adds.
+    Post,
+    /// Removes.
+    Delete,
+}
+
+/// A set of methods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Methods(u8);
+
+impl Method {
+    /// All of them.
+    pub const ALL: [Method; 4] = [Method::Get, Method::Put, Method::Post, Method::Delete];
+}
+
+impl Methods {
+    /// All methods.
+    pub const ALL: Methods = Methods(0b1111);
+
+    /// Whether the method is one of them.
+    pub fn has(self, method: Method) -> bool {
+        self.0 & (1 << method as u8) != 0
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The set as a number: bit 0 is [`Method::Get`], and so on.
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The set that is this number.
+    pub fn from_bits(bits: u8) -> Option<Methods> {
+        (bits <= Methods::ALL.0).then_some(Methods(bits))
+    }
+}
+
+impl FromIterator<Method> for Methods {
+    fn from_iter<I: IntoIterator<Item = Method>>(methods: I) -> Methods {
+        Methods(methods.into_iter().fold(0, |bits, it| bits | 1 << it as u8))
+    }
+}
+
+impl ProductKey {
+    /// Whether the key may do this with a device (`stream` is `None`) or with one of its streams.
+    pub fn permits(&self, method: Method, device: DeviceNumber, stream: Option<&str>) -> bool {
+        let is_there = |it: &Resource| {
+            it.device == device
+                && (it.stream.is_none() || (stream.is_some() && it.stream.as_deref() == stream))
+        };
+        self.permissions.iter().any(|it| it.methods.has(method) && it.resources.iter().any(is_there))
+    }
+
+    /// Whether the device may come in with the key: it may do anything with it at all (spec onenet 3.3).
+    pub fn admits(&self, device: DeviceNumber) -> bool {
+        let names_it = |it: &Permission| it.resources.iter().any(|it| it.device == device);
+        self.permissions.iter().any(|it| !it.methods.is_empty() && names_it(it))
+    }
+}
+
+/// Without the key, which must not get into logs.
+impl fmt::Debug for ProductKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("ProductKey");
+        shown.field("product", &self.product).field("title", &self.title);
+        shown.field("permissions", &self.permissions).finish_non_exhaustive()
+    }
+}
+
 /// Without the secrets, which must not get into logs.
 impl fmt::Debug for Product {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -125,5 +241,46 @@ mod tests {
             assert_eq!(ProductNumber::parse(text).map(ProductNumber::get), product, "{text}");
             assert_eq!(DeviceNumber::parse(text).map(DeviceNumber::get), device, "{text}");
         }
+    }
+    #[test]
+    fn a_key_opens_what_its_permissions_name() {
+        let device = |number| DeviceNumber::new(number).expect("a number");
+        let resource = |number, stream: Option<&str>| Resource {
+            device: device(number),
+            stream: stream.map(str::to_owned),
+        };
+        let key = ProductKey {
+            org: OrgId::parse("abc123").expect("an id"),
+            product: ProductNumber::new(1).expect("a number"),
+            key: "k".to_owned(),
+            title: String::new(),
+            created_ms: 1,
+            permissions: vec![
+                Permission {
+                    methods: [Method::Get, Method::Post].into_iter().collect(),
+                    resources: vec![resource(1, None), resource(2, Some("t"))],
+                },
+                Permission { methods: Methods::default(), resources: vec![resource(3, None)] },
+            ],
+        };
+        for (method, number, stream, expected) in [
+            (Method::Get, 1, None, true),
+            (Method::Post, 1, Some("t"), true),
+            (Method::Put, 1, None, false),
+            (Method::Get, 2, Some("t"), true),
+            (Method::Get, 2, Some("u"), false),
+            (Method::Get, 2, None, false),
+            (Method::Get, 3, None, false),
+            (Method::Get, 4, None, false),
+        ] {
+            assert_eq!(
+                key.permits(method, device(number), stream),
+                expected,
+                "{method:?} {number} {stream:?}"
+            );
+        }
+        assert_eq!([1, 2, 3, 4].map(|it| key.admits(device(it))), [true, true, false, false]);
+        assert_eq!(Methods::from_bits(Methods::ALL.bits()), Some(Method::ALL.into_iter().collect()));
+        assert_eq!(Methods::from_bits(16), None);
     }
 }

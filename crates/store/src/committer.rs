@@ -169,6 +169,7 @@ fn cost_bytes(change: &Change) -> u64 {
         }
         Change::Retain { retained, .. } => retained.message.cost_bytes(),
         Change::Aspect { aspect, .. } => aspect.cost_bytes(),
+        Change::Product { part, .. } => part.cost_bytes(),
         Change::PutPiece { bytes, .. } => bytes.len(),
         _ => 0,
     };

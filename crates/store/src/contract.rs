@@ -9,6 +9,7 @@ mod blob_cases;
 mod cases;
 mod deletion_cases;
 mod point_cases;
+mod product_cases;
 mod queue_cases;
 pub(crate) mod samples;
 
@@ -17,6 +18,7 @@ pub(crate) use blob_cases::*;
 pub(crate) use cases::*;
 pub(crate) use deletion_cases::*;
 pub(crate) use point_cases::*;
+pub(crate) use product_cases::*;
 pub(crate) use queue_cases::*;
 
 use crate::{Change, Changes, Store, Ticket};
@@ -68,6 +70,7 @@ macro_rules! suite {
             attributes_are_kept_by_scope_and_key,
             logins_doors_and_commands_come_back_and_go,
             numbers_are_kept_and_replaced,
+            keys_and_topics_of_products_come_back_and_go,
             a_forgotten_device_takes_its_aspects_along,
             a_blob_is_seen_once_it_is_whole,
             a_blob_is_read_by_range,

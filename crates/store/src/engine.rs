@@ -20,6 +20,7 @@ use crate::disk::Disk;
 use crate::last_events::{LastEvents, OpenEvents};
 use crate::limits::{Bounds, QueueBounds};
 use crate::plan::{Plan, Purges};
+use crate::product::{self, ProductRow};
 use crate::queues::{Queue, Queues};
 use crate::rows::Rows;
 use crate::schema::{self, Keys, Table, registry, sessions};
@@ -316,6 +317,10 @@ impl<D: Disk> Store for Engine<D> {
             key.bytes(ORG_LEN + 1)?;
             values::take_key(org, key.rest_text()?, value)
         })
+    }
+
+    fn product_parts(&self, org: OrgId, each: &mut dyn FnMut(ProductRow<'_>)) -> Result<(), StoreFault> {
+        product::parts(&*self.disk, org, each)
     }
 
     fn aspects(&self, org: OrgId, each: &mut dyn FnMut(DeviceId, AspectRow<'_>)) -> Result<(), StoreFault> {

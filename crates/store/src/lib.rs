@@ -43,6 +43,7 @@ use domain::{
 
 pub use aspect::{Aspect, AspectRow};
 pub use engine::Engine;
+pub use product::{ProductPart, ProductRow};
 
 /// A place in the order of commits. Tickets grow; [`Ticket::NONE`] is always stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -142,6 +143,13 @@ pub enum Change {
         org: OrgId,
         /// The key.
         key: String,
+    },
+    /// Stores or forgets a key or topic of a product.
+    Product {
+        /// The product's organisation.
+        org: OrgId,
+        /// What.
+        part: ProductPart,
     },
     /// Keeps an event: as the last of its name, and its points at `event.at_ms`. That time is ours, and makes
     /// no point replace another: where the newest point of a series is not older, all points of the event are put at
@@ -438,6 +446,10 @@ pub trait Store: Send + Sync {
 
     /// All API keys of an organisation.
     fn keys(&self, org: OrgId) -> Result<Vec<ApiKey>, StoreFault>;
+
+    /// Calls `each` with the keys and topics of all products of an organisation: the keys in their order, then the
+    /// topics by product.
+    fn product_parts(&self, org: OrgId, each: &mut dyn FnMut(ProductRow<'_>)) -> Result<(), StoreFault>;
 
     /// Calls `each` with all that is so about the devices of an organisation, by device; of one device its login, its
     /// door, its attributes by scope and key, its commands by id, whose it is, and its number.

@@ -21,6 +21,7 @@ use crate::last_events::LastEvents;
 use crate::limits::{
     BLOB_PIECE_BYTES, GROUP_BYTES_MAX, KEY_TEXT_BYTES_MAX, PURGE_ROWS_PER_GROUP_MAX, QueueBounds,
 };
+use crate::product;
 use crate::queues::{Key, Queues};
 use crate::rows::Rows;
 use crate::schema::{self, Keys, Table};
@@ -180,6 +181,7 @@ impl Plan {
                     aspect::put(&mut self.rows, org, device, aspect);
                 }
             }
+            Change::Product { org, part } => product::put(&mut self.rows, org, &part),
             Change::PutPiece { org, blob, index, bytes } => {
                 self.blobs.piece((org, blob), index, &bytes, &mut self.rows);
             }
@@ -446,6 +448,7 @@ fn key_text_len(change: &Change) -> usize {
         Change::PutType(it) => it.name.len(),
         Change::DropType { name, .. } => name.len(),
         Change::PutKey(it) => it.key.len(),
+        Change::Product { part, .. } => part.key_text_len(),
         Change::DropKey { key, .. } => key.len(),
         Change::Event(it) => it.name.len(),
         Change::Subscribe { subscription, .. } => subscription.filter.len(),

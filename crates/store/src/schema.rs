@@ -15,6 +15,8 @@
 //! | | org, `05`, device | nothing: the device is forgotten, its history is being deleted |
 //! | | org, `06`, blob | how many bytes the blob has: it is whole |
 //! | | org, `07`, blob | nothing: the blob is not whole, or not any more |
+//! | | org, `08`, key | further key of a product |
+//! | | org, `09`, product (4), topic | topic of a product: when it was made |
 //! | sessions | org, session, `01` | record |
 //! | | org, session, `02` | marks: the place up to which was sent, the last given, the first that may be taken |
 //! | | org, session, `03`, filter | subscription |
@@ -137,6 +139,8 @@ pub(crate) mod registry {
     pub(crate) const PURGE: u8 = 5;
     pub(crate) const BLOB: u8 = 6;
     pub(crate) const PARTIAL_BLOB: u8 = 7;
+    pub(crate) const PRODUCT_KEY: u8 = 8;
+    pub(crate) const PRODUCT_TOPIC: u8 = 9;
 }
 
 /// Kinds of rows about a device.

@@ -11,7 +11,7 @@ use domain::{
 use super::random::{DEVICES_COUNT, SESSIONS, SETTINGS, orgs};
 use crate::contract::samples::{self, SPACE};
 use crate::limits::{POINT_DELAY_MS_MAX, QueueBounds};
-use crate::{Aspect, AspectRow, Change, SessionState, Store};
+use crate::{Aspect, AspectRow, Change, ProductPart, ProductRow, SessionState, Store};
 
 /// What a store holds.
 #[derive(Clone, Default)]
@@ -88,6 +88,16 @@ impl Model {
             Change::DropDevice { org, device } => self.drop_device(*org, *device),
             Change::PutKey(it) => put(word("key", it.org, &it.key), it),
             Change::DropKey { org, key } => _ = self.words.remove(&word("key", *org, key)),
+            Change::Product { org, part } => match part {
+                ProductPart::Key(it) => put(word("product key", *org, &it.key), it),
+                ProductPart::KeyGone(key) => _ = self.words.remove(&word("product key", *org, key)),
+                ProductPart::Topic { product, topic, created_ms } => {
+                    put(word("topic", *org, (product, topic)), created_ms);
+                }
+                ProductPart::TopicGone { product, topic } => {
+                    self.words.remove(&word("topic", *org, (product, topic)));
+                }
+            },
             Change::Retain { org, retained, .. } => {
                 put(word("retained", *org, retained.message.topic()), &retained_parts(retained));
             }
@@ -346,6 +356,15 @@ fn see_registry(store: &dyn Store, org: OrgId, all: &mut BTreeSet<String>) {
     all.extend(devices.iter().map(|it| format!("{}: {it:?}", word("device", org, it.id))));
     let keys = store.keys(org).unwrap();
     all.extend(keys.iter().map(|it| format!("{}: {it:?}", word("key", org, &it.key))));
+    let mut note = |row: ProductRow<'_>| {
+        all.insert(match row {
+            ProductRow::Key(it) => format!("{}: {it:?}", word("product key", org, &it.key)),
+            ProductRow::Topic { product, topic, created_ms } => {
+                format!("{}: {created_ms}", word("topic", org, (product, topic)))
+            }
+        });
+    };
+    store.product_parts(org, &mut note).unwrap();
     let retained = store.retained(org, SPACE).unwrap();
     all.extend(
         retained

@@ -4,15 +4,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use domain::{
-    Blob, BlobId, Device, DeviceId, DeviceType, Event, Message, OrgId, Points, QoS, Queued, Retained, Scope,
-    SessionId, Unreleased, Value,
+    Blob, BlobId, Device, DeviceId, DeviceType, Event, Message, OrgId, Points, ProductKey, ProductNumber,
+    QoS, Queued, Retained, Scope, SessionId, Unreleased, Value,
 };
 
 use super::BOUNDS;
 use super::model::Model;
-use crate::contract::samples;
+use crate::contract::{product_key, samples};
 use crate::limits::{BLOB_PIECE_BYTES, POINT_DELAY_MS_MAX};
-use crate::{Aspect, Change, Inbox};
+use crate::{Aspect, Change, Inbox, ProductPart};
 
 pub(super) const DEVICES_COUNT: u64 = 4;
 pub(super) const SESSIONS: std::ops::Range<u64> = 1..4;
@@ -82,7 +82,7 @@ impl Random {
     fn change(&mut self, state: &Model) -> Change {
         let org = self.among(&orgs());
         let device = state.device(org, self.below(DEVICES_COUNT));
-        match self.below(51) {
+        match self.below(53) {
             0 => Change::PutSetting { name: self.among(&SETTINGS[..2]), value: self.bytes(20) },
             1 => Change::PutOrg(domain::Org { device_count_max: self.next(), ..samples::org(org) }),
             2 => {
@@ -107,9 +107,25 @@ impl Random {
             48..51 => {
                 Change::DropPoints { org, device, key: self.among(&NAMES).to_owned(), range: self.range() }
             }
+            51 | 52 => Change::Product { org, part: self.product_part(org) },
             22 | 23 => Change::Aspect { org, device, aspect: self.attributes() },
             24..27 => self.blob_change(org, state),
             _ => self.session_change(org, state),
+        }
+    }
+
+    fn product_part(&mut self, org: OrgId) -> ProductPart {
+        let product = ProductNumber::new(1 + self.below(2) as u32).unwrap();
+        let name = self.among(&NAMES).to_owned();
+        match self.below(4) {
+            0 => ProductPart::KeyGone(name),
+            1 => ProductPart::TopicGone { product, topic: name },
+            2 => ProductPart::Topic { product, topic: name, created_ms: self.next() },
+            _ => {
+                let title = self.next().to_string();
+                let key = product_key(org, &name, 1);
+                ProductPart::Key(Arc::new(ProductKey { title, ..key }))
+            }
         }
     }
 
