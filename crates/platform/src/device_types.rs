@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::{Class, Code, DeviceInfo, DeviceType, Millis, OrgId, Refusal};
-use store::{Change, Ticket};
+use store::{Change, Changes, Ticket};
 
 use crate::devices::{check_metadata, check_name};
 use crate::limits::TYPES_COUNT_MAX;
@@ -142,7 +142,9 @@ impl Platform {
             let hint = format!("The device type {name} has {device_count} devices. Remove them first.");
             return Err(Refusal::new(Code::InUse, hint));
         }
-        let ticket = self.store.commit(Change::DropType { org, name: name.to_owned() }.into());
+        let mut changes = Changes::from(Change::DropType { org, name: name.to_owned() });
+        changes.list.extend(product.iter().flat_map(|it| self.product_parts_gone(org, it.number)));
+        let ticket = self.store.commit(changes);
         state.types.remove(name);
         if let Some(product) = product {
             self.forget_product(&product);

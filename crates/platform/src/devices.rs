@@ -228,7 +228,7 @@ impl Platform {
         // Also for a device that does not exist: whoever removes it wants it to be able to try again.
         state.back_off.forget(name);
         let device = Arc::clone(state.device_or_refuse(name)?);
-        let ticket = self.store.commit(Change::DropDevice { org, device: device.id }.into());
+        let ticket = self.commit_without_number(device.id, Change::DropDevice { org, device: device.id });
         let name = state.name_of(&device).into_owned();
         state.remove_device(&device);
         drop(state);
@@ -294,7 +294,12 @@ impl Platform {
     }
 
     /// Shows `each` all devices that a query might find, a chunk at a time, until it says no.
-    fn scan(&self, org: OrgId, query: DeviceQuery<'_>, each: &mut dyn FnMut(&[Arc<Device>]) -> bool) {
+    pub(crate) fn scan(
+        &self,
+        org: OrgId,
+        query: DeviceQuery<'_>,
+        each: &mut dyn FnMut(&[Arc<Device>]) -> bool,
+    ) {
         let Some(cell) = self.cell(org) else { return };
         if let Some(gateway) = query.gateway {
             each(&self.children(org, gateway));

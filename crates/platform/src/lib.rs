@@ -43,7 +43,10 @@ pub use devices::{DeviceChange, DeviceQuery, NewDevice};
 pub use doors::{Activity, Attached, ConnectionId, DEFAULT_TYPE, Door, Entered};
 pub use keys::{KeyChange, NewKey};
 pub use orgs::OrgChange;
-pub use products::{NewNumber, NewProduct};
+pub use products::{
+    KeyHolder, NewNumber, NewNumbered, NewProduct, NewProductKey, NumberedChange, NumberedDevice,
+    NumberedQuery, ProductKeyChange,
+};
 pub use provisioning::NewProvisioning;
 pub use registration::{RegistrationStats, Verdict};
 pub use registry::{Anonymous, Generation, Platform, Removed};

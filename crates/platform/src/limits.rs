@@ -13,6 +13,14 @@ pub const METADATA_BYTES_MAX: usize = 128 * 1024;
 pub const PRODUCT_KEY_BYTES_MAX: usize = 31;
 /// Length of a numbered device's own password, in bytes (spec onenet 8.4).
 pub const AUTH_INFO_BYTES_MAX: usize = 512;
+/// Devices and streams that the permissions of one key of a product name, and permissions.
+pub const PRODUCT_KEY_RESOURCES_COUNT_MAX: usize = 1_000;
+/// Length of the name of a stream in a permission, in bytes.
+pub const STREAM_BYTES_MAX: usize = 255;
+/// Topics that are made for a product (spec onenet 6.2); those that are merely used do not count.
+pub const PRODUCT_TOPICS_COUNT_MAX: usize = 100;
+/// Length of such a topic, in characters (spec onenet 2.4).
+pub const PRODUCT_TOPIC_CHARS_MAX: usize = 1_024;
 /// Random numbers that are tried until one is free.
 pub const NUMBER_TRIES_COUNT_MAX: usize = 64;
 /// Organisations of an installation.

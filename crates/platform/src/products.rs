@@ -5,21 +5,27 @@
 //! wire shows: neither a dump of the memory nor the time that a look-up takes tells one.
 
 mod admission;
+mod devices;
+mod keys;
 mod numbers;
 #[cfg(test)]
 mod tests;
+mod topics;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use domain::{
-    Code, DeviceId, DeviceNumber, DeviceType, Millis, Numbered, OrgId, Product, ProductNumber, Refusal,
+    Code, DeviceId, DeviceNumber, DeviceType, Millis, Numbered, OrgId, Product, ProductKey, ProductNumber,
+    Refusal,
 };
-use store::{Change, Ticket};
+use store::{Change, ProductPart, ProductRow, StoreFault, Ticket};
 
 use crate::limits::{NUMBER_TRIES_COUNT_MAX, PRODUCT_KEY_BYTES_MAX};
-use crate::registry::Platform;
+use crate::registry::{OrgCell, Platform};
 
+pub use devices::{NewNumbered, NumberedChange, NumberedDevice, NumberedQuery};
+pub use keys::{KeyHolder, NewProductKey, ProductKeyChange};
 pub use numbers::NewNumber;
 
 /// A keyed hash of what finds a key.
@@ -39,7 +45,7 @@ pub struct NewProduct {
 /// All products of the installation, and the numbers of their devices.
 #[derive(Default)]
 pub(crate) struct Products {
-    types: HashMap<ProductNumber, TypeName>,
+    types: HashMap<ProductNumber, ProductEntry>,
     opens: HashMap<Finder, Opens>,
     devices: HashMap<DeviceNumber, (OrgId, DeviceId)>,
     numbered: HashMap<DeviceId, Entry>,
@@ -53,11 +59,29 @@ struct TypeName {
     device_type: Arc<str>,
 }
 
+/// What belongs to a product.
+struct ProductEntry {
+    at: TypeName,
+    keys: BTreeMap<KeyPlace, KeyEntry>,
+    keys_of: HashMap<DeviceNumber, BTreeSet<KeyPlace>>,
+    topics: BTreeMap<String, Millis>,
+}
+
+/// Keys stand in the order in which they were made.
+type KeyPlace = (Millis, Arc<str>);
+
+/// A further key of a product, and what finds it.
+struct KeyEntry {
+    key: Arc<ProductKey>,
+    finder: Finder,
+}
+
 /// What a key or code is good for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Opens {
     Everything(ProductNumber),
     Registration(ProductNumber),
+    Permitted(Arc<ProductKey>),
 }
 
 /// The numbers of a device, and what finds it by its password in its product.
@@ -67,19 +91,32 @@ struct Entry {
 }
 
 impl Products {
+    /// Shows a product; one that is known keeps what belongs to it.
     fn put(&mut self, at: TypeName, product: &Product, [master, code]: [Finder; 2]) {
-        self.types.insert(product.number, at);
+        self.types.entry(product.number).or_insert_with(|| ProductEntry {
+            at,
+            keys: BTreeMap::new(),
+            keys_of: HashMap::new(),
+            topics: BTreeMap::new(),
+        });
         self.opens.insert(master, Opens::Everything(product.number));
         self.opens.insert(code, Opens::Registration(product.number));
     }
 
-    /// What leads to a product, but for keys further than its master key.
-    fn remove(&mut self, product: &Product, finders: [Finder; 2]) {
-        self.types.remove(&product.number);
+    /// Hides what leads to a product, but for its further keys.
+    fn lock_out(&mut self, finders: [Finder; 2]) {
         for it in finders {
             self.opens.remove(&it);
         }
     }
+
+    fn entry(&self, product: ProductNumber) -> Result<&ProductEntry, Refusal> {
+        self.types.get(&product).ok_or_else(|| no_product(product))
+    }
+}
+
+fn no_product(product: ProductNumber) -> Refusal {
+    Refusal::new(Code::TypeUnknown, format!("There is no product {product}."))
 }
 
 impl Platform {
@@ -89,8 +126,11 @@ impl Platform {
     }
 
     fn finders(&self, product: &Product) -> [Finder; 2] {
-        let code = self.credentials.finder(&[b"register code", product.register_code.as_bytes()]);
-        [self.key_finder(product.master_key.as_bytes()), code]
+        [self.key_finder(product.master_key.as_bytes()), self.code_finder(&product.register_code)]
+    }
+
+    fn code_finder(&self, code: &str) -> Finder {
+        self.credentials.finder(&[b"register code", code.as_bytes()])
     }
 
     /// Brings a stored product back, while the platform is opened.
@@ -101,9 +141,44 @@ impl Platform {
         }
     }
 
+    /// Brings back what belongs to the products of an organisation, while the platform is opened.
+    pub(crate) fn restore_product_parts(&self, org: OrgId) -> Result<(), StoreFault> {
+        let mut products = self.products.write();
+        self.store.product_parts(org, &mut |row| match row {
+            ProductRow::Key(key) => {
+                let finder = self.key_finder(key.key.as_bytes());
+                products.put_key(Arc::new(key), finder);
+            }
+            ProductRow::Topic { product, topic, created_ms } => {
+                if let Some(entry) = products.types.get_mut(&product) {
+                    entry.topics.insert(topic.to_owned(), created_ms);
+                }
+            }
+        })
+    }
+
+    /// What is to be stored when a product goes with its type.
+    pub(crate) fn product_parts_gone(&self, org: OrgId, product: ProductNumber) -> Vec<Change> {
+        let products = self.products.read();
+        let Some(entry) = products.types.get(&product) else { return Vec::new() };
+        let keys = entry.keys.values().map(|it| ProductPart::KeyGone(it.key.key.clone()));
+        let topics = entry.topics.keys().map(|it| ProductPart::TopicGone { product, topic: it.clone() });
+        keys.chain(topics).map(|part| Change::Product { org, part }).collect()
+    }
+
     /// Forgets a product whose type is removed.
     pub(crate) fn forget_product(&self, product: &Product) {
-        self.products.write().remove(product, self.finders(product));
+        let mut products = self.products.write();
+        products.lock_out(self.finders(product));
+        if let Some(entry) = products.types.remove(&product.number) {
+            entry.keys.values().for_each(|it| _ = products.opens.remove(&it.finder));
+        }
+    }
+
+    /// The organisation of a product, and which of its types it is.
+    fn product_cell(&self, product: ProductNumber) -> Result<(Arc<OrgCell>, TypeName), Refusal> {
+        let at = self.products.read().entry(product)?.at.clone();
+        Ok((self.cell_or_refuse(at.org)?, at))
     }
 
     /// Makes a type a product, or gives it another master key or register code; its number stays for good.
@@ -158,7 +233,7 @@ impl Platform {
         let ticket = self.store.commit(Change::PutType(Arc::clone(&device_type)).into());
         state.put_type(Arc::clone(&device_type));
         if let Some(old) = &old {
-            products.remove(old, self.finders(old));
+            products.lock_out(self.finders(old));
         }
         products.put(TypeName { org, device_type: name.into() }, &product, finders);
         Ok((device_type, ticket))
@@ -172,7 +247,7 @@ impl Platform {
 
     /// The type that is the product of this number.
     pub fn product(&self, number: ProductNumber) -> Option<Arc<DeviceType>> {
-        let TypeName { org, device_type } = self.products.read().types.get(&number).cloned()?;
+        let TypeName { org, device_type } = self.products.read().types.get(&number)?.at.clone();
         self.device_type(org, &device_type)
     }
 }

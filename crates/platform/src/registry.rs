@@ -196,6 +196,7 @@ impl Platform {
                 self.provisions.lock().restore(&entry.device_type);
                 self.restore_product(&entry.device_type);
             }
+            self.restore_product_parts(org)?;
             let is_known = |device: DeviceId| state.by_id.contains_key(&device);
             let mut restore = |device: DeviceId, row: AspectRow<'_>| match row {
                 _ if !is_known(device) => {}
@@ -220,7 +221,6 @@ impl Platform {
     /// Forgets what was so about a device that is gone.
     pub(crate) fn forget_aspects(&self, cell: &OrgCell, device: &Device) {
         self.forget_login(device.id);
-        self.forget_number(device.id);
         cell.doors.lock().remove(device.id);
         cell.attributes.write().remove(device.id);
         cell.claims.lock().remove(device.id);

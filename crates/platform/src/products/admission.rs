@@ -15,7 +15,8 @@ impl Platform {
     /// Decides about a device that shows these numbers and this password.
     ///
     /// Refuses with [`Code::TypeUnknown`] (product), [`Code::DeviceUnknown`] (device, or not of that product),
-    /// [`Code::TokenWrong`], [`Code::DeviceDisabled`] or [`Code::OrgUnknown`].
+    /// [`Code::TokenWrong`], [`Code::NotAllowed`] for a key of the product that is not good for the device,
+    /// [`Code::DeviceDisabled`] or [`Code::OrgUnknown`].
     pub(crate) fn admit_numbered(
         &self,
         product: &str,
@@ -25,24 +26,37 @@ impl Platform {
     ) -> Result<Peer, Refusal> {
         let shown = self.key_finder(password);
         let products = self.products.read();
-        let opens = products.opens.get(&shown).copied();
-        let found = ProductNumber::parse(product).and_then(|it| Some((it, products.types.get(&it)?.clone())));
+        let opens = products.opens.get(&shown).cloned();
+        let found =
+            ProductNumber::parse(product).and_then(|it| Some((it, products.types.get(&it)?.at.clone())));
         drop(products);
         let Some((number, TypeName { org, .. })) = found else {
             let hint = format!("There is no product {product}: see the numbers with `tidegate type list`.");
             return Err(Refusal::new(Code::TypeUnknown, hint));
         };
-        let Some(known) = DeviceNumber::parse(device).and_then(|it| self.device_numbered(number, it)) else {
+        let found = DeviceNumber::parse(device).and_then(|it| Some((it, self.device_numbered(number, it)?)));
+        let Some((device_number, known)) = found else {
             let hint = format!("The product {number} has no device {device}: see `tidegate device number`.");
             return Err(Refusal::new(Code::DeviceUnknown, hint));
         };
         let auth_info = self.numbered(known.id).and_then(|it| it.auth_info.clone());
         let is_own = auth_info.is_some_and(|it| is_same(&it, password));
-        if !is_own && opens != Some(Opens::Everything(number)) {
-            let hint = format!(
-                "The password of device {device} is neither its auth_info nor a key of the product {number}."
-            );
-            return Err(Refusal::new(Code::TokenWrong, hint));
+        match opens {
+            _ if is_own => {}
+            Some(Opens::Everything(it)) if it == number => {}
+            Some(Opens::Permitted(key)) if key.product == number => {
+                if !key.admits(device_number) {
+                    let hint =
+                        format!("The key is one of the product {number}, but not for device {device}.");
+                    return Err(Refusal::new(Code::NotAllowed, hint));
+                }
+            }
+            _ => {
+                let hint = format!(
+                    "The password of device {device} is neither its auth_info nor a key of the product {number}."
+                );
+                return Err(Refusal::new(Code::TokenWrong, hint));
+            }
         }
         if !self.org(org).is_some_and(|it| it.enabled) {
             return Err(Refusal::new(Code::OrgUnknown, format!("The organisation {org} is disabled.")));

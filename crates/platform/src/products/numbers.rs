@@ -8,6 +8,7 @@ use domain::{
 };
 use store::{Aspect, Change, Ticket};
 
+use super::keys::with_keys;
 use super::{Entry, Finder, Products};
 use crate::limits::{AUTH_INFO_BYTES_MAX, NUMBER_TRIES_COUNT_MAX};
 use crate::registry::{Platform, Removed};
@@ -22,7 +23,7 @@ pub struct NewNumber {
 }
 
 impl Products {
-    fn put_number(&mut self, (org, device): (OrgId, DeviceId), entry: Entry) {
+    pub(super) fn put_number(&mut self, (org, device): (OrgId, DeviceId), entry: Entry) {
         self.remove_number(device);
         self.devices.insert(entry.numbered.number, (org, device));
         if let Some(finder) = entry.finder {
@@ -31,7 +32,7 @@ impl Products {
         self.numbered.insert(device, entry);
     }
 
-    fn remove_number(&mut self, device: DeviceId) {
+    pub(super) fn remove_number(&mut self, device: DeviceId) {
         let Some(entry) = self.numbered.remove(&device) else { return };
         self.devices.remove(&entry.numbered.number);
         if let Some(finder) = entry.finder {
@@ -42,12 +43,12 @@ impl Products {
 
 impl Platform {
     /// A password is unique in its product, so the type is part of what finds it.
-    fn auth_info_finder(&self, org: OrgId, device_type: &str, auth_info: &str) -> Finder {
+    pub(super) fn auth_info_finder(&self, org: OrgId, device_type: &str, auth_info: &str) -> Finder {
         let (org, device_type) = (org.as_str().as_bytes(), device_type.as_bytes());
         self.credentials.finder(&[b"auth_info", org, device_type, auth_info.as_bytes()])
     }
 
-    fn entry_of(&self, org: OrgId, device_type: &str, numbered: Arc<Numbered>) -> Entry {
+    pub(super) fn entry_of(&self, org: OrgId, device_type: &str, numbered: Arc<Numbered>) -> Entry {
         let finder = numbered.auth_info.as_deref().map(|it| self.auth_info_finder(org, device_type, it));
         Entry { numbered, finder }
     }
@@ -56,11 +57,6 @@ impl Platform {
     pub(crate) fn restore_number(&self, device: &Device, numbered: Numbered) {
         let entry = self.entry_of(device.org, &device.device_type, Arc::new(numbered));
         self.products.write().put_number((device.org, device.id), entry);
-    }
-
-    /// Forgets the number of a device that is being removed.
-    pub(crate) fn forget_number(&self, device: DeviceId) {
-        self.products.write().remove_number(device);
     }
 
     /// Gives a device of a product a number and a password, or others than it has; the removal listener hears of that.
@@ -92,8 +88,13 @@ impl Platform {
         if old.as_ref() == Some(&numbered) {
             return Ok((numbered, Ticket::NONE));
         }
+        // What was permitted to the number that it had is not permitted to the device.
+        let has_other_number = old.as_ref().is_some_and(|it| it.number != number);
+        let keys = if has_other_number { products.keys_without(device.id) } else { Vec::new() };
         let aspect = Aspect::Numbered(Arc::clone(&numbered));
-        let ticket = self.store.commit(Change::Aspect { org, device: device.id, aspect }.into());
+        let change = Change::Aspect { org, device: device.id, aspect };
+        let ticket = self.store.commit(with_keys(change, &keys));
+        keys.into_iter().for_each(|it| products.apply(it));
         products.put_number((org, device.id), entry);
         drop((products, state));
         if old.is_some() {
@@ -101,6 +102,17 @@ impl Platform {
             self.tell(&Removed::Device(org, device.id));
         }
         Ok((numbered, ticket))
+    }
+
+    /// Hands the change that removes a device to the store, with what becomes of the keys that name its number; and
+    /// forgets the number.
+    pub(crate) fn commit_without_number(&self, device: DeviceId, change: Change) -> Ticket {
+        let mut products = self.products.write();
+        let keys = products.keys_without(device);
+        let ticket = self.store.commit(with_keys(change, &keys));
+        keys.into_iter().for_each(|it| products.apply(it));
+        products.remove_number(device);
+        ticket
     }
 
     fn free_device_number(&self, products: &Products) -> Result<DeviceNumber, Refusal> {
@@ -117,7 +129,7 @@ impl Platform {
     /// The device of a product that has this number.
     pub fn device_numbered(&self, product: ProductNumber, number: DeviceNumber) -> Option<Arc<Device>> {
         let products = self.products.read();
-        let at = products.types.get(&product)?.clone();
+        let at = products.types.get(&product)?.at.clone();
         let (org, device) = products.devices.get(&number).copied().filter(|(org, _)| *org == at.org)?;
         drop(products);
         self.device_by_id(org, device).filter(|it| *it.device_type == *at.device_type)
@@ -126,7 +138,7 @@ impl Platform {
 
 impl Products {
     /// Whether no other device has the number, and none of the product the password.
-    fn check_free(&self, device: DeviceId, entry: &Entry) -> Result<(), Refusal> {
+    pub(super) fn check_free(&self, device: DeviceId, entry: &Entry) -> Result<(), Refusal> {
         let number = entry.numbered.number;
         if self.devices.get(&number).is_some_and(|(_, it)| *it != device) {
             return Err(Refusal::new(Code::Exists, format!("Another device has the number {number}.")));
@@ -149,7 +161,7 @@ fn check_is_product(device_type: &DeviceType) -> Result<(), Refusal> {
     Err(Refusal::new(Code::TypeUnknown, hint))
 }
 
-fn check_auth_info(auth_info: Option<&str>) -> Result<(), Refusal> {
+pub(super) fn check_auth_info(auth_info: Option<&str>) -> Result<(), Refusal> {
     match auth_info.map(str::len) {
         Some(0) => Err(Refusal::new(Code::Malformed, "The auth_info is empty.")),
         Some(len) if len > AUTH_INFO_BYTES_MAX => {

@@ -1,4 +1,9 @@
+//! Products, numbers, and who comes in by them.
+
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod devices;
+mod keys;
 
 use std::sync::Arc;
 
