@@ -18,6 +18,10 @@ pub struct Customs {
     pub exactly_once: ExactlyOnce,
     /// How long clients may take for their answers at QoS 2.
     pub answers: Answers,
+    /// What becomes of clients' messages for sessions that are away.
+    pub messages: Absent,
+    /// What becomes of their wills for sessions that are away.
+    pub wills: Absent,
 }
 
 /// The quality with which a message reaches those who are subscribed when it comes.
@@ -67,6 +71,17 @@ pub enum PointsTold {
     OneByOne,
 }
 
+/// What becomes of a message for a stored session whose client is not connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Absent {
+    /// At QoS 1 and 2 it waits in the session's queue; at QoS 0 it is lost.
+    Queued,
+    /// At any quality it waits, and of those that wait and were never sent so many of the newest stay.
+    Newest(u32),
+    /// It is lost.
+    Lost,
+}
+
 impl Customs {
     /// What MQTT says.
     pub const STANDARD: Customs = Customs {
@@ -75,6 +90,8 @@ impl Customs {
         exactly_once: ExactlyOnce::WhenPublished,
         answers: Answers::Whenever,
         points: PointsTold::Never,
+        messages: Absent::Queued,
+        wills: Absent::Queued,
     };
 
     /// What OneNET does (spec onenet 1, rows 5 to 18).
@@ -84,6 +101,8 @@ impl Customs {
         exactly_once: ExactlyOnce::WhenReleased,
         answers: Answers::InTime,
         points: PointsTold::OneByOne,
+        messages: Absent::Newest(10),
+        wills: Absent::Lost,
     };
 }
 

@@ -17,7 +17,7 @@ use domain::{
 use mqtt::packet::Connect;
 use mqtt::{QoS, Version};
 
-pub use customs::{Answers, Customs, ExactlyOnce, LiveQuality, PointsTold, RetainedQuality};
+pub use customs::{Absent, Answers, Customs, ExactlyOnce, LiveQuality, PointsTold, RetainedQuality};
 pub use domain::notice::Request;
 pub use leniency::{Leniencies, Leniency};
 

@@ -71,7 +71,7 @@ pub struct Unreleased {
 pub struct Queued {
     /// Its place in the queue, 1 and up, in the order of commits. The packet id is derived from it.
     pub seq: u64,
-    /// The quality it is delivered with: 1 or 2.
+    /// The quality it is delivered with.
     pub qos: QoS,
     /// The retain flag it is delivered with.
     pub retain: bool,

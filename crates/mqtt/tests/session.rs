@@ -448,6 +448,37 @@ fn a_durable_session_numbers_messages_by_their_place() {
 }
 
 #[test]
+fn a_message_at_qos_0_may_have_waited_in_the_queue() {
+    play(
+        "it leaves the queue when it is sent, and is no repetition",
+        "open 311 durable sent@6
+         + deliver q2 @6
+         < publish q2 #6 dup
+         + deliver q0 @7
+         = keep dequeue @7
+         < publish q0
+         + deliver q0 @7
+         + deliver q0
+         < publish q0
+         + deliver q1 @9
+         = keep sent @9
+         < publish q1 #9
+         + deliver q0 @65541
+         + deliver q0 @65540
+         = keep dequeue @65540
+         < publish q0
+         ? room 0",
+    );
+    play(
+        "too large: it leaves the queue unsent",
+        "open 5 durable takes-bytes=5
+         + deliver q0 @1
+         = keep dequeue @1
+         = too large 7",
+    );
+}
+
+#[test]
 fn a_packet_id_in_use_is_never_used_again() {
     play(
         "durable: the window closes when it spans all ids",

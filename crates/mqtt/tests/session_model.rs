@@ -1,7 +1,8 @@
 //! The session against a model of everything around it: an owner whose store is slow and may forget, a network that may
 //! break at any moment, and a client that keeps to the standard.
 //!
-//! Whatever the interleaving: at QoS 1 each message arrives at least once, at QoS 2 exactly once, both in order; a
+//! Whatever the interleaving: at QoS 0 a message of the queue arrives once at most, unless the store has forgotten that
+//! it was sent; at QoS 1 each message arrives at least once, at QoS 2 exactly once, both in order; a
 //! packet identifier is never used for two messages at a time, and the window is never exceeded. In 5.0, where both
 //! sides use topic aliases, each message arrives under its topic, with what it was to be delivered with; no packet is
 //! larger than the client takes, and what would have been is the only thing that does not arrive.
@@ -26,7 +27,8 @@ fn event() -> impl Strategy<Value = Event> {
     let gap = prop_oneof![8 => Just(1), 1 => 1_u64..4, 1 => 65_533_u64..65_538];
     prop_oneof![
         4 => qos().prop_map(Event::ClientPublishes),
-        4 => (qos(), gap).prop_map(|(qos, gap)| Event::Queue(qos, gap)),
+        4 => (qos(), gap.clone()).prop_map(|(qos, gap)| Event::Queue(qos, gap)),
+        1 => gap.prop_map(|gap| Event::Queue(QoS::AtMostOnce, gap)),
         6 => Just(Event::HandOver),
         8 => Just(Event::ServerReads),
         8 => Just(Event::ClientReads),

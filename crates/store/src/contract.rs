@@ -84,6 +84,7 @@ macro_rules! suite {
             a_released_message_keeps_its_place,
             a_queue_is_read_in_portions,
             a_full_queue_drops_its_oldest,
+            of_what_was_never_sent_the_newest_stay,
             places_are_never_given_twice,
             sent_marks_only_grow,
         );

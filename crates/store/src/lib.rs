@@ -250,7 +250,7 @@ pub enum Change {
         org: OrgId,
         /// The session.
         session: SessionId,
-        /// Quality to deliver with: 1 or 2.
+        /// Quality to deliver with.
         qos: QoS,
         /// Retain flag to deliver with.
         retain: bool,
@@ -260,6 +260,9 @@ pub enum Change {
         deadline_ms: Millis,
         /// When it expires by its publisher's word; 0 = never.
         expires_ms: Millis,
+        /// Messages that were never sent, this one included, of which the queue holds no more from now on: the oldest
+        /// make way. 0 = as many as any queue may hold.
+        unsent_count_max: u32,
         /// The message, shared with all its receivers.
         message: Arc<Message>,
         /// Who is told.

@@ -160,10 +160,12 @@ impl Plan {
                 identifiers,
                 deadline_ms,
                 expires_ms,
+                unsent_count_max,
                 message,
                 inbox,
             } => {
                 let delivery = Delivery { qos, retain, identifiers, deadline_ms, expires_ms };
+                self.make_way((org, session), unsent_count_max, &inbox);
                 self.enqueue((org, session), delivery, message, inbox);
             }
             Change::Sent { org, session, seq } => {
@@ -242,6 +244,19 @@ impl Plan {
             return Ok(());
         }
         self.telemetry.add(device, at_ms, clock, points, &mut self.rows, disk)
+    }
+
+    /// Drops the oldest messages that were never sent where a queue may hold so many of them, one more included; 0 =
+    /// any number.
+    fn make_way(&mut self, key: Key, unsent_count_max: u32, inbox: &Arc<dyn Inbox>) {
+        let Some(queue) = self.queues.get(key).filter(|_| unsent_count_max > 0) else { return };
+        for oldest in queue.unsent_excess(unsent_count_max as usize) {
+            queue.remove(oldest);
+            self.rows.delete(Table::Queue, |to| schema::queue_key(to, key.0, key.1, oldest));
+            self.dropped_count += 1;
+            self.told.push(Told::Dropped(inbox.clone(), oldest));
+        }
+        self.queues.touch(key);
     }
 
     fn enqueue(&mut self, key: Key, delivery: Delivery, message: Arc<Message>, inbox: Arc<dyn Inbox>) {

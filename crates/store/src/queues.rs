@@ -156,6 +156,15 @@ impl Queue {
         Some(oldest)
     }
 
+    /// The oldest places that were never sent and make way for another one, where so many may be taken in all.
+    pub(crate) fn unsent_excess(&self, count_max: usize) -> Vec<u64> {
+        let sent_count = self.sent_seq.saturating_sub(self.before).min(self.sizes.len() as u64);
+        let first = self.before + sent_count + 1;
+        let unsent = (first..).zip(self.sizes.range(sent_count as usize..)).filter(|(_, size)| **size != 0);
+        let excess = (unsent.clone().count() + 1).saturating_sub(count_max);
+        unsent.take(excess).map(|(seq, _)| seq).collect()
+    }
+
     fn size(&mut self, seq: u64) -> Option<&mut u32> {
         let index = usize::try_from(seq.checked_sub(self.before + 1)?).ok()?;
         self.sizes.get_mut(index).filter(|it| **it != 0)
@@ -251,6 +260,23 @@ mod tests {
         queue.push(1);
         assert_eq!((queue.drop_excess(BOUNDS), queue.drop_excess(BOUNDS)), (Some(1), None), "span");
         assert_eq!(places(&queue), [11]);
+    }
+
+    #[test]
+    fn what_was_never_sent_makes_way_oldest_first() {
+        let mut queue = Queue::default();
+        assert_eq!(queue.unsent_excess(1), []);
+        for _ in 0..6 {
+            queue.push(10);
+        }
+        queue.remove(4);
+        assert_eq!((queue.unsent_excess(6), queue.unsent_excess(5)), (vec![], vec![1]));
+        queue.sent(2);
+        assert_eq!((queue.unsent_excess(4), queue.unsent_excess(2)), (vec![], vec![3, 5]));
+        queue.remove(1);
+        assert_eq!(queue.unsent_excess(1), [3, 5, 6]);
+        queue.sent(6);
+        assert_eq!(queue.unsent_excess(1), []);
     }
 
     #[test]

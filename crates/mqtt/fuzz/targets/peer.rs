@@ -277,7 +277,11 @@ impl World {
             _ => 1,
         };
         self.stored_place += gap;
-        let qos = if how & 1 == 0 { QoS::AtLeastOnce } else { QoS::ExactlyOnce };
+        let qos = match how {
+            4 => QoS::AtMostOnce,
+            _ if how & 1 == 0 => QoS::AtLeastOnce,
+            _ => QoS::ExactlyOnce,
+        };
         self.queue.insert(self.stored_place, (qos, false));
     }
 

@@ -43,6 +43,7 @@ fn event_of(byte: u8) -> Event {
         0 => Event::ClientPublishes(QoS::AtLeastOnce),
         1 => Event::ClientPublishes(QoS::ExactlyOnce),
         2 => Event::Queue(QoS::AtLeastOnce, gap),
+        3 if how == 11 => Event::Queue(QoS::AtMostOnce, gap),
         3 => Event::Queue(QoS::ExactlyOnce, gap),
         4..7 => Event::HandOver,
         7..10 => Event::ServerReads,

@@ -144,8 +144,9 @@ pub struct Delivery<'a> {
     /// Seconds for which the message is still of use, if its publisher bounded that (5.0): sent instead of what the
     /// headers say. One that is of no use any more is not to be delivered, unless it was sent before.
     pub expires_in_s: Option<u32>,
-    /// Its place in the stored queue, for a durable session at QoS 1 and 2; the packet id is derived from it. Places
-    /// start at 1 and are fed in ascending order: one that was fed on this connection before is ignored.
+    /// Its place in the stored queue, for a durable session; the packet id is derived from it. At QoS 1 and 2 it has
+    /// one always, at QoS 0 where it has waited there, which it leaves when it is sent. Places start at 1 and are fed
+    /// in ascending order: one that was fed on this connection before is ignored.
     pub place: Option<u64>,
     /// It may have been sent before (DUP). A durable session knows that itself for places up to its mark.
     pub again: bool,

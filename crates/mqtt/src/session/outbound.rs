@@ -101,8 +101,7 @@ impl Outbound {
     /// A message for the client.
     pub(super) fn deliver<'a>(&mut self, delivery: &Delivery<'a>, effects: &mut Vec<Effect<'a>>) {
         if delivery.qos == QoS::AtMostOnce {
-            effects.push(self.fitting(parts_of(delivery, 0, false)));
-            return;
+            return self.deliver_at_most_once(delivery, effects);
         }
         let Some(place) = self.next_place(delivery.place) else { return };
         let packet_id = packet_id_of(place);
@@ -131,6 +130,16 @@ impl Outbound {
             effects.push(Effect::Keep { what: Keep::Sent { place }, receipt: None });
         }
         effects.push(effect);
+    }
+
+    /// A message that nobody answers: one from the stored queue has left it when it is sent.
+    fn deliver_at_most_once<'a>(&mut self, delivery: &Delivery<'a>, effects: &mut Vec<Effect<'a>>) {
+        if self.is_durable && delivery.place.is_some() {
+            let Some(place) = self.next_place(delivery.place) else { return };
+            self.last_place = place;
+            effects.push(Effect::Keep { what: Keep::Dequeue { place }, receipt: None });
+        }
+        effects.push(self.fitting(parts_of(delivery, 0, false)));
     }
 
     /// The delivery of a message, with a topic alias where there is one to be had; or, where the client takes no packet

@@ -75,6 +75,8 @@ struct Client {
 struct World {
     version: Version,
     is_durable: bool,
+    /// The disk has lost something on the way.
+    has_forgotten: bool,
     /// Messages at QoS 2 are taken at their release.
     tells_releases: bool,
     /// Those that wait for it.
@@ -120,6 +122,7 @@ impl World {
         let mut world = World {
             version,
             is_durable,
+            has_forgotten: false,
             tells_releases,
             unreleased: BTreeMap::new(),
             session: Session::open(0, &opening(version, None)),
@@ -156,6 +159,7 @@ impl World {
     }
 
     fn disconnect(&mut self, does_disk_forget: bool) {
+        self.has_forgotten |= does_disk_forget;
         self.to_server.clear();
         self.to_client.clear();
         self.client.told.clear();
@@ -274,7 +278,12 @@ impl World {
                     self.to_client.push_back(self.encoded(&packet));
                 }
                 Effect::Deliver(parts) => {
-                    assert!(self.outstanding.insert(parts.packet_id), "{} is in use", parts.packet_id);
+                    let is_answered = parts.qos != QoS::AtMostOnce;
+                    assert!(
+                        !is_answered || self.outstanding.insert(parts.packet_id),
+                        "{} is in use",
+                        parts.packet_id
+                    );
                     assert!(self.outstanding.len() <= usize::from(WINDOW), "the window is exceeded");
                     let mut bytes = Vec::new();
                     encode_publish(&mut bytes, self.version, &parts);
@@ -404,6 +413,10 @@ impl World {
     fn client_gets(&mut self, publish: &Publish<'_>) {
         self.client_checks(publish);
         let ack = Ack::success(publish.packet_id);
+        if publish.qos == QoS::AtMostOnce {
+            self.client.seen.push((number_of(publish), publish.qos));
+            return;
+        }
         let packet = match publish.qos {
             QoS::ExactlyOnce => Packet::PubRec(ack),
             _ => Packet::PubAck(ack),
@@ -467,6 +480,19 @@ impl World {
         let is_taken = |number| self.version != Version::V5 || !is_too_large(number);
         let queued: Vec<_> = self.queued.iter().filter(|it| is_taken(it.0)).copied().collect();
         check_arrivals("to the client", &queued, &self.client.seen);
+        self.check_unanswered(&queued);
+    }
+}
+
+impl World {
+    /// At QoS 0 a message arrives at most once, in order; again only where the store forgot that it was sent.
+    fn check_unanswered(&self, queued: &[(u32, QoS)]) {
+        let is_unanswered = |it: &&(u32, QoS)| it.1 == QoS::AtMostOnce;
+        let sent: Vec<u32> = queued.iter().filter(is_unanswered).map(|it| it.0).collect();
+        let arrived: Vec<u32> = self.client.seen.iter().filter(is_unanswered).map(|it| it.0).collect();
+        assert!(arrived.iter().all(|it| sent.contains(it)), "{arrived:?} of {sent:?}");
+        let is_in_order = arrived.is_sorted_by(|one, next| one < next);
+        assert!(is_in_order || self.has_forgotten, "{arrived:?} of {sent:?}");
     }
 }
 

@@ -116,6 +116,36 @@ pub(crate) fn a_full_queue_drops_its_oldest(opener: &mut dyn Opener) {
     assert_eq!(store.queue(a, ONE, 0, 1, 1).unwrap()[0].seq, 5);
 }
 
+pub(crate) fn of_what_was_never_sent_the_newest_stay(opener: &mut dyn Opener) {
+    let a = org_id("abc123");
+    let store = opener.open();
+    let heard = Arc::new(Heard::default());
+    let bounded = |count_max: u32| {
+        let mut change = enqueue(a, 1, "x", &heard);
+        if let Change::Enqueue { qos, unsent_count_max, .. } = &mut change {
+            (*qos, *unsent_count_max) = (QoS::AtMostOnce, count_max);
+        }
+        change
+    };
+    put(&*store, vec![Change::PutSession(session(a, 1))]);
+    put(&*store, (0..5).map(|_| bounded(0)).collect());
+    put(&*store, vec![Change::Sent { org: a, session: ONE, seq: 2 }]);
+    put(&*store, vec![bounded(0), bounded(3), bounded(3)]);
+    assert_eq!(places(&*store, a), [1, 2, 6, 7, 8], "what was sent stays beside them");
+    assert_eq!(store.queue(a, ONE, 7, 1, 9_999).unwrap()[0].qos, QoS::AtMostOnce);
+    put(&*store, vec![]);
+    assert_eq!((heard.drops(), store.stats().dropped), (vec![3, 4, 5], 3));
+    drop(store);
+    let store = opener.open();
+    put(&*store, vec![bounded(1)]);
+    assert_eq!(places(&*store, a), [1, 2, 9], "what was sent is known after opening again");
+    put(&*store, vec![dequeue(a, 9), bounded(1), dequeue(a, 10)]);
+    drop(store);
+    let store = opener.open();
+    put(&*store, vec![bounded(1)]);
+    assert_eq!(places(&*store, a), [1, 2, 11]);
+}
+
 pub(crate) fn places_are_never_given_twice(opener: &mut dyn Opener) {
     let a = org_id("abc123");
     let heard = Arc::new(Heard::default());

@@ -226,6 +226,7 @@ pub(crate) fn enqueue(org: OrgId, session: u64, payload: &str, inbox: &Arc<Heard
         identifiers: [4, 70_000].into(),
         deadline_ms: 99,
         expires_ms: 98,
+        unsent_count_max: 0,
         message: Message::shared("t/o/p", b"\x01\x02", payload.as_bytes()),
         inbox: inbox.clone(),
     }

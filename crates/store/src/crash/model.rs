@@ -204,8 +204,18 @@ impl Model {
                 it.subscriptions.insert(subscription.filter.clone(), format!("{subscription:?}"));
             }
             Change::Unsubscribe { filter, .. } => _ = it.subscriptions.remove(filter),
-            Change::Enqueue { qos, retain, identifiers, deadline_ms, expires_ms, message, .. } => it.enqueue(
-                Queued {
+            Change::Enqueue {
+                qos,
+                retain,
+                identifiers,
+                deadline_ms,
+                expires_ms,
+                unsent_count_max,
+                message,
+                ..
+            } => {
+                it.make_way(*unsent_count_max as usize);
+                let queued = Queued {
                     seq: it.last_seq + 1,
                     qos: *qos,
                     retain: *retain,
@@ -213,10 +223,9 @@ impl Model {
                     deadline_ms: *deadline_ms,
                     expires_ms: *expires_ms,
                     message: Some(message.clone()),
-                },
-                message,
-                bounds,
-            ),
+                };
+                it.enqueue(queued, message, bounds);
+            }
             Change::Sent { seq, .. } => it.state.sent_seq = it.state.sent_seq.max((*seq).min(it.last_seq)),
             Change::Release { seq, .. } => it.release(*seq),
             Change::Dequeue { seq, .. } => _ = it.queue.remove(seq),
@@ -257,6 +266,15 @@ impl Model {
 }
 
 impl Session {
+    /// The oldest of what was never sent goes, until with another one there are no more than so many.
+    fn make_way(&mut self, unsent_count_max: usize) {
+        let sent_seq = self.state.sent_seq;
+        while unsent_count_max > 0 && self.queue.range(sent_seq + 1..).count() >= unsent_count_max {
+            let oldest = self.queue.range(sent_seq + 1..).next().map(|(seq, _)| *seq);
+            self.queue.remove(&oldest.unwrap());
+        }
+    }
+
     fn enqueue(&mut self, queued: Queued, message: &Message, bounds: QueueBounds) {
         self.last_seq += 1;
         let content = message.topic().len() + message.headers().len() + message.payload().len();

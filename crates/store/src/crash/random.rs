@@ -238,6 +238,7 @@ impl Random {
                 identifiers: (0..self.below(3)).map(|_| self.next() as u32).collect(),
                 deadline_ms: self.next(),
                 expires_ms: self.next(),
+                unsent_count_max: self.below(4) as u32,
                 message: self.message(),
                 inbox: Arc::new(Deaf),
             },

@@ -103,6 +103,7 @@ impl Connection {
             retain: *retain,
             deadline_ms: deadline_ms(self.wall_ms(), hub.limits.queue_retention_s, *expires_ms),
             expires_ms: *expires_ms,
+            absent: space.customs.messages,
             message: Some(message.clone()),
             from: Some(self.seat.subscriber()),
         };

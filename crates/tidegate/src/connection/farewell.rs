@@ -13,7 +13,7 @@ use mqtt::reason::Reason;
 use tokio::io::AsyncWriteExt;
 
 use super::Connection;
-use super::publish::Inbound;
+use super::publish::{Inbound, Source};
 use crate::hub::Hub;
 use crate::hub::delivery::expires_ms;
 use crate::hub::late_will::LateWill;
@@ -132,6 +132,7 @@ impl Connection {
             payload: &will.payload,
             qos: will.qos,
             retain: will.retain,
+            source: Source::Will,
             packet_id: 0,
             expires_ms: expires_ms(self.wall_ms(), Properties::stored(&will.headers).message_expiry_s()),
         };

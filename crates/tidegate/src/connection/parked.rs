@@ -9,7 +9,7 @@ use domain::{Millis, QoS};
 use store::Ticket;
 
 use super::batch::Why;
-use super::publish::Inbound;
+use super::publish::{Inbound, Source};
 use super::replay::Wanted;
 use crate::limits;
 
@@ -63,6 +63,7 @@ impl HeldPublish {
             payload: &self.payload,
             qos: self.qos,
             retain: self.retain,
+            source: Source::Client,
             packet_id: self.packet_id,
             expires_ms: self.expires_ms,
         }

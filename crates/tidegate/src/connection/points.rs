@@ -32,6 +32,7 @@ impl Connection {
                 retain: false,
                 deadline_ms: deadline_ms(self.wall_ms(), retention_s, 0),
                 expires_ms: 0,
+                absent: self.seat.space.customs.messages,
                 message: None,
                 from: Some(self.seat.subscriber()),
             };

@@ -37,10 +37,20 @@ pub(super) struct Inbound<'a> {
     pub(super) qos: QoS,
     /// The sender's retain flag.
     pub(super) retain: bool,
+    pub(super) source: Source,
     /// 0 at QoS 0, and for a will.
     pub(super) packet_id: u16,
     /// When it expires by its publisher's word; 0 = never.
     pub(super) expires_ms: Millis,
+}
+
+/// Where a message to publish comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The client sent it.
+    Client,
+    /// The client left it for when it is gone.
+    Will,
 }
 
 impl Connection {
@@ -54,6 +64,7 @@ impl Connection {
             payload: publish.payload,
             qos: domain_qos(publish.qos),
             retain: publish.retain,
+            source: Source::Client,
             packet_id: publish.packet_id,
             expires_ms: expires_ms(self.wall_ms(), publish.properties.message_expiry_s()),
         };
@@ -162,7 +173,7 @@ impl Connection {
     /// Whether a message at QoS 2 waits for its release.
     fn goes_on_when_released(&self, way: &Way, inbound: &Inbound<'_>) -> bool {
         let custom = self.seat.space.customs.exactly_once;
-        custom == ExactlyOnce::WhenReleased && way.kind == Kind::Message && inbound.packet_id != 0
+        custom == ExactlyOnce::WhenReleased && way.kind == Kind::Message && inbound.source == Source::Client
     }
 
     /// Keeps the message and gives it to its receivers.
@@ -177,6 +188,10 @@ impl Connection {
             retain: retains,
             deadline_ms: deadline_ms(self.wall_ms(), hub.limits.queue_retention_s, inbound.expires_ms),
             expires_ms: inbound.expires_ms,
+            absent: match inbound.source {
+                Source::Client => self.seat.space.customs.messages,
+                Source::Will => self.seat.space.customs.wills,
+            },
             message: None,
             from: Some(self.seat.subscriber()),
         };

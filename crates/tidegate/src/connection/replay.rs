@@ -85,6 +85,7 @@ impl Connection {
                 identifiers: Some(identifier).filter(|it| *it != 0).into_iter().collect(),
                 deadline_ms: retained.expires_ms,
                 expires_ms: retained.expires_ms,
+                unsent_count_max: 0,
                 message: retained.message,
                 inbox: self.seat.subscriber().clone(),
             });

@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use domain::{Message, Millis, QoS};
+use dialects::Absent;
+use domain::{Message, Millis, QoS, SessionId};
 use mqtt::codec::{PublishParts, encode_publish, publish_bytes};
 use store::{Change, Changes};
 
@@ -31,6 +32,8 @@ pub(crate) struct Outbound<'a> {
     pub(crate) deadline_ms: Millis,
     /// When it expires by its publisher's word; 0 = never.
     pub(crate) expires_ms: Millis,
+    /// What becomes of it where a stored session's client is away.
+    pub(crate) absent: Absent,
     /// The shared form.
     pub(crate) message: Option<Arc<Message>>,
     /// Whose it is: no-local subscriptions of that session are passed over.
@@ -99,23 +102,11 @@ impl Outbound<'_> {
         let offered = match self.qos.min(route.qos) {
             QoS::AtMostOnce => match self.offer_bytes(route) {
                 Offered::ForSession => route.to.offer_passing(self.waiting(route, QoS::AtMostOnce)),
+                Offered::Absent => self.keep_for_absent(route, round),
                 offered => offered,
             },
             qos => match route.to.session() {
-                Some(session) => {
-                    round.changes.push(Change::Enqueue {
-                        org: self.org,
-                        session,
-                        qos,
-                        retain: self.shows_retain(route),
-                        identifiers: route.identifiers.clone(),
-                        deadline_ms: self.deadline_ms,
-                        expires_ms: self.expires_ms,
-                        message: self.shared(),
-                        inbox: route.to.clone(),
-                    });
-                    Offered::Taken
-                }
+                Some(session) => self.enqueue(route, session, qos, round),
                 None => route.to.offer_waiting(self.waiting(route, qos)),
             },
         };
@@ -134,6 +125,37 @@ impl Outbound<'_> {
         }
         round.counts.sent += 1;
         true
+    }
+
+    /// A message at QoS 0 for a client that is away.
+    fn keep_for_absent(&mut self, route: &Route, round: &mut Round<'_>) -> Offered {
+        match (self.absent, route.to.session()) {
+            (Absent::Newest(_), Some(session)) => self.enqueue(route, session, QoS::AtMostOnce, round),
+            _ => Offered::Absent,
+        }
+    }
+
+    /// Puts the message into a stored session's queue, unless it is of no use to one whose client is away.
+    fn enqueue(&mut self, route: &Route, session: SessionId, qos: QoS, round: &mut Round<'_>) -> Offered {
+        let unsent_count_max = match self.absent {
+            Absent::Queued => 0,
+            Absent::Newest(_) | Absent::Lost if route.to.is_attached() => 0,
+            Absent::Newest(count_max) => count_max,
+            Absent::Lost => return Offered::Absent,
+        };
+        round.changes.push(Change::Enqueue {
+            org: self.org,
+            session,
+            qos,
+            retain: self.shows_retain(route),
+            identifiers: route.identifiers.clone(),
+            deadline_ms: self.deadline_ms,
+            expires_ms: self.expires_ms,
+            unsent_count_max,
+            message: self.shared(),
+            inbox: route.to.clone(),
+        });
+        Offered::Taken
     }
 
     fn offer_bytes(&self, route: &Route) -> Offered {

@@ -83,6 +83,7 @@ impl Hub {
             retain: retains,
             deadline_ms: deadline_ms(now_ms, self.limits.queue_retention_s, expires_ms),
             expires_ms,
+            absent: space.customs.wills,
             message: None,
             from: Some(subscriber),
         };

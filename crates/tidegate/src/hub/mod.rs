@@ -23,7 +23,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use dialects::{Announcement, Customs, Dialect, Leniency, Retain};
+use dialects::{Absent, Announcement, Customs, Dialect, Leniency, Retain};
 use domain::{Closing, Code, OrgId, QoS, Refusal, Retained};
 use parking_lot::RwLock;
 use platform::Platform;
@@ -283,6 +283,7 @@ impl Hub {
             retain: false,
             deadline_ms: 0,
             expires_ms: 0,
+            absent: Absent::Queued,
             message: None,
             from: None,
         };

@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, Weak};
 
-use dialects::{Dialect, Push, Rendered};
+use dialects::{Absent, Dialect, Push, Rendered};
 use domain::{
     Closing, Device, DeviceId, Keeping, Message, Millis, Notice, OrgId, Points, QoS, Reply, Scope, Whose,
 };
@@ -232,6 +232,7 @@ impl Hub {
             retain: false,
             deadline_ms: deadline_ms(now_ms, self.limits.queue_retention_s, 0),
             expires_ms: 0,
+            absent: Absent::Queued,
             message: None,
             from: None,
         };

@@ -57,6 +57,7 @@ impl Hub {
                 retain: false,
                 deadline_ms: deadline_ms(now_ms, self.limits.queue_retention_s, reading.expires_ms),
                 expires_ms: expires_ms(now_ms, None),
+                absent: space.customs.messages,
                 message: None,
                 from: None,
             };

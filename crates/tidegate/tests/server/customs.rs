@@ -1,5 +1,6 @@
 //! Rules of delivery that a dialect may ask for instead of the standard's: OneNET's (spec onenet 1, 5.3 to 5.5, 6.5).
 
+mod absence;
 mod answers;
 mod bare;
 mod releases;

@@ -323,7 +323,13 @@ impl Model {
     /// A message for the client; whether it is too large is checked elsewhere.
     pub(super) fn on_deliver(&mut self, delivery: &Delivery<'_>, is_too_large: bool) -> Vec<Did> {
         if delivery.qos == QoS::AtMostOnce {
-            return vec![if is_too_large { Did::TooLarge } else { Did::Deliver(0, false) }];
+            let deliver = if is_too_large { Did::TooLarge } else { Did::Deliver(0, false) };
+            let Some(place) = delivery.place else { return vec![deliver] };
+            if place <= self.last_place || place > self.place_max() {
+                return vec![];
+            }
+            self.last_place = place;
+            return vec![Did::Keep(Keep::Dequeue { place }, None), deliver];
         }
         let place = match delivery.place {
             Some(place) if place <= self.last_place || place > self.place_max() => return vec![],
