@@ -127,6 +127,12 @@ pub trait Dialect: Send + Sync {
         Ok(Understood::default())
     }
 
+    /// The value of the point that says where a binary ([`Intent::Binary`]) of this device is kept: a JSON text. `ms`
+    /// and the device tell it from all others.
+    fn binary(&self, _peer: &Peer, _ms: domain::Millis, _key: &str, _description: Option<&str>) -> String {
+        "null".to_owned()
+    }
+
     /// What those are told of a point that a device itself sent who are subscribed to its points: topic, as the device
     /// would write it, and payload. `None` where nobody can be. Asked where [`Customs::points`] says so. Hot.
     fn point<'v>(&self, _peer: &Peer, _key: &str, _value: Value<'v>) -> Option<(String, Cow<'v, [u8]>)> {

@@ -96,6 +96,19 @@ pub enum Intent<'a> {
         /// What.
         points: Points,
     },
+    /// The device has bytes to keep that are no value.
+    Binary {
+        /// Which device.
+        whose: Whose<'a>,
+        /// When; `None`: now.
+        at_ms: Option<Millis>,
+        /// The key of the point that says where they are kept.
+        key: &'a str,
+        /// What it says about them: a JSON text.
+        description: Option<&'a str>,
+        /// The bytes.
+        bytes: &'a [u8],
+    },
     /// The device says what is so about it.
     Attributes {
         /// Which device.

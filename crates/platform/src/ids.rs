@@ -38,16 +38,35 @@ impl Ids {
         Ok(Ids { store, state: Mutex::new(State { last, reserved_until }) })
     }
 
+    /// The next id whose counter is 0: its milliseconds alone tell it, and no other id has them with that counter. When
+    /// there are more than one a millisecond, they run ahead of the clock.
+    pub(crate) fn next_of_ms(&self, now_ms: Millis) -> (u64, Millis) {
+        let mut state = self.state.lock();
+        let ms = ((state.last >> COUNTER_BITS) + 1).max(now_ms);
+        state.last = ms << COUNTER_BITS;
+        self.reserve(&mut state);
+        (state.last, ms)
+    }
+
+    /// The id of [`Ids::next_of_ms`] that these milliseconds tell.
+    pub(crate) fn of_ms(ms: Millis) -> Option<u64> {
+        ms.checked_mul(1 << COUNTER_BITS)
+    }
+
     /// The next id. A reservation that it needs is handed to the store first, so it has an earlier ticket than
     /// anything that carries the id.
     pub(crate) fn next(&self, now_ms: Millis) -> u64 {
         let mut state = self.state.lock();
         state.last = (state.last + 1).max(now_ms << COUNTER_BITS);
+        self.reserve(&mut state);
+        state.last
+    }
+
+    fn reserve(&self, state: &mut State) {
         if state.last >= state.reserved_until {
             state.reserved_until = state.last + (ID_RESERVATION_MS << COUNTER_BITS);
             let value = state.reserved_until.to_le_bytes().to_vec();
             self.store.commit(Change::PutSetting { name: SETTING, value }.into());
         }
-        state.last
     }
 }

@@ -10,6 +10,7 @@ mod admission;
 mod assignments;
 mod attributes;
 mod back_off;
+mod binaries;
 mod claims;
 mod commands;
 mod courier;

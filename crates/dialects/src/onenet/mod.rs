@@ -1,14 +1,16 @@
 //! OneNET: the customs of devices of its "multi-protocol" platform, document V2.6, over MQTT.
 //!
 //! One file for each question: whose client is this (`client`), what is a topic or filter worth (`topic`), what does an
-//! upload of data points say (`upload`, with its times in `time`), what does a message ask for (`request`), how is a
-//! data point told to those who subscribe to its stream (`push`), how is a refusal answered (`refusal`). The README
-//! beside this file describes the wire as it is served.
+//! upload of data points say (`upload`, with its times in `time`), what does a message ask for (`request`), where are
+//! binary data (`binary`), how is a data point told to those who subscribe to its stream (`push`), how is a refusal
+//! answered (`refusal`). The README beside this file describes the wire as it is served.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use domain::{Device, DeviceId, Intent, Notice, Peer, Points, Presence, Refusal, Rejection, Value, Whose};
+use domain::{
+    Device, DeviceId, Intent, Millis, Notice, Peer, Points, Presence, Refusal, Rejection, Value, Whose,
+};
 use mqtt::{QoS, Version};
 
 use crate::limits::{ONENET_PAYLOAD_BYTES_MAX, ONENET_SUBSCRIPTIONS_COUNT_MAX};
@@ -18,6 +20,7 @@ use crate::{
 };
 use time::Zone;
 
+pub mod binary;
 mod client;
 pub mod push;
 mod refusal;
@@ -133,6 +136,10 @@ impl Dialect for OneNet {
         each: &mut dyn FnMut(Intent<'_>) -> ControlFlow<()>,
     ) -> Result<Understood, Refusal> {
         request::read(topic, payload, self.zone, each)
+    }
+
+    fn binary(&self, peer: &Peer, ms: Millis, key: &str, description: Option<&str>) -> String {
+        binary::value(peer.client_id(), ms, key, description)
     }
 
     fn point<'v>(&self, peer: &Peer, key: &str, value: Value<'v>) -> Option<(String, Cow<'v, [u8]>)> {

@@ -7,7 +7,7 @@ use domain::{Intent, Peer, Refusal, Whose};
 
 use super::time::Zone;
 use super::topic::{Published, published, subscribed};
-use super::upload::{self, Uploaded};
+use super::upload::{self, Binary, Uploaded};
 use crate::level::escaped;
 use crate::{Grant, Retention, Understood, Uplink, What};
 
@@ -46,7 +46,9 @@ pub(super) fn read(
     }
     let forgiven = upload::read(payload, zone, &mut |part| match part {
         Uploaded::Points { at_ms, points } => each(Intent::Telemetry { whose: Whose::Own, at_ms, points }),
-        Uploaded::Binary(_) => ControlFlow::Continue(()),
+        Uploaded::Binary(Binary { stream, at_ms, description, bytes }) => {
+            each(Intent::Binary { whose: Whose::Own, at_ms, key: &stream, description, bytes })
+        }
     })?;
     Ok(Understood { refusal: None, forgiven })
 }

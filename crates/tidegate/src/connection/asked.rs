@@ -12,7 +12,8 @@ use std::time::Duration;
 use dialects::{Dialect, Rendered, Terms, Understood};
 use domain::attribute::Wanted;
 use domain::{
-    Closing, Code, DeviceId, Fault, Intent, Millis, Notice, Points, ProvisionRequest, Refusal, Scope, Whose,
+    Closing, Code, DeviceId, Fault, Intent, Millis, Notice, Points, ProvisionRequest, Refusal, Scope, Value,
+    Whose,
 };
 use store::{Changes, Ticket};
 
@@ -32,6 +33,8 @@ const ANY_DEVICE: &str = "";
 /// What a message asks for, collected while it is read.
 #[derive(Default)]
 struct Errand {
+    /// What keeps binaries, whose points are measured.
+    binaries: Changes,
     measured: Vec<(Rc<Resident>, Option<Millis>, Points)>,
     attributes: Vec<(DeviceId, Points)>,
     rest: Vec<Deed>,
@@ -101,6 +104,7 @@ impl Connection {
         let (whose, device_type) = match &intent {
             Intent::Attach { child, device_type } => (Whose::Child(child), *device_type),
             Intent::Telemetry { whose, .. }
+            | Intent::Binary { whose, .. }
             | Intent::Attributes { whose, .. }
             | Intent::Ask { whose, .. }
             | Intent::Answer { whose, .. }
@@ -137,6 +141,14 @@ impl Connection {
         match intent {
             Intent::Telemetry { points, .. } if points.is_empty() => {}
             Intent::Telemetry { at_ms, points, .. } => errand.measured.push((of, at_ms, points)),
+            Intent::Binary { at_ms, key, description, bytes, .. } => {
+                let (hub, now_ms) = (&self.worker.hub, self.wall_ms());
+                let (org, device) = (self.peer.org(), of.device.id);
+                let ms = hub.platform.keep_binary(org, device, bytes, now_ms, &mut errand.binaries);
+                let mut points = Points::new();
+                points.push(key, Value::Json(&self.dialect.binary(&self.peer, ms, key, description)));
+                errand.measured.push((of, at_ms, points));
+            }
             Intent::Attributes { points, .. } => errand.attributes.push((of.device.id, points)),
             Intent::Ask { id, wanted, .. } => {
                 let child = match whose {
@@ -161,8 +173,15 @@ impl Connection {
         let org = self.peer.org();
         if !errand.measured.is_empty() {
             let others = hub.listeners(org, self.dialect.name());
+            let has_binary = !errand.binaries.is_empty();
+            batch.changes.list.append(&mut errand.binaries.list);
+            if has_binary {
+                self.tell_binaries(inbound, batch);
+            }
             for (of, at_ms, points) in errand.measured.drain(..) {
-                self.tell_points(&points, inbound, batch);
+                if !has_binary {
+                    self.tell_points(&points, inbound, batch);
+                }
                 self.keep_reading(&of, at_ms, points, &others, inbound, batch);
             }
         }

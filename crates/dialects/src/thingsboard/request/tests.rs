@@ -40,6 +40,7 @@ fn line(intent: &Intent<'_>) -> String {
             let at = at_ms.map_or("now".to_owned(), |it| it.to_string());
             format!("{} {at} {}", who(whose), print(points))
         }
+        Intent::Binary { whose, key, .. } => format!("{} keeps {key}", who(whose)),
         Intent::Attributes { whose, points } => format!("{} is {}", who(whose), print(points)),
         Intent::Ask { whose, id, wanted } => {
             format!("{} asks {id} {:?} {:?}", who(whose), wanted.client, wanted.shared)
