@@ -6,6 +6,7 @@
 pub mod api;
 pub mod compat;
 pub mod limits;
+mod openapi;
 mod stored;
 #[cfg(test)]
 mod testing;

@@ -17,6 +17,7 @@ use store::{Change, Store};
 use tokio::sync::mpsc;
 use tower::ServiceExt;
 
+use crate::openapi::check;
 use crate::{Live, Shared};
 
 /// What the clock of the tests always shows: 2024-05-01T10:20:30.123Z.
@@ -100,10 +101,12 @@ impl Answer {
     }
 }
 
-/// Asks a router and reads the whole answer.
+/// Asks a router and reads the whole answer, which has to be as the OpenAPI document says.
 pub(crate) async fn ask(router: &Router, request: Request<Body>) -> Answer {
+    let (method, path) = (request.method().to_string(), request.uri().to_string());
     let response = router.clone().oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
+    check::answer(&method, &path, parts.status.as_u16(), &body);
     Answer { status: parts.status, headers: parts.headers, body }
 }

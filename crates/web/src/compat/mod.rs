@@ -10,10 +10,12 @@ use axum::Router;
 use axum::extract::Request;
 use tower::ServiceExt;
 
+use crate::openapi;
+
 /// One router for all interfaces: `/api/v0002` is Watson's, anything else below `/api` is ThingsBoard's.
 pub fn router(watson: watson::Watson, thingsboard: thingsboard::ThingsBoard) -> Router {
     let (watson, thingsboard) = (watson::router(watson), thingsboard::router(thingsboard));
-    Router::new().fallback(async move |request: Request| {
+    openapi::router().fallback(async move |request: Request| {
         let path = request.uri().path();
         let is_watson = path == "/api/v0002" || path.starts_with("/api/v0002/") || !path.starts_with("/api/");
         let router = if is_watson { &watson } else { &thingsboard };

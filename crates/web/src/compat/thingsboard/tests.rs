@@ -26,6 +26,7 @@ use tokio::sync::oneshot;
 
 use super::watch::Watcher;
 use super::{ThingsBoard, Ways, router};
+use crate::compat::watson::Watson;
 use crate::testing::{Answer, House, NOW_MS, ask};
 
 const KEY: &str = "a-abc123-0123456789";
@@ -75,6 +76,16 @@ fn api(house: &House, waiting: &Waiting, watchers: &Watchers) -> ThingsBoard {
     let (waiting, watchers) = (Arc::clone(waiting), Arc::clone(watchers));
     let ways = Arc::new(TestWays { store: Arc::clone(&house.store), waiting, watchers });
     ThingsBoard::new(house.shared.clone(), ways)
+}
+
+/// The routers of all faces, by their names in the document.
+pub(crate) fn all_routers(house: &House) -> Vec<(&'static str, Router)> {
+    let watson = Watson { shared: house.shared.clone(), bulk_remove_status: Default::default() };
+    vec![
+        ("native", crate::api::router(house.shared.clone())),
+        ("watson", crate::compat::watson::router(watson)),
+        ("thingsboard", router(api(house, &Waiting::default(), &Watchers::default()))),
+    ]
 }
 
 /// The organisation `abc123` with one administrator and two customers, and the API for it.

@@ -11,16 +11,17 @@ mod events;
 mod lists;
 mod organisation;
 mod reply;
+mod shapes;
 #[cfg(test)]
 mod tests;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::routing::{MethodRouter, get, post};
 
 use crate::Shared;
 use crate::limits::{WATSON_BODY_BYTES_MAX, WATSON_BULK_BYTES_MAX};
+use crate::openapi::{Call, Face, Security, delete, get, post, put};
 use reply::Refused;
 
 /// What the service needs; cheap to clone.
@@ -44,49 +45,73 @@ pub enum BulkRemoveStatus {
     ByUserAgent,
 }
 
+/// What the document says of it.
+pub(crate) fn face() -> Face {
+    let about = "IBM Watson IoT Platform's registration service, as its SDKs and applications use it.";
+    Face::new("watson", about, Security::Basic, shapes::SHAPES, calls())
+}
+
 /// The routes of the service.
 pub fn router(watson: Watson) -> Router {
-    let bulk = DefaultBodyLimit::max(WATSON_BULK_BYTES_MAX);
-    let routes = [
-        ("", get(organisation::show)),
-        ("/service-status", get(organisation::service_status)),
-        ("/device/types", get(device_types::list).post(device_types::create)),
-        (
-            "/device/types/{type}",
-            get(device_types::show).put(device_types::change).delete(device_types::remove),
-        ),
-        ("/device/types/{type}/devices", get(devices::list).post(devices::create)),
-        (
-            "/device/types/{type}/devices/{device}",
-            get(devices::show).put(devices::change).delete(devices::remove),
-        ),
-        ("/device/types/{type}/devices/{device}/devices", get(devices::list_of_gateway)),
-        (
-            "/device/types/{type}/devices/{device}/location",
-            get(devices::location).put(devices::change_location),
-        ),
-        ("/device/types/{type}/devices/{device}/mgmt", get(devices::management)),
-        ("/device/types/{type}/devices/{device}/events", get(events::list)),
-        ("/device/types/{type}/devices/{device}/events/{event}", get(events::show)),
-        ("/bulk/devices", get(devices::list_all)),
-        ("/bulk/devices/add", post(bulk::add).layer(bulk)),
-        ("/bulk/devices/remove", post(bulk::remove).layer(bulk)),
-    ];
-    routes
+    calls()
         .into_iter()
-        .fold(Router::new(), with_and_without_slash)
+        // SDKs write some of the paths with a `/` at the end.
+        .fold(Router::new(), Call::mount_with_and_without_slash)
         .fallback(async || Refused::not_served())
         .method_not_allowed_fallback(async || Refused::plain(StatusCode::METHOD_NOT_ALLOWED))
         .layer(DefaultBodyLimit::max(WATSON_BODY_BYTES_MAX))
         .with_state(watson)
 }
 
-/// SDKs write some of the paths with a `/` at the end.
-fn with_and_without_slash(
-    router: Router<Watson>,
-    (path, methods): (&str, MethodRouter<Watson>),
-) -> Router<Watson> {
-    let path = format!("/api/v0002{path}");
-    let with_slash = format!("{path}/");
-    router.route(&path, methods.clone()).route(&with_slash, methods)
+fn calls() -> Vec<Call<Watson>> {
+    const TYPES: &str = "/api/v0002/device/types";
+    const TYPE: &str = "/api/v0002/device/types/{type}";
+    const DEVICES: &str = "/api/v0002/device/types/{type}/devices";
+    const DEVICE: &str = "/api/v0002/device/types/{type}/devices/{device}";
+    const CHILDREN: &str = "/api/v0002/device/types/{type}/devices/{device}/devices";
+    const LOCATION: &str = "/api/v0002/device/types/{type}/devices/{device}/location";
+    const MANAGEMENT: &str = "/api/v0002/device/types/{type}/devices/{device}/mgmt";
+    const EVENTS: &str = "/api/v0002/device/types/{type}/devices/{device}/events";
+    const EVENT: &str = "/api/v0002/device/types/{type}/devices/{device}/events/{event}";
+    const PAGE: &[(&str, &str)] = &[("_limit", "whole"), ("_bookmark", "text"), ("_sort", "text")];
+    let bulk = DefaultBodyLimit::max(WATSON_BULK_BYTES_MAX);
+    vec![
+        get("/api/v0002", organisation::show, "Show the organisation").answers("Organisation"),
+        get("/api/v0002/service-status", organisation::service_status, "Whether the service is well")
+            .answers("{object}")
+            .open(),
+        get(TYPES, device_types::list, "List device types, by page").query(PAGE).answers("TypePage"),
+        post(TYPES, device_types::create, "Create a device type").takes("NewType").answers_with(201, "Type"),
+        get(TYPE, device_types::show, "Show a device type").answers("Type"),
+        put(TYPE, device_types::change, "Change a device type").takes("TypeChange").answers("Type"),
+        delete(TYPE, device_types::remove, "Remove a device type").done_with(204),
+        get(DEVICES, devices::list, "List devices of a type, by page").query(PAGE).answers("DevicePage"),
+        post(DEVICES, devices::create, "Register a device").takes("NewDevice").answers_with(201, "Device"),
+        get(DEVICE, devices::show, "Show a device").answers("Device"),
+        put(DEVICE, devices::change, "Change a device").takes("DeviceChange").answers("Device"),
+        delete(DEVICE, devices::remove, "Remove a device").done_with(204),
+        get(CHILDREN, devices::list_of_gateway, "List devices that were registered through a gateway")
+            .query(PAGE)
+            .answers("DevicePage"),
+        get(LOCATION, devices::location, "Where a device is").answers("Location"),
+        put(LOCATION, devices::change_location, "Say where a device is")
+            .takes("NewLocation")
+            .answers("Location"),
+        get(MANAGEMENT, devices::management, "Whether a device is managed").answers("object"),
+        get(EVENTS, events::list, "The last event of each name").answers("[Event]"),
+        get(EVENT, events::show, "The last event of a name").answers("Event"),
+        get("/api/v0002/bulk/devices", devices::list_all, "List devices, by page")
+            .query(PAGE)
+            .answers("DevicePage"),
+        post("/api/v0002/bulk/devices/add", bulk::add, "Register many devices; 202 when some failed")
+            .takes("[BulkDevice]")
+            .answers_with(201, "[BulkResult]")
+            .answers_with(202, "[BulkResult]")
+            .with(|it| it.layer(bulk)),
+        post("/api/v0002/bulk/devices/remove", bulk::remove, "Remove many devices")
+            .takes("[BulkName]")
+            .answers_with(201, "[BulkResult]")
+            .answers_with(202, "[BulkResult]")
+            .with(|it| it.layer(bulk)),
+    ]
 }

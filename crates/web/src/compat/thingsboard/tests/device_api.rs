@@ -155,8 +155,8 @@ async fn a_request_waits_for_what_comes_next() {
         }
         let (kind, to) = service.waiting.lock().remove(0);
         assert_eq!(kind, awaited);
-        to.send(r#"{"x":1}"#.to_owned()).unwrap();
-        assert_eq!(asking.await.unwrap().json(), json!({ "x": 1 }));
+        to.send(r#"{"id":1,"method":"m","params":null}"#.to_owned()).unwrap();
+        assert_eq!(asking.await.unwrap().json(), json!({ "id": 1, "method": "m", "params": null }));
     }
     assert_eq!(refused(&say(&service, "GET", "rpc?timeout=soon", "").await), (400, 31));
 }
