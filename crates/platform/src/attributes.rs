@@ -268,6 +268,7 @@ impl Platform {
         let ticket = self.store.commit(Change::Aspect { org, device, aspect }.into());
         attributes.change(device, |it| keys.iter().for_each(|key| _ = it.remove(scope, key)));
         drop(attributes);
+        self.told(|it| it.attributes_removed(device, scope, &keys));
         if scope == Scope::Shared {
             self.notify_by_id(org, device, &Notice::AttributesRemoved { keys: &keys });
         }

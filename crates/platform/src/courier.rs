@@ -26,6 +26,9 @@ pub trait Courier: Send + Sync {
     /// want to know; nobody has to.
     fn written(&self, _device: DeviceId, _scope: Scope, _at_ms: Millis, _points: &Points) {}
 
+    /// Attributes of a device were removed, of whatever scope. As above, nobody has to know.
+    fn attributes_removed(&self, _device: DeviceId, _scope: Scope, _keys: &[String]) {}
+
     /// A gateway is now the door of a device that was connected itself: that connection has to end.
     fn displaced(&self, org: OrgId, device: DeviceId);
 

@@ -99,6 +99,10 @@ impl thingsboard::Ways for LiveHub {
         ticket
     }
 
+    fn show(&self, noticed: thingsboard::watch::Noticed) {
+        self.0.watches.show_it(noticed);
+    }
+
     fn watch(&self, device: &Device, watcher: &Arc<thingsboard::watch::Watcher>) -> Result<(), Refusal> {
         self.0.watches.add(device, watcher)
     }

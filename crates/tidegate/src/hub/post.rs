@@ -13,6 +13,7 @@ use domain::{
 };
 use platform::{Courier, NewCommand, Receipt, Told};
 use store::Changes;
+use web::compat::thingsboard::watch::Noticed;
 
 use super::Hub;
 use super::delivery::{Outbound, deadline_ms};
@@ -31,6 +32,12 @@ impl Courier for Post {
     fn written(&self, device: DeviceId, scope: Scope, at_ms: Millis, points: &Points) {
         if let Some(hub) = self.0.upgrade() {
             hub.watches.show(device, Some(scope), at_ms, points);
+        }
+    }
+
+    fn attributes_removed(&self, device: DeviceId, scope: Scope, keys: &[String]) {
+        if let Some(hub) = self.0.upgrade().filter(|it| it.watches.anybody()) {
+            hub.watches.show_it(Noticed::gone(device, Some(scope), keys));
         }
     }
 

@@ -55,9 +55,16 @@ impl Watches {
         if !self.anybody() || points.is_empty() {
             return;
         }
+        if self.watched.lock().contains_key(&device) {
+            self.show_it(Noticed { device, scope, at_ms, points: points.clone() });
+        }
+    }
+
+    /// Shows something that is made already.
+    pub(crate) fn show_it(&self, noticed: Noticed) {
+        let (device, noticed) = (noticed.device, Arc::new(noticed));
         let mut watched = self.watched.lock();
         let Some(list) = watched.get_mut(&device) else { return };
-        let noticed = Arc::new(Noticed { device, scope, at_ms, points: points.clone() });
         list.retain(|it| it.upgrade().is_some_and(|it| it.show(&noticed)));
         if list.is_empty() {
             watched.remove(&device);

@@ -485,6 +485,16 @@ async fn a_dashboard_sees_over_a_websocket_what_devices_say() {
     gateway.publish_done("v1/devices/me/attributes", br#"{"fw":"x"}"#, QoS::AtLeastOnce).await.unwrap();
     let attributes = hear(None).await;
     assert_eq!((&attributes["subscriptionId"], &attributes["data"]["fw"][0][1]), (&2.into(), &"x".into()));
+    let path = format!("/api/plugins/telemetry/DEVICE/{uuid}");
+    for (path, id, key) in [
+        (format!("{path}/CLIENT_SCOPE?keys=fw"), 2, "fw"),
+        (format!("{path}/timeseries/delete?keys=a&deleteAllDataForKeys=true"), 1, "a"),
+    ] {
+        assert_eq!(http(&house, "DELETE", &path, &admin, "").await.0, 200, "{path}");
+        let gone = hear(None).await;
+        let expected = (serde_json::json!(id), serde_json::json!({ key: [[0, ""]] }));
+        assert_eq!((gone["subscriptionId"].clone(), gone["data"].clone()), expected, "what is gone is told");
+    }
 
     // A Watson device's points are seen through the same door.
     let watson = house.running.platform.device(org(), DeviceName { device_type: "dev", name: "d1" }).unwrap();

@@ -54,6 +54,10 @@ pub struct Command {
     pub window_ms: Millis,
     /// The length of an interval to sum up.
     pub interval_ms: Millis,
+    /// The type of the intervals, if it is not milliseconds, and the time zone of its calendar.
+    pub interval_type: Option<String>,
+    /// See there.
+    pub time_zone: Option<String>,
     /// Points of a key, at most; 0: as many as the server says.
     pub limit: u64,
     /// How to sum up.
@@ -91,6 +95,8 @@ struct Raw {
     end_ts: Option<Millis>,
     time_window: Option<Millis>,
     interval: Option<Millis>,
+    interval_type: Option<String>,
+    time_zone_id: Option<String>,
     limit: Option<u64>,
     agg: Option<String>,
     unsubscribe: Option<bool>,
@@ -110,6 +116,8 @@ impl Raw {
             end_ms: self.end_ts.unwrap_or(0),
             window_ms: self.time_window.unwrap_or(0),
             interval_ms: self.interval.unwrap_or(0),
+            interval_type: self.interval_type,
+            time_zone: self.time_zone_id,
             limit: self.limit.unwrap_or(0),
             aggregation: self.agg,
             unsubscribe: self.unsubscribe.unwrap_or(false),

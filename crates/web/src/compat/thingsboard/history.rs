@@ -1,5 +1,6 @@
 //! Telemetry as it is asked for and brought (spec thingsboard 11.5).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -8,14 +9,16 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use dialects::thingsboard::http::HttpRefusal;
 use dialects::thingsboard::http::telemetry::{Print, readings};
-use domain::{Device, Millis, Order};
-use platform::{Deletion, NewestPoint};
+use domain::{Device, DeviceId, Millis, Order, OrgId, Points};
+use platform::{Deletion, NewestPoint, Platform, Store};
 
 use super::ThingsBoard;
 use super::access::Caller;
+use super::intervals::Intervals;
 use super::pieces::answer;
 use super::reply::{At, Body, Params, Refused};
 use super::series::{Aggregate, History, Newest, Of, Wanted};
+use super::watch::Noticed;
 use crate::limits::THINGSBOARD_POINTS_COUNT;
 use crate::stored::{ask, delete, stored};
 
@@ -84,16 +87,13 @@ fn wanted(params: &Params) -> Result<Wanted, Refused> {
         None | Some("DESC") => Order::Descending,
         Some(other) => return Err(HttpRefusal::bad(format!("There is no order {other}.")).into()),
     };
-    if let Some(kind) = params.get("intervalType").filter(|it| *it != "MILLISECONDS") {
-        let message = format!("Intervals are in milliseconds here, not of the type {kind}.");
-        return Err(HttpRefusal::bad(message).into());
-    }
     let count_max = params.number("limit")?.unwrap_or(THINGSBOARD_POINTS_COUNT);
     let interval_ms = params.number("interval")?.unwrap_or(0);
+    let intervals = Intervals::parse(params.get("intervalType"), params.get("timeZone"), interval_ms)?;
     Ok(match Aggregate::parse(params.get("agg"))? {
         None if count_max == 0 => return Err(HttpRefusal::bad("A limit is from 1.").into()),
         None => Wanted::Points { order, count_max },
-        Some(of) => Wanted::Aggregates { of, interval_ms },
+        Some(of) => Wanted::Aggregates { of, intervals },
     })
 }
 
@@ -141,8 +141,53 @@ pub(super) async fn remove(
         Some(false) => NewestPoint::Kept,
         _ => NewestPoint::Deleted,
     };
-    delete(&of.shared.platform, Deletion::new(caller.org, device, keys, range, newest)).await?;
+    let platform = &of.shared.platform;
+    let before = newest_of(platform, caller.org, device, &keys).await?;
+    delete(platform, Deletion::new(caller.org, device, keys.clone(), range, newest)).await?;
+    let after = newest_of(platform, caller.org, device, &keys).await?;
+    show_newest(&of, device, before, after);
     Ok(StatusCode::OK)
+}
+
+/// The newest point of each key: its time, and a list of it alone.
+type NewestOf = BTreeMap<String, (Millis, Points)>;
+
+async fn newest_of(
+    platform: &Platform,
+    org: OrgId,
+    device: DeviceId,
+    keys: &[String],
+) -> Result<NewestOf, Refused> {
+    let keys = keys.to_vec();
+    let read = move |store: &dyn Store| {
+        let names: Vec<_> = keys.iter().map(String::as_str).collect();
+        let mut found = NewestOf::new();
+        store.latest(org, device, Some(&names), &mut |key, at_ms, value| {
+            let mut points = Points::new();
+            points.push(key, value);
+            found.insert(key.to_owned(), (at_ms, points));
+        })?;
+        Ok(found)
+    };
+    Ok(ask(platform, read).await?)
+}
+
+/// Shows those who watch a device what is its newest point now, of the keys whose newest was deleted, and which have
+/// none any more.
+fn show_newest(of: &ThingsBoard, device: DeviceId, before: NewestOf, mut after: NewestOf) {
+    let mut gone = Vec::new();
+    for (key, (before_ms, _)) in before {
+        match after.remove(&key) {
+            None => gone.push(key),
+            Some((at_ms, points)) if at_ms < before_ms => {
+                of.ways.show(Noticed { device, scope: None, at_ms, points });
+            }
+            Some(_) => {}
+        }
+    }
+    if !gone.is_empty() {
+        of.ways.show(Noticed::gone(device, None, &gone));
+    }
 }
 
 /// The same with a time to live, which is not kept: points stay.

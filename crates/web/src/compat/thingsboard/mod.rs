@@ -12,6 +12,7 @@ mod customers;
 mod device_api;
 mod devices;
 mod history;
+mod intervals;
 mod login;
 mod pieces;
 mod profiles;
@@ -43,7 +44,7 @@ use crate::limits::THINGSBOARD_BODY_BYTES_MAX;
 use crate::openapi::{self, Face, Security};
 use reply::Refused;
 use tokens::Tokens;
-use watch::Watcher;
+use watch::{Noticed, Watcher};
 
 /// What the API needs; cheap to clone.
 #[derive(Clone)]
@@ -64,6 +65,9 @@ pub trait Ways: Send + Sync {
     ///
     /// Refuses with [`domain::Code::TooMany`].
     fn watch(&self, device: &Device, watcher: &Arc<Watcher>) -> Result<(), Refusal>;
+
+    /// Shows those who watch a device something about it.
+    fn show(&self, noticed: Noticed);
 
     /// The next notice of a kind to a device, as the text that it gets. The receiver may be dropped at any time.
     ///

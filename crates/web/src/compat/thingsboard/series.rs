@@ -8,6 +8,7 @@ use dialects::thingsboard::http::telemetry::{Print, print_point, print_text};
 use domain::{DeviceId, Millis, Order, OrgId, Series, Summary, Value};
 use platform::{Store, StoreFault};
 
+use super::intervals::Intervals;
 use super::pieces::Read;
 use crate::limits::{THINGSBOARD_KEYS_PER_PIECE_COUNT, THINGSBOARD_PIECE_BYTES};
 
@@ -61,7 +62,42 @@ pub(super) enum Wanted {
     /// At most so many points, from one end of the range.
     Points { order: Order, count_max: u64 },
     /// What the points of each interval come to, oldest first.
-    Aggregates { of: Aggregate, interval_ms: u64 },
+    Aggregates { of: Aggregate, intervals: Intervals },
+}
+
+/// Visits what the points of each interval of a range come to, as [`Store::aggregates`] does.
+pub(super) fn aggregates(
+    store: &dyn Store,
+    series: Series<'_>,
+    range: Range<Millis>,
+    intervals: &Intervals,
+    each: &mut dyn FnMut(Range<Millis>, &Summary) -> ControlFlow<()>,
+) -> Result<Option<Range<Millis>>, StoreFault> {
+    let (unit, zone) = match intervals {
+        Intervals::Millis(interval_ms) => return store.aggregates(series, range, *interval_ms, each),
+        Intervals::Calendar(unit, zone) => (unit, zone),
+    };
+    let mut rest = range;
+    loop {
+        // The next point says which interval is next: those without one are not looked at.
+        let mut next_ms = None;
+        store.points(series, rest.clone(), Order::Ascending, &mut |at_ms, _| {
+            next_ms = Some(at_ms);
+            ControlFlow::Break(())
+        })?;
+        let Some(next_ms) = next_ms else { return Ok(None) };
+        let whole = unit.around(next_ms, zone).unwrap_or_else(|| rest.clone());
+        let interval = whole.start.max(rest.start)..whole.end.min(rest.end);
+        rest.start = interval.end;
+        let mut flow = ControlFlow::Continue(());
+        store.aggregates(series, interval, 0, &mut |interval, summary| {
+            flow = each(interval, summary);
+            flow
+        })?;
+        if flow.is_break() || rest.is_empty() {
+            return Ok(Some(rest).filter(|it| !it.is_empty()));
+        }
+    }
 }
 
 /// An object that is being printed, a member at a time.
@@ -219,13 +255,13 @@ impl Current {
                 let rest = store.points(series, self.rest.clone(), *order, &mut each)?;
                 Ok(rest.filter(|_| self.count < *count_max))
             }
-            Wanted::Aggregates { of, interval_ms } => {
+            Wanted::Aggregates { of, intervals } => {
                 // The answer's time is the middle of the interval.
                 let mut each = |interval: Range<Millis>, summary: &Summary| match of.of(summary) {
                     Some(value) => put(u64::midpoint(interval.start, interval.end), value, u64::MAX),
                     None => ControlFlow::Continue(()),
                 };
-                store.aggregates(series, self.rest.clone(), *interval_ms, &mut each)
+                aggregates(store, series, self.rest.clone(), intervals, &mut each)
             }
         }
     }

@@ -21,8 +21,9 @@ use tokio::sync::mpsc;
 use super::ThingsBoard;
 use super::access::Caller;
 use super::history::entity;
+use super::intervals::Intervals;
 use super::reply::Refused;
-use super::series::{Aggregate, Wanted};
+use super::series::{Aggregate, Wanted, aggregates};
 use super::tokens::Use;
 use super::watch::{Noticed, Watcher};
 use crate::limits::{
@@ -196,7 +197,11 @@ impl Session {
         let count_max = if command.limit == 0 { THINGSBOARD_POINTS_COUNT } else { command.limit };
         let wanted = match Aggregate::parse(command.aggregation.as_deref())? {
             None => Wanted::Points { order: Order::Descending, count_max },
-            Some(of) => Wanted::Aggregates { of, interval_ms: command.interval_ms },
+            Some(of) => {
+                let (kind, zone) = (command.interval_type.as_deref(), command.time_zone.as_deref());
+                let intervals = Intervals::parse(kind, zone, command.interval_ms)?;
+                Wanted::Aggregates { of, intervals }
+            }
         };
         let (id, keys, device) = (command.id, command.keys.clone(), device.clone());
         let read = move |store: &dyn Store| match &range {
@@ -296,12 +301,12 @@ fn of_range(
                     let mut each = |at_ms, value: Value<'_>| put(at_ms, value, *count_max);
                     (store.points(series, range, *order, &mut each)?, *count_max)
                 }
-                Wanted::Aggregates { of, interval_ms } => {
+                Wanted::Aggregates { of, intervals } => {
                     let mut each = |interval: Range<Millis>, summary: &Summary| match of.of(summary) {
                         Some(value) => put(u64::midpoint(interval.start, interval.end), value, u64::MAX),
                         None => ControlFlow::Continue(()),
                     };
-                    (store.aggregates(series, range, *interval_ms, &mut each)?, u64::MAX)
+                    (aggregates(store, series, range, intervals, &mut each)?, u64::MAX)
                 }
             };
             if is_cut {

@@ -24,7 +24,7 @@ use store::memory::MemoryStore;
 use store::{Change, Changes, Store};
 use tokio::sync::oneshot;
 
-use super::watch::Watcher;
+use super::watch::{Noticed, Watcher};
 use super::{ThingsBoard, Ways, router};
 use crate::compat::watson::Watson;
 use crate::testing::{Answer, House, NOW_MS, ask};
@@ -48,6 +48,11 @@ impl Ways for TestWays {
             Change::Points { org: device.org, device: device.id, at_ms, points }
         };
         self.store.commit(Changes { list: readings.into_iter().map(change).collect(), waiter: None })
+    }
+
+    fn show(&self, noticed: Noticed) {
+        let noticed = Arc::new(noticed);
+        self.watchers.lock().iter().for_each(|it| _ = it.show(&noticed));
     }
 
     fn watch(&self, _: &Device, watcher: &Arc<Watcher>) -> Result<(), Refusal> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{DeviceId, Millis, Points, Scope};
+use domain::{DeviceId, Millis, Points, Scope, Value};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
@@ -18,6 +18,15 @@ pub struct Noticed {
     pub at_ms: Millis,
     /// All that came together.
     pub points: Points,
+}
+
+impl Noticed {
+    /// That attributes, or all points, of these keys are gone: the empty text, at no time. So ThingsBoard tells it.
+    pub fn gone(device: DeviceId, scope: Option<Scope>, keys: &[String]) -> Noticed {
+        let mut points = Points::new();
+        keys.iter().for_each(|it| points.push(it, Value::Text("")));
+        Noticed { device, scope, at_ms: 0, points }
+    }
 }
 
 /// Somebody who watches devices. It gets what there is in order and without a gap: one that does not keep up is cut

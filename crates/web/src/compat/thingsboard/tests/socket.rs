@@ -131,6 +131,27 @@ async fn points_come_after_those_that_are_there_all_keys_of_a_publish_at_once() 
 }
 
 #[tokio::test]
+async fn deleted_points_are_told() {
+    let (service, uuid, _) = furnished().await;
+    let path = format!("/api/plugins/telemetry/DEVICE/{uuid}");
+    let points: Vec<_> =
+        (1..=4).map(|it| json!({ "ts": it * 100, "values": { "a": it, "b": it } })).collect();
+    service.post(&format!("{path}/timeseries/ANY"), json!(points)).await;
+    let mut socket = Socket::of(&service, KEY).await;
+    let subscribe = json!({ "tsSubCmds": [{ "entityType": "DEVICE", "entityId": uuid, "cmdId": 1 }] });
+    assert_eq!(socket.ask(subscribe).await["latestValues"], json!({ "a": 400, "b": 400 }));
+    let delete = async |query: &str| service.delete(&format!("{path}/timeseries/delete?keys={query}")).await;
+    delete("a&startTs=100&endTs=200").await;
+    delete("a&startTs=300&endTs=500").await;
+    let answer = socket.hear().await;
+    assert_eq!(answer, update(1, json!({ "a": [[200, "2"]] }), json!({ "a": 200 })), "its newest is another");
+    delete("a,b,c&deleteAllDataForKeys=true").await;
+    let gone = update(1, json!({ "a": [[0, ""]], "b": [[0, ""]] }), json!({ "a": 0, "b": 0 }));
+    assert_eq!(socket.hear().await, gone);
+    assert_eq!(socket.end().await, Ending::Gone);
+}
+
+#[tokio::test]
 async fn windows_ranges_and_attributes_are_shown() {
     let (service, uuid, device) = furnished().await;
     let path = format!("/api/plugins/telemetry/DEVICE/{uuid}");

@@ -90,7 +90,8 @@ async fn a_range_is_half_open_and_limited() {
         "startTs=0&endTs=10&limit=0",
         "startTs=0&endTs=10&agg=MOST",
         "startTs=0&endTs=10&orderBy=UP",
-        "startTs=0&endTs=10&agg=AVG&intervalType=WEEK",
+        "startTs=0&endTs=10&agg=AVG&intervalType=YEAR",
+        "startTs=0&endTs=10&agg=AVG&intervalType=WEEK&timeZone=Atlantis",
     ] {
         assert_eq!(
             refused(&service.get(&format!("{path}/values/timeseries?keys=a&{wrong}")).await),
@@ -102,6 +103,33 @@ async fn a_range_is_half_open_and_limited() {
         refused(&service.get(&format!("{path}/values/timeseries/history?startTs=0")).await),
         (400, 31)
     );
+}
+
+#[tokio::test]
+async fn months_are_summed_up() {
+    let (service, _, path) = furnished().await;
+    // 15 January, 31 January 23:30, 1 February and 31 December 2024, in UTC.
+    let times = [1_705_276_800_000_u64, 1_706_743_800_000, 1_706_745_600_000, 1_735_603_200_000];
+    let points: Vec<_> = times.iter().map(|it| json!({ "ts": it, "values": { "a": 1 } })).collect();
+    service.post(&format!("{path}/timeseries/ANY"), json!(points)).await;
+    let counts = async |query: &str| -> Vec<(u64, u64)> {
+        let query = format!("keys=a&agg=COUNT&useStrictDataTypes=true&{query}");
+        let answer = service.get(&format!("{path}/values/timeseries?{query}")).await.json();
+        let pair = |it: &Value| (it["ts"].as_u64().unwrap(), it["value"].as_u64().unwrap());
+        answer["a"].as_array().unwrap().iter().map(pair).collect()
+    };
+    let (january, february) = (1_704_067_200_000, 1_706_745_600_000);
+    let (march, end) = (1_709_251_200_000, 1_735_603_200_001);
+    let all = format!("startTs={}&endTs={end}&intervalType=MONTH", january + 1_000);
+    let expected = [
+        (u64::midpoint(january + 1_000, february), 2),
+        (u64::midpoint(february, march), 1),
+        (u64::midpoint(1_733_011_200_000, end), 1),
+    ];
+    assert_eq!(counts(&all).await, expected, "the first and the last are cut by the range");
+    let berlin: Vec<_> =
+        counts(&format!("{all}&timeZone=Europe/Berlin")).await.iter().map(|it| it.1).collect();
+    assert_eq!(berlin, [1, 2, 1], "it was February there");
 }
 
 #[tokio::test]
