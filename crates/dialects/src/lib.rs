@@ -11,8 +11,8 @@ use std::borrow::Cow;
 use std::ops::{ControlFlow, RangeInclusive};
 
 use domain::{
-    Claim, Closing, Device, DeviceId, DeviceName, Intent, Login, Notice, Peer, Points, Presence, Refusal,
-    Rejection, Value, Whose,
+    ChildChange, Claim, Closing, Device, DeviceId, DeviceName, Intent, Login, Notice, Peer, Points, Presence,
+    Refusal, Rejection, Value, Whose,
 };
 use mqtt::packet::Connect;
 use mqtt::{QoS, Version};
@@ -167,9 +167,9 @@ pub trait Dialect: Send + Sync {
         None
     }
 
-    /// The command, method and JSON parameters, by which a gateway hears that the device which it calls `name` was
-    /// removed; `None` where it is not told.
-    fn removal(&self, _name: &str) -> Option<(&'static str, String)> {
+    /// The command, method and JSON parameters, by which a gateway hears what has become of a device behind it; `None`
+    /// where it is not told.
+    fn child_change(&self, _change: &ChildChange<'_>) -> Option<(&'static str, String)> {
         None
     }
 

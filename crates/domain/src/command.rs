@@ -22,6 +22,8 @@ pub enum Keeping {
     Passing,
     /// Kept with its state and answer until it is removed.
     Stored,
+    /// Kept while it waits, and gone once it is done or its deadline is over: nobody asks what became of it.
+    UntilDone,
 }
 
 /// How far a command has come.

@@ -34,7 +34,7 @@ pub use event::Event;
 pub use history::{Order, Series, Summary};
 pub use intent::{Claim, Identity, Intent, Peer, Whose};
 pub use message::{Message, QoS, Retained};
-pub use notice::{Closing, Notice, Presence, Rejection};
+pub use notice::{ChildChange, Closing, Notice, Presence, Rejection};
 pub use org::{Org, OrgId};
 pub use point::{Points, Value};
 pub use product::{

@@ -110,6 +110,23 @@ pub enum Request {
     Unsubscribe,
 }
 
+/// What has become of a device, as the gateway hears of it that is its door or was the last time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChildChange<'a> {
+    /// It was removed.
+    Removed {
+        /// What the gateway called it.
+        name: &'a str,
+    },
+    /// It has another name.
+    Renamed {
+        /// What the gateway called it.
+        from: &'a str,
+        /// What it is called now.
+        to: &'a str,
+    },
+}
+
 /// What a device is told. Its dialect renders it for the door that the device is behind.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Notice<'a> {

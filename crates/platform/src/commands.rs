@@ -128,7 +128,7 @@ impl Platform {
         }
         let ticket = match command.keeping {
             Keeping::Passing => Ticket::NONE,
-            Keeping::Stored => {
+            Keeping::Stored | Keeping::UntilDone => {
                 let aspect = Aspect::Command(Arc::new(command.clone()));
                 self.store.commit(Change::Aspect { org, device, aspect }.into())
             }
@@ -298,9 +298,8 @@ fn note(
         change(it);
         outcome = outcome_of(it);
     });
-    let Some(Changed { done, stored }) = changed else { return };
-    if let Some(command) = stored {
-        let (org, aspect) = (command.org, Aspect::Command(command));
+    let Some(Changed { done, org, aspect }) = changed else { return };
+    if let Some(aspect) = aspect {
         store.commit(Change::Aspect { org, device, aspect }.into());
     }
     drop(commands);

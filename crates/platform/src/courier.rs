@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{Device, DeviceId, Millis, Notice, OrgId, Points, Scope};
+use domain::{ChildChange, Device, DeviceId, Millis, Notice, OrgId, Points, Scope};
 
 use crate::commands::Receipt;
 use crate::registry::Platform;
@@ -32,8 +32,8 @@ pub trait Courier: Send + Sync {
     /// A gateway is now the door of a device that was connected itself: that connection has to end.
     fn displaced(&self, org: OrgId, device: DeviceId);
 
-    /// A device was removed that is, or was the last time, behind this gateway. `name` is what the gateway called it.
-    fn removed(&self, org: OrgId, gateway: DeviceId, name: &str);
+    /// Something has become of a device that is, or was the last time, behind this gateway.
+    fn child_changed(&self, org: OrgId, gateway: DeviceId, change: &ChildChange<'_>);
 }
 
 impl Platform {

@@ -5,8 +5,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use domain::{
-    Class, Code, Device, DeviceId, DeviceInfo, DeviceName, Location, Millis, OrgId, Refusal, Registrar,
-    Rights,
+    ChildChange, Class, Code, Device, DeviceId, DeviceInfo, DeviceName, Location, Millis, OrgId, Refusal,
+    Registrar, Rights,
 };
 use store::{Change, Ticket};
 
@@ -58,6 +58,10 @@ impl NewDevice {
 /// What to change of a device; `None` leaves a thing as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceChange {
+    /// Another name, which nobody in the organisation has.
+    pub name: Option<String>,
+    /// Another type, which there is. What it may speak for stays as it is.
+    pub device_type: Option<String>,
     /// Descriptive facts; present ones replace, absent ones stay.
     pub info: DeviceInfo,
     /// A JSON text.
@@ -158,10 +162,12 @@ impl Platform {
         }))
     }
 
-    /// Changes a device. One that is disabled, or whose rights change, may not stay connected: the removal listener
-    /// hears of it.
+    /// Changes a device. One that is disabled, renamed, or whose rights change, may not stay connected as it is: the
+    /// removal listener hears of it. Whatever was kept of a device that is renamed stays its own; the gateway that it
+    /// is behind hears of it.
     ///
-    /// Refuses with [`Code::NotFound`], [`Code::Malformed`] (empty token), [`Code::TooMany`] or [`Code::TooLarge`].
+    /// Refuses with [`Code::NotFound`], [`Code::Malformed`] (empty token), [`Code::TooMany`], [`Code::TooLarge`]; for
+    /// another name or type with [`Code::NameInvalid`], [`Code::Exists`] or [`Code::TypeUnknown`].
     pub fn update_device(
         &self,
         org: OrgId,
@@ -175,6 +181,8 @@ impl Platform {
         let mut state = cell.state.write();
         let old = Arc::clone(state.device_or_refuse(name)?);
         let mut device = (*old).clone();
+        device.name = change.name.unwrap_or(device.name);
+        device.device_type = change.device_type.unwrap_or(device.device_type);
         device.info = change.info.or(&device.info);
         device.metadata = change.metadata.or(device.metadata);
         device.enabled = change.enabled.unwrap_or(device.enabled);
@@ -183,14 +191,23 @@ impl Platform {
             device.secret = self.credentials.secret(Holder::Device(device.id), token.as_bytes());
         }
         device.rights = change.rights.map_or(device.rights, Arc::new);
+        let renaming = cell.rename(&mut state, &old, &device)?;
         let (device, ticket) = self.replace(&mut state, device);
+        let names = renaming.map(|from| (from, state.name_of(&device).into_owned()));
         drop(state);
         let has_other_rights = device.rights != old.rights || device.class != old.class;
-        if device.enabled != old.enabled || has_other_rights {
+        if device.enabled != old.enabled || has_other_rights || names.is_some() {
             cell.void_verdicts();
         }
-        if (old.enabled && !device.enabled) || has_other_rights {
+        // Rules of rights may speak of the name.
+        let is_restricted = names.is_some() && !device.rights.is_everything();
+        if (old.enabled && !device.enabled) || has_other_rights || is_restricted {
             self.tell(&Removed::Device(org, device.id));
+        } else if names.is_some() {
+            self.tell(&Removed::Name(org, device.id));
+        }
+        if let Some((from, to)) = names {
+            self.tell_of_name(&device, &from, &to);
         }
         Ok((device, ticket))
     }
@@ -237,7 +254,7 @@ impl Platform {
         cell.void_verdicts();
         self.tell(&Removed::Device(org, device.id));
         if let Some(gateway) = gateway {
-            self.told(|it| it.removed(org, gateway, &name));
+            self.told(|it| it.child_changed(org, gateway, &ChildChange::Removed { name: &name }));
         }
         Ok(ticket)
     }

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use store::{Aspect, Change, Ticket};
 
 use crate::devices::NewDevice;
+use crate::limits::FORMER_NAMES_COUNT_MAX;
 use crate::registration::Verdict;
 use crate::registry::{OrgCell, Platform};
 
@@ -87,6 +88,8 @@ pub(crate) struct Doors {
     of: HashMap<DeviceId, Arc<Door>>,
     /// Devices behind each gateway, those included whose gateway has lost its connection.
     behind: HashMap<DeviceId, BTreeSet<DeviceId>>,
+    /// What each gateway that is connected called devices that were renamed since it connected.
+    former_names: HashMap<DeviceId, HashMap<Box<str>, DeviceId>>,
 }
 
 impl Door {
@@ -138,8 +141,33 @@ impl Doors {
         self.of.entry(device).or_default().clone()
     }
 
+    /// Notes what the gateway that is the door of a device calls it: that is still this device after it was renamed,
+    /// for as long as the gateway's connection lasts (spec thingsboard 3.10).
+    ///
+    /// Refuses with [`Code::TooMany`].
+    pub(crate) fn note_former_name(&mut self, device: DeviceId, name: &str) -> Result<(), Refusal> {
+        let Some(door) = self.of.get(&device).filter(|it| it.is_held()) else { return Ok(()) };
+        let state = *door.state.lock();
+        let Some(gateway) = state.gateway.filter(|_| state.attached) else { return Ok(()) };
+        let names = self.former_names.entry(gateway).or_default();
+        if names.len() >= FORMER_NAMES_COUNT_MAX && !names.contains_key(name) {
+            let hint = format!(
+                "{FORMER_NAMES_COUNT_MAX} devices were renamed since their gateway connected; it has to connect again \
+                 before more can be."
+            );
+            return Err(Refusal::new(Code::TooMany, hint));
+        }
+        names.insert(name.into(), device);
+        Ok(())
+    }
+
+    fn formerly(&self, gateway: DeviceId, name: &str) -> Option<DeviceId> {
+        self.former_names.get(&gateway)?.get(name).copied()
+    }
+
     /// Forgets a device, as a child and as a gateway.
     pub(crate) fn remove(&mut self, device: DeviceId) {
+        self.former_names.remove(&device);
         if let Some(door) = self.of.remove(&device) {
             door.holder.store(0, Ordering::Release);
             if let Some(gateway) = door.state.lock().gateway {
@@ -206,8 +234,7 @@ impl Platform {
                 return Attached::Refused(Refusal::new(Code::NotAllowed, hint));
             }
         };
-        let known = cell.state.read().named(name).cloned();
-        let device = match known {
+        let device = match cell.named_by(own, name) {
             Some(device) => device,
             None => {
                 let device_type = device_type.unwrap_or(DEFAULT_TYPE);
@@ -258,7 +285,8 @@ impl Platform {
     /// The gateway is the door of this device no longer; nothing happens when it is not.
     pub fn detach(&self, gateway: &Peer, connection: ConnectionId, name: &str, now_ms: Millis) -> Ticket {
         let Some(cell) = self.cell(gateway.org()) else { return Ticket::NONE };
-        let Some(device) = cell.state.read().named(name).map(|it| it.id) else { return Ticket::NONE };
+        let named = gateway.device_id().and_then(|own| cell.named_by(own, name));
+        let Some(device) = named.map(|it| it.id) else { return Ticket::NONE };
         let mut doors = cell.doors.lock();
         if gateway.device_id() == Some(device) || !doors.door(device).give_up(connection, now_ms) {
             return Ticket::NONE;
@@ -277,6 +305,8 @@ impl Platform {
             return Entered::default();
         };
         let mut doors = cell.doors.lock();
+        // A new connection has to know the names.
+        doors.former_names.remove(&own);
         let door = doors.door(own);
         door.take(connection, now_ms);
         if let Some(aspect) = doors.set_gateway(own, None) {
@@ -293,11 +323,14 @@ impl Platform {
     /// A connection has ended: it is nobody's door any more.
     pub fn leave(&self, peer: &Peer, connection: ConnectionId, now_ms: Millis) {
         let (Some(cell), Some(own)) = (self.cell(peer.org()), peer.device_id()) else { return };
-        let doors = cell.doors.lock();
-        for device in doors.behind.get(&own).into_iter().flatten().chain([&own]) {
+        let mut doors = cell.doors.lock();
+        for device in doors.behind.get(&own).into_iter().flatten() {
             if let Some(door) = doors.of.get(device) {
                 door.give_up(connection, now_ms);
             }
+        }
+        if doors.of.get(&own).is_some_and(|it| it.give_up(connection, now_ms)) {
+            doors.former_names.remove(&own);
         }
     }
 
@@ -360,210 +393,20 @@ impl Platform {
     }
 }
 
+impl OrgCell {
+    /// The device that a gateway means by this name: who is called so, or was when the gateway connected.
+    fn named_by(&self, gateway: DeviceId, name: &str) -> Option<Arc<Device>> {
+        if let Some(device) = self.state.read().named(name) {
+            return Some(device.clone());
+        }
+        let formerly = self.doors.lock().formerly(gateway, name)?;
+        self.state.read().by_id.get(&formerly).cloned()
+    }
+}
+
 fn not_created(name: &str) -> Refusal {
     Refusal::new(Code::CreateFailed, format!("The device {name} could not be registered."))
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
-
-    use domain::{DeviceName, Notice};
-
-    use super::*;
-    use crate::courier::{Courier, Told};
-    use crate::testing::House;
-    use crate::{DeviceChange, OrgChange};
-
-    const ONE: ConnectionId = ConnectionId(1);
-    const TWO: ConnectionId = ConnectionId(2);
-    const THREE: ConnectionId = ConnectionId(3);
-
-    /// Writes down whose own connections have to end.
-    #[derive(Default)]
-    struct Displaced(Mutex<Vec<DeviceId>>);
-
-    /// Writes down which gateways lost which devices.
-    #[derive(Default)]
-    struct Gone(Mutex<Vec<(DeviceId, String)>>);
-
-    impl Courier for Gone {
-        fn tell(&self, _: &Arc<Device>, _: &Notice<'_>, _: Option<crate::Receipt>) -> Told {
-            Told::Absent
-        }
-
-        fn displaced(&self, _: OrgId, _: DeviceId) {}
-
-        fn removed(&self, _: OrgId, gateway: DeviceId, name: &str) {
-            self.0.lock().push((gateway, name.to_owned()));
-        }
-    }
-
-    impl Courier for Displaced {
-        fn tell(&self, _: &Arc<Device>, _: &Notice<'_>, _: Option<crate::Receipt>) -> Told {
-            Told::Absent
-        }
-
-        fn displaced(&self, _: OrgId, device: DeviceId) {
-            self.0.lock().push(device);
-        }
-
-        fn removed(&self, _: OrgId, _: DeviceId, _: &str) {}
-    }
-
-    fn attach(house: &House, gateway: &Peer, connection: ConnectionId, name: &str) -> DeviceId {
-        match house.platform.attach(gateway, connection, name, None, 5) {
-            Attached::Yes { device, door, .. } => {
-                assert!(door.hears(connection, 6));
-                device.id
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn refused(house: &House, gateway: &Peer, name: &str, device_type: Option<&str>) -> Code {
-        match house.platform.attach(gateway, ONE, name, device_type, 5) {
-            Attached::Refused(refusal) => refusal.code,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_device_is_made_with_its_type_or_found_by_its_name() {
-        let house = House::new();
-        let gateway = house.gateway("g1");
-        let made = attach(&house, &gateway, ONE, "Device A/#1");
-        let device = house.platform.device_by_id(house.org, made).unwrap();
-        assert_eq!((device.device_type.as_str(), device.class), (DEFAULT_TYPE, Class::Device));
-        assert_eq!(device.gateway, gateway.device_id());
-        assert_eq!(attach(&house, &gateway, ONE, "Device A/#1"), made);
-        let known = house.id("sensor", "s1");
-        assert_eq!(attach(&house, &gateway, ONE, "s1"), known, "whatever its type");
-        let Attached::Yes { device, .. } = house.platform.attach(&gateway, ONE, "t1", Some("thermostat"), 5)
-        else {
-            panic!("not attached");
-        };
-        assert_eq!(device.device_type, "thermostat");
-    }
-
-    #[test]
-    fn who_may_not_is_told_why_and_nothing_is_left_behind() {
-        let house = House::new();
-        let gateway = house.gateway("g1");
-        let device = house.peer("sensor", "s1", Class::Device);
-        assert_eq!(refused(&house, &device, "x", None), Code::NotAllowed);
-        assert_eq!(refused(&house, &gateway, "", None), Code::NameInvalid);
-        assert_eq!(refused(&house, &gateway, &"x".repeat(10_000), None), Code::NameInvalid);
-        assert_eq!(refused(&house, &gateway, "x", Some("")), Code::TypeInvalid);
-        let name = DeviceName { device_type: "sensor", name: "s1" };
-        let off = DeviceChange { enabled: Some(false), ..DeviceChange::default() };
-        house.platform.update_device(house.org, name, off).unwrap();
-        assert_eq!(refused(&house, &gateway, "s1", None), Code::DeviceDisabled);
-        let full = OrgChange { device_count_max: Some(2), ..OrgChange::default() };
-        house.platform.update_org(house.org, full).unwrap();
-        assert_eq!(refused(&house, &gateway, "x", Some("new")), Code::OrgFull);
-        assert_eq!(house.platform.device_type(house.org, "new"), None);
-    }
-
-    #[test]
-    fn the_latest_touch_wins() {
-        let house = House::new();
-        let displaced = Arc::new(Displaced::default());
-        house.platform.set_courier(displaced.clone());
-        let (first, second) = (house.gateway("g1"), house.gateway("g2"));
-        let door = |device| house.platform.door(house.org, device);
-        let a = attach(&house, &first, ONE, "a");
-        assert_eq!(door(a), first.device_id());
-        attach(&house, &second, TWO, "a");
-        assert_eq!(door(a), second.device_id());
-        house.platform.leave(&first, ONE, 9);
-        assert_eq!(door(a), second.device_id(), "it is not the first one's to leave");
-        assert_eq!(*displaced.0.lock(), [], "gateways are not told");
-        let own = house.peer("sensor", "s1", Class::Device);
-        let id = own.device_id().unwrap();
-        house.platform.enter(&own, THREE, 9);
-        assert_eq!(door(id), Some(id));
-        attach(&house, &first, ONE, "s1");
-        assert_eq!((door(id), displaced.0.lock().clone()), (first.device_id(), vec![id]));
-        house.platform.enter(&own, THREE, 9);
-        assert_eq!(door(id), Some(id), "it came back itself");
-        assert_eq!(displaced.0.lock().len(), 1);
-        house.platform.leave(&own, THREE, 10);
-        assert_eq!(door(id), None);
-        assert!(
-            !house.platform.enter(&first, ONE, 11).devices.contains(&id),
-            "it was taken from the gateway"
-        );
-    }
-
-    #[test]
-    fn a_gateway_that_comes_back_has_its_devices_even_after_a_restart() {
-        let house = House::new();
-        let gateway = house.gateway("g1");
-        let [kept, sent_away] = ["kept", "sent away"].map(|it| attach(&house, &gateway, ONE, it));
-        house.platform.detach(&gateway, ONE, "sent away", 6);
-        house.platform.leave(&gateway, ONE, 7);
-        assert_eq!(house.platform.door(house.org, kept), None);
-        assert_eq!(house.platform.activity(house.org, kept).disconnected_ms, 7);
-        let entered = house.platform.enter(&gateway, TWO, 8).devices;
-        assert_eq!(entered, [kept, gateway.device_id().unwrap()]);
-        assert_eq!(house.platform.door(house.org, kept), gateway.device_id());
-        assert_eq!(house.platform.door(house.org, sent_away), None);
-        house.flush();
-        let again = house.reopened();
-        assert_eq!(again.platform.door(again.org, kept), None);
-        assert_eq!(again.platform.last_gateway(again.org, sent_away), gateway.device_id());
-        assert_eq!(again.platform.enter(&gateway, THREE, 9).devices, [kept, gateway.device_id().unwrap()]);
-    }
-
-    #[test]
-    fn a_gateway_that_is_removed_leaves_no_doors_behind() {
-        let house = House::new();
-        let gateway = house.gateway("g1");
-        let device = attach(&house, &gateway, ONE, "a");
-        let own = DeviceName { device_type: "gateway", name: "g1" };
-        house.platform.drop_device(house.org, own).unwrap();
-        assert_eq!(house.platform.door(house.org, device), None);
-        let other = house.gateway("g2");
-        attach(&house, &other, TWO, "a");
-        house.platform.leave(&gateway, ONE, 9);
-        assert_eq!(house.platform.door(house.org, device), other.device_id());
-    }
-
-    #[test]
-    fn the_last_gateway_of_a_removed_device_is_told_and_nobody_else() {
-        let house = House::new();
-        let gone = Arc::new(Gone::default());
-        house.platform.set_courier(gone.clone());
-        let (first, second) = (house.gateway("g1"), house.gateway("g2"));
-        attach(&house, &first, ONE, "a");
-        attach(&house, &second, TWO, "a");
-        attach(&house, &first, ONE, "b");
-        house.device("sensor", "alone");
-        house.platform.leave(&first, ONE, 9);
-        for (device_type, name) in [(DEFAULT_TYPE, "a"), (DEFAULT_TYPE, "b"), ("sensor", "alone")] {
-            house.platform.drop_device(house.org, DeviceName { device_type, name }).unwrap();
-        }
-        let [first, second] = [first, second].map(|it| it.device_id().unwrap());
-        assert_eq!(*gone.0.lock(), [(second, "a".to_owned()), (first, "b".to_owned())]);
-    }
-
-    #[test]
-    fn of_twenty_gateways_that_name_a_new_device_at_once_one_makes_it() {
-        let house = House::new();
-        let gateways: Vec<_> = (0..20).map(|it| house.gateway(&format!("g{it}"))).collect();
-        let attach = |(at, gateway): (usize, &Peer)| {
-            let connection = ConnectionId(at as u64 + 1);
-            match house.platform.attach(gateway, connection, "x", None, 5) {
-                Attached::Yes { device, .. } => device.id,
-                other => panic!("{other:?}"),
-            }
-        };
-        let ids = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                gateways.iter().enumerate().map(|it| scope.spawn(move || attach(it))).collect();
-            threads.into_iter().map(|it| it.join().unwrap()).collect::<Vec<_>>()
-        });
-        assert!(ids.iter().all(|it| *it == ids[0]), "{ids:?}");
-    }
-}
+mod tests;

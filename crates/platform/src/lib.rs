@@ -29,6 +29,7 @@ mod products;
 mod provisioning;
 mod registration;
 mod registry;
+mod renaming;
 mod slots;
 #[cfg(test)]
 mod testing;

@@ -35,6 +35,8 @@ pub const REGISTRATION_LINE_COUNT_MAX: usize = 1_024;
 pub const REGISTRATION_TURN_MS_MAX: u64 = 2_000;
 /// How far ids are reserved ahead of the clock, so that none is used twice even when the clock is set back.
 pub const ID_RESERVATION_MS: u64 = 60_000;
+/// Names remembered of devices that were renamed while the gateway they are behind was connected, for each gateway.
+pub const FORMER_NAMES_COUNT_MAX: usize = 10_000;
 /// Devices read from the store at a time while it is opened.
 pub const LOAD_PAGE_COUNT: usize = 10_000;
 /// Devices looked at under one hold of the lock while pages are collected.

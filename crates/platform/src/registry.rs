@@ -58,6 +58,8 @@ type RemovalListener = Arc<dyn Fn(&Removed) + Send + Sync>;
 pub enum Removed {
     /// A device that was removed or disabled, or has other rights now.
     Device(OrgId, DeviceId),
+    /// A device that has another name or type now, from where it came in under the former one.
+    Name(OrgId, DeviceId),
     /// An API key that was removed, or has other rights now.
     Key(OrgId, String),
     /// An organisation that was disabled, with everyone in it.
@@ -343,16 +345,21 @@ impl OrgState {
         true
     }
 
+    /// Takes a device from the place that its type and name give it, to be put into another one.
+    pub(crate) fn leave_place(&mut self, device: &Device) {
+        self.names.remove(&device.name, device.id);
+        if let Some(entry) = self.types.get_mut(device.device_type.as_str()) {
+            entry.devices.remove(device.name.as_str());
+        }
+    }
+
     /// Hides a device.
     pub(crate) fn remove_device(&mut self, device: &Device) {
         self.by_id.remove(&device.id);
-        self.names.remove(&device.name, device.id);
+        self.leave_place(device);
         self.children.remove(&device.id);
         if let Some(siblings) = device.gateway.and_then(|it| self.children.get_mut(&it)) {
             siblings.remove(&device.id);
-        }
-        if let Some(entry) = self.types.get_mut(device.device_type.as_str()) {
-            entry.devices.remove(device.name.as_str());
         }
     }
 }

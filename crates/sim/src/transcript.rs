@@ -72,7 +72,7 @@
 //!   for none.
 //! * `claim T/D granted|taken|failed|none [secret]`: claims a device for the first API key, with that outcome.
 //! * `unclaim T/D`: gives it back.
-//! * `remove T/D` · `disable T/D`.
+//! * `remove T/D` · `disable T/D` · `rename T/D T/E`.
 //!
 //! **`=>`** is what the server knows by then: `registered T/D via gT/gD` · `unknown T/D` · `point T/D key = value`
 //! (the newest of that key; a value is `true`, `-3`, `21.5`, `"text"`, `json […]` or `bytes …` as text; `= nothing`:
@@ -245,6 +245,13 @@ pub enum Deed {
     Unclaim(DeviceRef),
     /// Removes a device.
     Remove(DeviceRef),
+    /// Gives a device another name.
+    Rename {
+        /// What it is called.
+        from: DeviceRef,
+        /// What it is called then.
+        to: DeviceRef,
+    },
     /// Disables a device.
     Disable(DeviceRef),
 }

@@ -239,6 +239,9 @@ fn take_door(value: &[u8]) -> Option<(DeviceId, bool)> {
     from.end(door)
 }
 
+/// Ways of keeping by their stored numbers.
+const KEEPINGS: [Keeping; 3] = [Keeping::Passing, Keeping::Stored, Keeping::UntilDone];
+
 /// States by their stored numbers.
 const STATES: [CommandState; 7] = [
     CommandState::Queued,
@@ -258,7 +261,7 @@ fn put_command(to: &mut Vec<u8>, it: &Command) {
     to.put_sized(it.method.as_bytes());
     to.put_sized(it.params.as_bytes());
     to.put_u8(u8::from(it.reply == Reply::Wanted));
-    to.put_u8(u8::from(it.keeping == Keeping::Stored));
+    to.put_u8(KEEPINGS.iter().position(|keeping| *keeping == it.keeping).unwrap_or(0) as u8);
     to.put_u64(it.created_ms);
     to.put_u64(it.deadline_ms);
     to.put_u8(STATES.iter().position(|state| *state == it.state).unwrap_or(0) as u8);
@@ -277,7 +280,7 @@ fn take_command(org: OrgId, device: DeviceId, id: CommandId, value: &[u8]) -> Op
         method: from.string()?,
         params: from.string()?,
         reply: if from.flag()? { Reply::Wanted } else { Reply::None },
-        keeping: if from.flag()? { Keeping::Stored } else { Keeping::Passing },
+        keeping: *KEEPINGS.get(usize::from(from.u8()?))?,
         created_ms: from.u64()?,
         deadline_ms: from.u64()?,
         state: *STATES.get(usize::from(from.u8()?))?,

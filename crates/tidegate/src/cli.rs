@@ -375,6 +375,19 @@ pub(crate) enum DeviceCommand {
     #[command(after_help = "Example:
   tidegate device show pump/p1")]
     Show(DeviceArg),
+    /// Give a device another name or type; its id, history, attributes and logins stay
+    #[command(after_help = "Examples:
+  tidegate device rename pump/p1 pump/p2
+  tidegate device rename default/a thermostat/a
+
+A connection under the old name ends; ThingsBoard's stay, and the gateway that the device is behind is told.")]
+    Rename {
+        #[command(flatten)]
+        device: DeviceArg,
+        /// What it is called from now on: TYPE/NAME, where there is such a type
+        #[arg(value_name = "NEW")]
+        to: DevicePath,
+    },
     /// Forget a device with its history
     #[command(after_help = "Example:
   tidegate device remove pump/p1")]

@@ -29,8 +29,10 @@ pub(crate) const TOPIC_CACHE_BYTES_MAX: usize = 512;
 pub(crate) const CHILDREN_CACHE_COUNT_MAX: usize = 100_000;
 /// How long a command that comes in another dialect waits for its device.
 pub(crate) const COMMAND_MS_MAX: u64 = 10_000;
-/// How long a gateway has to come and hear that a device behind it was removed (spec thingsboard 3.10).
-pub(crate) const REMOVAL_TOLD_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+/// How long a gateway has to come and hear what has become of a device behind it (spec thingsboard 3.10).
+pub(crate) const CHILD_CHANGE_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+/// How often a gateway is told so again that does not acknowledge it.
+pub(crate) const CHILD_CHANGE_RETRIES_COUNT_MAX: u8 = 3;
 /// How often the deadlines of commands are looked at.
 pub(crate) const COMMANDS_SWEEP_MS: u64 = 100;
 /// Bytes handed to the store and not yet stored, over all connections; beyond it readers pause.

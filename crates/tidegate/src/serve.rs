@@ -160,6 +160,7 @@ fn listen_for_removals(platform: &Platform, hub: &Arc<Hub>) {
         let Some(hub) = hub.upgrade() else { return };
         match removed {
             Removed::Device(org, device) => hub.device_changed(*org, *device),
+            Removed::Name(org, device) => hub.device_renamed(*org, *device),
             Removed::Key(org, key) => hub.key_changed(*org, key),
             Removed::Org(org) => hub.close_org(*org),
         }

@@ -135,7 +135,11 @@ fn the_registry_can_be_filled_before_the_first_start() {
     assert!(refused(data, &format!("key set {key_name} --publish a#b")).contains("no topic filter"));
     let free = told_json(data, &format!("key set {key_name} --unrestricted"));
     assert_eq!(free["rights"], serde_json::json!({ "publish": [], "subscribe": [] }));
-    told(data, "device remove pump/p1");
+    let id = told_json(data, "device show pump/p1")["id"].clone();
+    assert_eq!(told(data, "device rename pump/p1 pump/p2"), "renamed pump/p1 to pump/p2\n");
+    assert_eq!(told_json(data, "device show pump/p2")["id"], id);
+    assert!(refused(data, "device rename pump/p2 pump/g1").contains("already"));
+    told(data, "device remove pump/p2");
     told(data, "type remove pump");
     told(data, &format!("key remove {}", key["key"].as_str().unwrap()));
     assert_eq!(told(data, "key list"), "no API keys yet: create one with `tidegate key add`\n");

@@ -89,6 +89,17 @@ class Rest(unittest.TestCase):
         self.token = answer["credentialsValue"]
         sent(self.connect().send_telemetry({"a": 1}))
 
+    def test_rename(self):
+        device = self.connect()
+        sent(device.send_telemetry({"a": 1}))
+        self.device.name, self.device.type, self.device.device_profile_id = f"{self.name}, again", "renamed", None
+        renamed = self.rest.save_device(self.device)
+        self.assertEqual((renamed.id.id, renamed.type), (self.device.id.id, "renamed"))
+        self.assertEqual(self.rest.get_tenant_device(self.device.name).id.id, self.device.id.id)
+        self.refused(404, self.rest.get_tenant_device, self.name)
+        sent(device.send_telemetry({"b": 2}))
+        self.assertEqual(self.rest.get_timeseries_keys_v1(self.device.id), ["a", "b"])
+
     def test_credentials(self):
         credentials = self.rest.get_device_credentials_by_device_id(self.device.id)
         self.assertEqual((credentials.credentials_type, credentials.credentials_id), ("ACCESS_TOKEN", self.token))

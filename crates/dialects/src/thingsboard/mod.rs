@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use domain::{
-    Code, Device, DeviceId, Intent, Login, Millis, Notice, Peer, Points, Presence, Refusal, Rejection, Whose,
+    ChildChange, Code, Device, DeviceId, Intent, Login, Millis, Notice, Peer, Points, Presence, Refusal,
+    Rejection, Whose,
 };
 use mqtt::{QoS, Version};
 
@@ -141,8 +142,8 @@ impl Dialect for ThingsBoard {
         Some(provision::told(outcome))
     }
 
-    fn removal(&self, name: &str) -> Option<(&'static str, String)> {
-        Some(notice::removal(name))
+    fn child_change(&self, change: &ChildChange<'_>) -> Option<(&'static str, String)> {
+        Some(notice::child_change(change))
     }
 
     fn status(&self, _: &Status<'_>) -> Vec<Announcement> {

@@ -1,7 +1,7 @@
 //! What devices are told, as messages to the session that is their door (spec thingsboard 3.6 to 3.8, 4.3 to 4.5).
 
 use domain::attribute::{Found, Keys, Wanted};
-use domain::{Notice, Peer, Points, Whose};
+use domain::{ChildChange, Notice, Peer, Points, Whose};
 
 use super::value::{print, print_points, quote};
 use crate::{Push, Rendered, Terms, Way};
@@ -116,11 +116,23 @@ fn command(whose: Whose<'_>, number: u32, method: &str, params: &str) -> Push {
     }
 }
 
-/// What a gateway is called with when a device behind it was removed (spec 3.10).
-pub(super) fn removal(name: &str) -> (&'static str, String) {
+/// What a gateway is called with when a device behind it was removed or renamed (spec 3.10).
+pub(super) fn child_change(change: &ChildChange<'_>) -> (&'static str, String) {
     let mut params = String::new();
-    quote(&mut params, name);
-    ("gateway_device_deleted", params)
+    match change {
+        ChildChange::Removed { name } => {
+            quote(&mut params, name);
+            ("gateway_device_deleted", params)
+        }
+        ChildChange::Renamed { from, to } => {
+            params.push('{');
+            quote(&mut params, from);
+            params.push(':');
+            quote(&mut params, to);
+            params.push('}');
+            ("gateway_device_renamed", params)
+        }
+    }
 }
 
 /// `{"client":{…},"shared":{…}}`, without a scope in which nothing was found (spec 4.3).

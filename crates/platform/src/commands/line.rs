@@ -6,7 +6,8 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use domain::{Command, CommandId, CommandState, DeviceId, Keeping, Millis, Reply};
+use domain::{Command, CommandId, CommandState, DeviceId, Keeping, Millis, OrgId, Reply};
+use store::Aspect;
 
 use super::rules::{CommandRules, Submission};
 use super::{Done, Outgoing};
@@ -94,7 +95,9 @@ pub(super) enum Checked {
 /// What a change of a command entails.
 pub(super) struct Changed {
     pub(super) done: Option<Done>,
-    pub(super) stored: Option<Arc<Command>>,
+    pub(super) org: OrgId,
+    /// What has to be stored of it.
+    pub(super) aspect: Option<Aspect>,
 }
 
 impl Commands {
@@ -170,17 +173,20 @@ impl Commands {
         self.bytes -= open.cost_bytes();
         change(&mut open.command);
         self.bytes += open.cost_bytes();
-        let mut changed = Changed { done: None, stored: None };
-        if open.command.keeping == Keeping::Stored {
-            changed.stored = Some(Arc::new(open.command.clone()));
-        }
-        if open.is_final() {
+        let (keeping, is_final) = (open.command.keeping, open.is_final());
+        let aspect = match keeping {
+            Keeping::Passing => None,
+            Keeping::UntilDone if is_final => Some(Aspect::CommandGone(open.command.id)),
+            Keeping::Stored | Keeping::UntilDone => Some(Aspect::Command(Arc::new(open.command.clone()))),
+        };
+        let mut changed = Changed { done: None, org: open.command.org, aspect };
+        if is_final {
             self.due.remove(&(open.command.deadline_ms, device, open.command.id));
             if let Some(at_ms) = open.check_ms.take() {
                 self.checks.remove(&(at_ms, device, open.command.id));
             }
             changed.done = open.done.take();
-            if open.command.keeping == Keeping::Passing {
+            if keeping != Keeping::Stored {
                 self.bytes -= open.cost_bytes();
                 line.list.remove(at);
             }
@@ -204,7 +210,7 @@ impl Commands {
         open.attempt_count = open.attempt_count.saturating_add(1);
         open.sent_ms = now_ms;
         let wait_ms = match open.command.keeping {
-            Keeping::Stored => Some(rules.delivery_ms_max),
+            Keeping::Stored | Keeping::UntilDone => Some(rules.delivery_ms_max),
             Keeping::Passing if rules.submission == Submission::AfterAnswer => Some(rules.answer_ms_max),
             Keeping::Passing => None,
         };
@@ -241,7 +247,7 @@ impl Commands {
             return Some((device, id, Checked::MakesWay));
         };
         open.check_ms = None;
-        let is_lost = open.command.state == CommandState::Sent && open.command.keeping == Keeping::Stored;
+        let is_lost = open.command.state == CommandState::Sent && open.command.keeping != Keeping::Passing;
         if is_lost && open.retried_count >= open.command.retries_count_max {
             return Some((device, id, Checked::Exhausted));
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::Device;
+use domain::{ChildChange, Device};
 use parking_lot::Mutex;
 
 use super::*;
@@ -30,8 +30,8 @@ impl Courier for Porch {
 
     fn displaced(&self, _: OrgId, _: DeviceId) {}
 
-    fn removed(&self, _: OrgId, _: DeviceId, name: &str) {
-        self.heard.lock().push(format!("removed {name}"));
+    fn child_changed(&self, _: OrgId, _: DeviceId, change: &ChildChange<'_>) {
+        self.heard.lock().push(format!("{change:?}"));
     }
 }
 
@@ -56,6 +56,14 @@ impl Stage {
         house.platform.set_courier(porch.clone());
         let device = house.id("sensor", "s1");
         Stage { house, porch, device, outcomes: Arc::default(), retries: None }
+    }
+
+    /// The same after a restart; the device is away.
+    fn reopened(&self) -> Stage {
+        let house = self.house.reopened();
+        let porch = Arc::new(Porch::default());
+        house.platform.set_courier(porch.clone());
+        Stage { house, porch, device: self.device, outcomes: Arc::default(), retries: None }
     }
 
     fn comes(&self) {
@@ -342,4 +350,30 @@ fn retries_are_those_asked_for_and_no_more_than_allowed() {
         let commands = cell.commands.lock();
         assert_eq!((commands.checks.len(), commands.due.len()), (0, 0));
     }
+}
+
+#[test]
+fn a_command_that_is_kept_until_it_is_done_outlives_a_restart_and_leaves_nothing_behind() {
+    let stage = Stage::set();
+    stage.command("a", Reply::None, Keeping::UntilDone).unwrap();
+    stage.command("b", Reply::None, Keeping::UntilDone).unwrap();
+    stage.house.flush();
+    let stage = stage.reopened();
+    assert_eq!(stage.house.platform.stored_commands(stage.house.org, stage.device), [], "nobody asks for it");
+    stage.comes();
+    assert_eq!(stage.heard(), ["0 a 1", "1 b 1"]);
+    stage.confirms();
+    stage.house.flush();
+    let stage = stage.reopened();
+    stage.comes();
+    assert_eq!(stage.heard(), [""; 0]);
+    stage.command("c", Reply::None, Keeping::UntilDone).unwrap();
+    stage.goes();
+    stage.house.platform.sweep_commands(100);
+    stage.house.flush();
+    let stage = stage.reopened();
+    stage.comes();
+    assert_eq!(stage.heard(), [""; 0], "its deadline is over");
+    let cell = stage.house.platform.cell(stage.house.org).unwrap();
+    assert_eq!(cell.commands.lock().bytes, 0);
 }

@@ -152,6 +152,7 @@ fn deed(text: &str) -> Read<Deed> {
         }
         "unclaim" => Deed::Unclaim(device()?),
         "remove" => Deed::Remove(device()?),
+        "rename" => Deed::Rename { from: device()?, to: device_ref(rest)? },
         "disable" => Deed::Disable(device()?),
         _ => return Err(format!("nobody can \"{kind}\"")),
     })

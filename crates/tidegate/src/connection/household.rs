@@ -78,6 +78,16 @@ impl Household {
         };
         Some((household, entered.devices))
     }
+
+    /// The device itself may have been renamed.
+    fn look_again(&mut self, platform: &Platform, generation: u64) {
+        if self.own.generation == generation {
+            return;
+        }
+        if let Some(device) = platform.device_by_id(self.own.device.org, self.own.device.id) {
+            self.own = Rc::new(Resident { device, door: self.own.door.clone(), generation });
+        }
+    }
 }
 
 impl Connection {
@@ -108,12 +118,15 @@ impl Connection {
     /// The device that a payload speaks of; for a gateway's child, this connection is its door from here on.
     pub(super) fn resident(&mut self, whose: Whose<'_>, device_type: Option<&str>) -> Option<Found> {
         let now_ms = self.wall_ms();
+        let generation = self.registry.get();
         let household = self.household.as_deref_mut()?;
         let name = match whose {
-            Whose::Own => return Some(Found::Resident(household.own.clone(), Asked::No)),
+            Whose::Own => {
+                household.look_again(&self.worker.hub.platform, generation);
+                return Some(Found::Resident(household.own.clone(), Asked::No));
+            }
             Whose::Child(name) => name,
         };
-        let generation = self.registry.get();
         if let Some(known) = household.children.get(name)
             && known.generation == generation
             && known.door.hears(household.connection, now_ms)

@@ -9,7 +9,8 @@ use std::sync::{Arc, Weak};
 
 use dialects::{Absent, Dialect, Push, Rendered};
 use domain::{
-    Closing, Device, DeviceId, Keeping, Message, Millis, Notice, OrgId, Points, QoS, Reply, Scope, Whose,
+    ChildChange, Closing, Device, DeviceId, Keeping, Message, Millis, Notice, OrgId, Points, QoS, Reply,
+    Scope, Whose,
 };
 use platform::{Courier, NewCommand, Receipt, Told};
 use store::Changes;
@@ -47,9 +48,9 @@ impl Courier for Post {
         }
     }
 
-    fn removed(&self, org: OrgId, gateway: DeviceId, name: &str) {
+    fn child_changed(&self, org: OrgId, gateway: DeviceId, change: &ChildChange<'_>) {
         if let Some(hub) = self.0.upgrade() {
-            hub.tell_of_removal(org, gateway, name);
+            hub.tell_of_child(org, gateway, change);
         }
     }
 }
@@ -71,24 +72,23 @@ impl Hub {
         told
     }
 
-    /// Commands a gateway to forget a device that was removed, in a dialect that has a command for it. The command is
-    /// not stored: one that nobody takes must not be in the way of others for ever.
-    fn tell_of_removal(&self, org: OrgId, gateway: DeviceId, name: &str) {
+    /// Commands a gateway to note what has become of a device, in a dialect that has a command for it.
+    fn tell_of_child(&self, org: OrgId, gateway: DeviceId, change: &ChildChange<'_>) {
         let mut spoken = self.dialects.iter().filter(|it| it.door_key(gateway).is_some());
-        let Some((method, params)) = spoken.find_map(|it| it.removal(name)) else { return };
+        let Some((method, params)) = spoken.find_map(|it| it.child_change(change)) else { return };
         let now_ms = self.clock.wall_ms();
         let command = NewCommand {
             method: method.to_owned(),
             params,
             reply: Reply::None,
-            keeping: Keeping::Passing,
-            deadline_ms: now_ms + limits::REMOVAL_TOLD_MS_MAX,
-            retries_count_max: None,
+            keeping: Keeping::UntilDone,
+            deadline_ms: now_ms + limits::CHILD_CHANGE_MS_MAX,
+            retries_count_max: Some(limits::CHILD_CHANGE_RETRIES_COUNT_MAX),
             additional: None,
             done: None,
         };
         if let Err(refusal) = self.platform.command(org, gateway, command, now_ms) {
-            tracing::debug!(%refusal, name, "A gateway is not told that a device behind it was removed");
+            tracing::debug!(%refusal, ?change, "A gateway is not told of a device behind it");
         }
     }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use dialects::{Dialect, Grant};
-use domain::{Class, Code, DeviceId, OrgId, Peer, Refusal, Subscription};
+use domain::{Class, Closing, Code, DeviceId, OrgId, Peer, Refusal, Subscription};
 use store::{Change, Changes};
 
 use super::Hub;
@@ -79,6 +79,19 @@ impl Hub {
             }),
         };
         self.revise(&holder);
+    }
+
+    /// A device is called otherwise: its connections end where it came in under its name. In a dialect with doors it
+    /// came with a login, which is its own still.
+    pub(crate) fn device_renamed(&self, org: OrgId, id: DeviceId) {
+        for space in self.spaces().into_iter().filter(|it| it.org == org) {
+            let has_doors =
+                self.dialects.iter().any(|it| it.name() == space.name && it.door_key(id).is_some());
+            let subscribers = if has_doors { Vec::new() } else { space.subscribers() };
+            for subscriber in subscribers.iter().filter(|it| it.is_attached_by(|it| it.device == Some(id))) {
+                subscriber.kick(Closing::Removed);
+            }
+        }
     }
 
     /// An API key was removed or has other rights now: as for a device.

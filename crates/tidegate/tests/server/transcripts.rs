@@ -249,6 +249,11 @@ impl Stage {
             }
             Deed::Unclaim(device) => platform.unclaim(org, id(device)?, wall_ms()).map(drop),
             Deed::Remove(device) => platform.drop_device(org, name_of(device)).map(drop),
+            Deed::Rename { from, to } => {
+                let (name, device_type) = (Some(to.name.clone()), Some(to.device_type.clone()));
+                let change = platform::DeviceChange { name, device_type, ..Default::default() };
+                platform.update_device(org, name_of(from), change).map(drop)
+            }
             Deed::Disable(device) => {
                 let change = platform::DeviceChange { enabled: Some(false), ..Default::default() };
                 platform.update_device(org, name_of(device), change).map(drop)

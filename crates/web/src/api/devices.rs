@@ -68,6 +68,10 @@ impl Draft {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Change {
+    /// Another name; the id and whatever is kept of the device stay.
+    name: Option<String>,
+    #[serde(rename = "type")]
+    device_type: Option<String>,
     enabled: Option<bool>,
     class: Option<ClassName>,
     token: Option<String>,
@@ -185,6 +189,8 @@ pub(super) async fn change(
         None => None,
     };
     let change = DeviceChange {
+        name: body.name,
+        device_type: body.device_type,
         info: body.info.into(),
         metadata: body.metadata.map(|it| it.get().to_owned()),
         enabled: body.enabled,
@@ -194,7 +200,7 @@ pub(super) async fn change(
     };
     let (mut device, mut ticket) = shared.platform.update_device(org, name, change)?;
     if let Some(location) = location {
-        (device, ticket) = shared.platform.set_location(org, name, location)?;
+        (device, ticket) = shared.platform.set_location(org, device.wire_name(), location)?;
     }
     stored(&shared.platform, ticket).await?;
     Ok(Json(shape(&shared, &device)))

@@ -175,6 +175,12 @@ async fn device(api: &Api, command: DeviceCommand) -> Result<Answer> {
             api.call(Method::DELETE, &device_path(api, &it).await?, None).await?;
             Ok(removed("device", &it.device.to_string()))
         }
+        DeviceCommand::Rename { device, to } => {
+            let change = json!({ "type": to.device_type, "name": to.name });
+            let path = device_path(api, &device).await?;
+            let renamed = api.call(Method::PATCH, &path, Some(&change)).await?;
+            Ok(Answer { json: renamed, text: format!("renamed {} to {to}\n", device.device) })
+        }
         DeviceCommand::Enable(it) => set_enabled(api, &it, true).await,
         DeviceCommand::Disable(it) => set_enabled(api, &it, false).await,
         DeviceCommand::Set { device, rights, unrestricted } => {

@@ -105,13 +105,9 @@ fn create(
     login: Option<Login>,
 ) -> Result<(Arc<Device>, Ticket), Refused> {
     let (platform, now_ms, org) = (&of.shared.platform, of.shared.now_ms(), caller.org);
-    if platform.device_named(org, &body.name).is_some() {
-        return Err(HttpRefusal::bad("Device with such name already exists!").into());
-    }
+    check_name(platform, org, &body.name)?;
     let device_type = type_of(platform, org, &body)?;
-    if platform.device_type(org, &device_type).is_none() {
-        platform.create_type(org, NewType::named(&device_type, Class::Device), now_ms)?;
-    }
+    make_type(of, org, &device_type)?;
     let draft = NewDevice {
         class: body.class,
         info: DeviceInfo { description: body.label, ..DeviceInfo::default() },
@@ -132,6 +128,22 @@ fn create(
     }
 }
 
+fn check_name(platform: &Platform, org: OrgId, name: &str) -> Result<(), Refused> {
+    match platform.device_named(org, name) {
+        Some(_) => Err(HttpRefusal::bad("Device with such name already exists!").into()),
+        None => Ok(()),
+    }
+}
+
+/// A type that a device names is made if nobody knows it.
+fn make_type(of: &ThingsBoard, org: OrgId, name: &str) -> Result<(), Refused> {
+    let platform = &of.shared.platform;
+    if platform.device_type(org, name).is_none() {
+        platform.create_type(org, NewType::named(name, Class::Device), of.shared.now_ms())?;
+    }
+    Ok(())
+}
+
 fn type_of(platform: &Platform, org: OrgId, body: &DeviceBody) -> Result<String, Refused> {
     let Some(profile) = body.profile else {
         return Ok(body.device_type.clone().unwrap_or_else(|| DEFAULT_TYPE.to_owned()));
@@ -150,14 +162,18 @@ fn change(
 ) -> Result<(Arc<Device>, Ticket), Refused> {
     let platform = &of.shared.platform;
     let device = caller.device(platform, &id.to_string())?;
-    if platform.name_in_org(&device) != body.name {
-        return Err(HttpRefusal::bad("Devices cannot be renamed here. Create another one.").into());
+    let is_renamed = platform.name_in_org(&device) != body.name;
+    if is_renamed {
+        check_name(platform, caller.org, &body.name)?;
     }
-    let is_named = body.profile.is_some() || body.device_type.is_some();
-    if is_named && type_of(platform, caller.org, &body)? != device.device_type {
-        return Err(HttpRefusal::bad("A device's profile cannot be changed here.").into());
+    let names_type = body.profile.is_some() || body.device_type.is_some();
+    let device_type = if names_type { Some(type_of(platform, caller.org, &body)?) } else { None };
+    if let Some(device_type) = &device_type {
+        make_type(of, caller.org, device_type)?;
     }
     let change = DeviceChange {
+        name: is_renamed.then_some(body.name),
+        device_type,
         info: DeviceInfo { description: body.label, ..DeviceInfo::default() },
         metadata: body.additional,
         class: body.class,

@@ -49,13 +49,46 @@ async fn a_device_lives() {
     changed["additionalInfo"] = json!({ "x": 1 });
     let answer = service.post("/api/device", changed.clone()).await.json();
     assert_eq!((&answer["label"], &answer["additionalInfo"]), (&json!("elsewhere"), &json!({ "x": 1 })));
-    changed["name"] = json!("B");
-    assert_eq!(refused(&service.post("/api/device", changed).await), (400, 31), "renaming");
 
     let removed = service.delete(&format!("/api/device/{id}")).await;
     assert_eq!((removed.status, removed.body.len()), (StatusCode::OK, 0));
     assert_eq!(refused(&service.get(&format!("/api/device/{id}")).await), (404, 32));
     assert_eq!(admitted(&service, "T1"), Err(Code::KeyUnknown));
+}
+
+#[tokio::test]
+async fn a_device_gets_another_name_and_profile_and_is_still_the_same() {
+    let service = Service::new();
+    let id = service.add("a", "T1").await;
+    service.add("b", "T2").await;
+    service.post(&format!("/api/plugins/telemetry/DEVICE/{id}/SERVER_SCOPE"), json!({ "k": 1 })).await;
+    let mut device = service.get(&format!("/api/device/{id}")).await.json();
+    device["name"] = json!("b");
+    let taken = service.post("/api/device", device.clone()).await;
+    assert_eq!(refused(&taken), (400, 31));
+    assert_eq!(taken.json()["message"], "Device with such name already exists!");
+    device["name"] = json!("c/1 é");
+    let renamed = service.post("/api/device", device.clone()).await.json();
+    assert_eq!((&renamed["id"]["id"], &renamed["name"]), (&json!(id), &json!("c/1 é")));
+    assert_eq!(renamed["createdTime"], device["createdTime"]);
+    assert_eq!(refused(&service.get("/api/tenant/device?deviceName=a").await), (404, 32));
+    assert_eq!(service.get("/api/tenant/device?deviceName=c/1%20%C3%A9").await.json(), renamed);
+
+    // The id of a profile wins over its name.
+    device["type"] = json!("pump");
+    let same = service.post("/api/device", device.clone()).await.json();
+    assert_eq!(same["type"], "default");
+    device["deviceProfileId"] = Value::Null;
+    let moved = service.post("/api/device", device).await.json();
+    assert_eq!((&moved["id"]["id"], &moved["type"]), (&json!(id), &json!("pump")));
+    assert_ne!(moved["deviceProfileId"], same["deviceProfileId"]);
+
+    let attributes = format!("/api/plugins/telemetry/DEVICE/{id}/values/attributes/SERVER_SCOPE?keys=k");
+    assert_eq!(service.get(&attributes).await.json()[0]["value"], 1);
+    let credentials = service.get(&format!("/api/device/{id}/credentials")).await.json();
+    assert_eq!(credentials["credentialsId"], "T1");
+    assert_eq!(admitted(&service, "T1"), Ok("c/1 é".to_owned()));
+    service.add("a", "T3").await;
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use domain::{Device, DeviceId, Millis, Notice, OrgId};
+use domain::{ChildChange, Device, DeviceId, Millis, Notice, OrgId};
 use parking_lot::Mutex;
 use platform::{Courier, Receipt, Told};
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ impl Courier for Present {
 
     fn displaced(&self, _: OrgId, _: DeviceId) {}
 
-    fn removed(&self, _: OrgId, _: DeviceId, _: &str) {}
+    fn child_changed(&self, _: OrgId, _: DeviceId, _: &ChildChange<'_>) {}
 }
 
 /// A service with the device `a`, which is there or is not.
