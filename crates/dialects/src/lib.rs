@@ -455,7 +455,8 @@ pub enum Retain {
 pub fn all(
     watson: &'static watson::Watson,
     onenet: &'static onenet::OneNet,
+    thingsboard: &'static thingsboard::ThingsBoard,
     plain: &'static plain::Plain,
 ) -> Vec<&'static dyn Dialect> {
-    vec![watson, onenet, &thingsboard::ThingsBoard, plain]
+    vec![watson, onenet, thingsboard, plain]
 }

@@ -62,6 +62,7 @@ pub(crate) struct Server {
 pub(crate) struct ThingsBoard {
     pub(crate) claim_duration_s: u64,
     pub(crate) claim_by_default: bool,
+    pub(crate) ack_invalid: bool,
     pub(crate) rpc_submit: RpcSubmit,
     pub(crate) rpc_ack_ms_max: u64,
     pub(crate) rpc_retries_max: u8,

@@ -47,9 +47,27 @@ pub fn telemetry(at_ms: Option<Millis>, points: &Points) -> String {
     to
 }
 
+/// A 3.1.1 client whose payload cannot be read is closed, as there by default.
+pub static CLOSING: ThingsBoard = ThingsBoard { unreadable: Unreadable::Closes };
+
+/// It is told "done" instead, as there with `sendAckOnValidationException`.
+pub static ACKNOWLEDGING: ThingsBoard = ThingsBoard { unreadable: Unreadable::Acknowledged };
+
 /// The ThingsBoard dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ThingsBoard;
+pub struct ThingsBoard {
+    /// What a client before 5.0 hears of a payload that cannot be read; one of 5.0 is told.
+    pub unreadable: Unreadable,
+}
+
+/// What becomes of a client before 5.0 whose payload at QoS 1 or 2 cannot be read (spec 3.12, 4.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// It is closed, without an acknowledgement.
+    Closes,
+    /// It is acknowledged, and stays: it will not send the same again for ever.
+    Acknowledged,
+}
 
 impl Dialect for ThingsBoard {
     fn name(&self) -> &'static str {
@@ -92,7 +110,7 @@ impl Dialect for ThingsBoard {
         if provision::is_newcomer(peer) && request == Request::Publish && refusal.code == Code::TopicInvalid {
             return refusal::to_newcomer(version);
         }
-        refusal::answer(version, request, qos, refusal)
+        refusal::answer(self.unreadable, version, request, qos, refusal)
     }
 
     fn connack(&self, version: Version, refusal: &Refusal) -> Option<u8> {

@@ -8,13 +8,20 @@
 use domain::{Closing, Code, Fault, Refusal};
 use mqtt::{QoS, Version};
 
+use super::Unreadable;
 use crate::{Answer, Request};
 
 /// How a refused request is answered.
-pub(super) fn answer(version: Version, request: Request, qos: QoS, refusal: &Refusal) -> Answer {
+pub(super) fn answer(
+    unreadable: Unreadable,
+    version: Version,
+    request: Request,
+    qos: QoS,
+    refusal: &Refusal,
+) -> Answer {
     let stays = |reason| Answer { close: None, acknowledged: false, reason, notify: false };
     match request {
-        Request::Publish => publish(version, qos, refusal.code),
+        Request::Publish => publish(unreadable, version, qos, refusal.code),
         Request::Subscribe => stays(match (version, refusal.code) {
             (Version::V31, _) => 0,
             (Version::V311, _) => 0x80,
@@ -38,12 +45,17 @@ pub(super) fn to_newcomer(version: Version) -> Answer {
     }
 }
 
-fn publish(version: Version, qos: QoS, code: Code) -> Answer {
+fn publish(unreadable: Unreadable, version: Version, qos: QoS, code: Code) -> Answer {
     let stays = |reason| Answer { close: None, acknowledged: false, reason, notify: false };
     let closes =
         |closing, acknowledged, reason| Answer { close: Some(closing), acknowledged, reason, notify: false };
     match code {
-        Code::Malformed if version == Version::V5 && qos > QoS::AtMostOnce => stays(0x99),
+        Code::Malformed
+            if qos > QoS::AtMostOnce
+                && (version == Version::V5 || unreadable == Unreadable::Acknowledged) =>
+        {
+            stays(0x99)
+        }
         Code::Malformed => closes(Closing::ProtocolError, false, 0x99),
         Code::RequestInvalid => closes(Closing::ProtocolError, true, 0x83),
         Code::TopicInvalid | Code::TopicReserved | Code::NotServed => stays(0x90),

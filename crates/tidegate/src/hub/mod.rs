@@ -367,7 +367,11 @@ pub(crate) fn all_dialects(config: &Config) -> Vec<&'static dyn Dialect> {
     };
     // Dialects live as long as the program; one for each server that is started in it is little.
     let onenet = Box::leak(Box::new(config.onenet.dialect()));
-    dialects::all(watson, onenet, plain)
+    let thingsboard = match config.thingsboard.ack_invalid {
+        true => &dialects::thingsboard::ACKNOWLEDGING,
+        false => &dialects::thingsboard::CLOSING,
+    };
+    dialects::all(watson, onenet, thingsboard, plain)
 }
 
 /// A connection that is counted; dropping it counts it out.

@@ -243,6 +243,26 @@ async fn bad_input_has_its_answer_and_harms_nobody() {
     house.close().await;
 }
 
+#[tokio::test]
+async fn what_cannot_be_read_is_acknowledged_where_the_settings_say_so() {
+    let house = House::open_with("[thingsboard]\nack_invalid = true\n").await;
+    add_gateway(&house, "gw", GATEWAY);
+    let mut gateway = house.client(options(GATEWAY)).await;
+    for (topic, payload) in [
+        ("v1/gateway/telemetry", "{"),
+        ("v1/gateway/telemetry", r#"{"A":[5],"B":[{"t":1}]}"#),
+        ("v1/devices/me/telemetry", "5"),
+    ] {
+        gateway.publish_done(topic, payload.as_bytes(), QoS::AtLeastOnce).await.unwrap();
+    }
+    gateway.ping().await.unwrap();
+    assert!(house.running.platform.device_named(org(), "B").is_some(), "the part that can be read");
+    // At QoS 0 there is nothing to acknowledge with.
+    gateway.publish("v1/gateway/telemetry", b"{", QoS::AtMostOnce).await.unwrap();
+    assert!(gateway.ping().await.is_err(), "the connection should be closed");
+    house.close().await;
+}
+
 /// Twice as many keys as a device may have: everything is acknowledged, what fits is kept, the rest is left out.
 #[tokio::test]
 async fn ten_thousand_keys_of_a_device_are_as_many_as_it_may_have() {
