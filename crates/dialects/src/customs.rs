@@ -22,6 +22,8 @@ pub struct Customs {
     pub messages: Absent,
     /// What becomes of their wills for sessions that are away.
     pub wills: Absent,
+    /// What becomes of wills that are retained.
+    pub retained_wills: RetainedWills,
 }
 
 /// The quality with which a message reaches those who are subscribed when it comes.
@@ -82,6 +84,15 @@ pub enum Absent {
     Lost,
 }
 
+/// What becomes of a will that is retained under its topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RetainedWills {
+    /// It stays, as any retained message.
+    Stay,
+    /// It goes when its client comes back, unless another message has taken its place.
+    UntilLogin,
+}
+
 impl Customs {
     /// What MQTT says.
     pub const STANDARD: Customs = Customs {
@@ -92,6 +103,7 @@ impl Customs {
         points: PointsTold::Never,
         messages: Absent::Queued,
         wills: Absent::Queued,
+        retained_wills: RetainedWills::Stay,
     };
 
     /// What OneNET does (spec onenet 1, rows 5 to 18).
@@ -103,6 +115,7 @@ impl Customs {
         points: PointsTold::OneByOne,
         messages: Absent::Newest(10),
         wills: Absent::Lost,
+        retained_wills: RetainedWills::UntilLogin,
     };
 }
 

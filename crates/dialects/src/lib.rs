@@ -17,7 +17,9 @@ use domain::{
 use mqtt::packet::Connect;
 use mqtt::{QoS, Version};
 
-pub use customs::{Absent, Answers, Customs, ExactlyOnce, LiveQuality, PointsTold, RetainedQuality};
+pub use customs::{
+    Absent, Answers, Customs, ExactlyOnce, LiveQuality, PointsTold, RetainedQuality, RetainedWills,
+};
 pub use domain::notice::Request;
 pub use leniency::{Leniencies, Leniency};
 

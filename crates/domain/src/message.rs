@@ -91,11 +91,13 @@ pub struct Retained {
     pub qos: QoS,
     /// When it expires by its publisher's word; 0 = never.
     pub expires_ms: Millis,
+    /// The key of the session whose will it is, where it goes when that session's client comes back.
+    pub will_of: Option<Box<str>>,
 }
 
 impl Retained {
     /// A message of the server itself: quality 0, good until it is replaced.
     pub fn of_server(message: Arc<Message>) -> Retained {
-        Retained { message, qos: QoS::AtMostOnce, expires_ms: 0 }
+        Retained { message, qos: QoS::AtMostOnce, expires_ms: 0, will_of: None }
     }
 }

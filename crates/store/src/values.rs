@@ -437,8 +437,17 @@ pub(crate) fn take_queued(seq: u64, value: &[u8]) -> Option<Queued> {
     })
 }
 
+/// The first byte of a retained message that is a will: no single bit makes it one of the others.
+const WILL: u8 = 4;
+
 pub(crate) fn put_retained(to: &mut Vec<u8>, it: &Retained) {
-    to.put_u8(EXTENDED);
+    match &it.will_of {
+        None => to.put_u8(EXTENDED),
+        Some(key) => {
+            to.put_u8(WILL);
+            to.put_sized(key.as_bytes());
+        }
+    }
     to.put_u8(it.qos as u8);
     to.put_u64(it.expires_ms);
     to.put_sized(it.message.headers());
@@ -446,13 +455,19 @@ pub(crate) fn put_retained(to: &mut Vec<u8>, it: &Retained) {
 }
 
 pub(crate) fn take_retained(topic: &str, value: &[u8]) -> Option<Retained> {
-    let (mut from, is_extended) = open_either(value)?;
-    let (qos, expires_ms) = match is_extended {
-        false => (QoS::AtMostOnce, 0),
-        true => (QoS::from_u8(from.u8()?)?, from.u64()?),
+    let mut from = Take::new(value);
+    let version = from.u8()?;
+    let will_of = match version {
+        VERSION | EXTENDED => None,
+        WILL => Some(from.text()?.into()),
+        _ => return None,
+    };
+    let (qos, expires_ms) = match version {
+        VERSION => (QoS::AtMostOnce, 0),
+        _ => (QoS::from_u8(from.u8()?)?, from.u64()?),
     };
     let message = Message::shared(topic, from.sized()?, from.rest());
-    Some(Retained { message, qos, expires_ms })
+    Some(Retained { message, qos, expires_ms, will_of })
 }
 
 pub(crate) fn put_last_event(to: &mut Vec<u8>, at_ms: Millis, format: &str, payload: &[u8]) {
@@ -501,6 +516,7 @@ mod tests {
         };
         let message = Message::new("t/ä", b"\x01", b"payload");
         let retained = samples::retained("t", b"payload");
+        let will = Retained { will_of: Some("key".into()), ..retained.clone() };
         let unreleased = samples::unreleased("t", b"payload");
         vec![
             (made(|to| put_org(to, &samples::org(org()))), |it| take_org(org(), it).is_some(), true),
@@ -539,6 +555,7 @@ mod tests {
             (made(put_released), |it| take_queued(1, it).is_some(), true),
             (made(|to| put_queued(to, &delivery, &message)), |it| take_queued(1, it).is_some(), false),
             (made(|to| put_retained(to, &retained)), |it| take_retained("t", it).is_some(), false),
+            (made(|to| put_retained(to, &will)), |it| take_retained("t", it).is_some(), false),
             (made(|to| put_last_event(to, 7, "json", b"{}")), |it| take_last_event("e", it).is_some(), false),
             (made(|to| put_setting(to, b"s")), |it| take_setting(it).is_some(), false),
         ]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-use domain::{DeviceId, Received, SessionId};
+use domain::{DeviceId, Received, Retained, SessionId};
 
 use super::samples::*;
 use super::{Opener, put};
@@ -330,6 +330,9 @@ pub(crate) fn retained_messages_come_back_by_topic(opener: &mut dyn Opener) {
         ],
     );
     assert_eq!(store.retained(a, SPACE).unwrap(), [retained("b", b"4")]);
+    let will = Retained { will_of: Some("session".into()), ..retained("b", b"5") };
+    put(&*store, vec![Change::Retain { org: a, space: SPACE, retained: will.clone() }]);
+    assert_eq!(store.retained(a, SPACE).unwrap(), [will]);
 }
 
 pub(crate) fn what_does_not_fit_a_key_is_counted(opener: &mut dyn Opener) {

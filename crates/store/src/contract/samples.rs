@@ -134,7 +134,7 @@ fn rights(publish: &[&str], subscribe: &[&str]) -> Arc<Rights> {
 
 pub(crate) fn retained(topic: &str, payload: &[u8]) -> Retained {
     let message = Message::shared(topic, b"\x03", payload);
-    Retained { message, qos: QoS::AtLeastOnce, expires_ms: 123 }
+    Retained { message, qos: QoS::AtLeastOnce, expires_ms: 123, will_of: None }
 }
 
 pub(crate) fn unreleased(topic: &str, payload: &[u8]) -> Unreleased {

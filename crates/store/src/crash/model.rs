@@ -303,7 +303,7 @@ impl Session {
 }
 
 fn retained_parts(it: &Retained) -> impl Debug {
-    (it.qos, it.expires_ms, it.message.headers(), it.message.payload())
+    (it.qos, it.expires_ms, &it.will_of, it.message.headers(), it.message.payload())
 }
 
 /// With the whole of each message: its own account of itself leaves most of it out.

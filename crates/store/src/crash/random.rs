@@ -58,7 +58,8 @@ impl Random {
 
     fn retained(&mut self) -> Retained {
         let expires_ms = self.next();
-        Retained { message: self.message(), qos: QoS::ExactlyOnce, expires_ms }
+        let will_of = (self.below(3) == 0).then(|| self.among(&NAMES).into());
+        Retained { message: self.message(), qos: QoS::ExactlyOnce, expires_ms, will_of }
     }
 
     fn unreleased(&mut self) -> Unreleased {

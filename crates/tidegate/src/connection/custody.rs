@@ -13,7 +13,7 @@ use store::{Change, SessionState};
 
 use super::Connection;
 use super::batch::{Answer, Batch};
-use super::publish::{Inbound, acknowledge};
+use super::publish::{Inbound, Source, acknowledge};
 use super::topics::Way;
 use crate::hub::delivery::{Outbound, Round, deadline_ms};
 use crate::limits;
@@ -108,7 +108,7 @@ impl Connection {
             from: Some(self.seat.subscriber()),
         };
         if *retain {
-            match hub.retain_published(space, &mut outbound, self.seat.subscriber().clone()) {
+            match hub.retain_published(space, &mut outbound, Source::Client, self.seat.subscriber()) {
                 Ok(ticket) => batch.until = ticket.max(batch.until),
                 // It was acknowledged: those who are subscribed get it all the same.
                 Err(refusal) => self.record("publish", Some(message.topic()), &refusal),

@@ -359,6 +359,8 @@ impl Door {
         check_packet_bytes(connect, &properties)?;
         let seat = Seat::take(space, &key).await;
         let found = self.hub.resume_session(space, seat.subscriber(), connect.clean_start, expiry_s);
+        // Its last connection has left and published its will.
+        self.hub.unretain_will(space, &seat.key);
         let present = found == Found::Session;
         if expiry_s > 0 && !present {
             self.check_anonymous_sessions(guest)?;

@@ -46,7 +46,7 @@ pub(super) struct Inbound<'a> {
 
 /// Where a message to publish comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(crate) enum Source {
     /// The client sent it.
     Client,
     /// The client left it for when it is gone.
@@ -196,7 +196,12 @@ impl Connection {
             from: Some(self.seat.subscriber()),
         };
         if retains {
-            match hub.retain_published(&self.seat.space, &mut outbound, self.seat.subscriber().clone()) {
+            match hub.retain_published(
+                &self.seat.space,
+                &mut outbound,
+                inbound.source,
+                self.seat.subscriber(),
+            ) {
                 Ok(ticket) => batch.until = ticket.max(batch.until),
                 Err(refusal) => return self.refuse_publish(inbound, &refusal, batch),
             }

@@ -12,7 +12,7 @@ use super::Hub;
 use super::delivery::{Outbound, deadline_ms, expires_ms};
 use super::space::Space;
 use super::subscriber::Subscriber;
-use crate::connection::publish::uplink;
+use crate::connection::publish::{Source, uplink};
 
 /// A message to publish when a client does not come back in time.
 pub(crate) struct Will {
@@ -87,7 +87,8 @@ impl Hub {
             message: None,
             from: Some(subscriber),
         };
-        if retains && let Err(refusal) = self.retain_published(space, &mut outbound, subscriber.clone()) {
+        if retains && let Err(refusal) = self.retain_published(space, &mut outbound, Source::Will, subscriber)
+        {
             return refuse(&refusal);
         }
         let mut changes = Changes::new();

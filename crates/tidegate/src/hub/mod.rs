@@ -23,7 +23,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use dialects::{Absent, Announcement, Customs, Dialect, Leniency, Retain};
+use dialects::{Absent, Announcement, Customs, Dialect, Leniency, Retain, RetainedWills};
 use domain::{Closing, Code, OrgId, QoS, Refusal, Retained};
 use parking_lot::RwLock;
 use platform::Platform;
@@ -36,11 +36,12 @@ use self::refusals::Refusals;
 use self::sessions::Sessions;
 use self::shelf::ShelfBounds;
 use self::space::{Space, TooMuchRetained};
-use self::subscriber::Attached;
+use self::subscriber::{Attached, Subscriber};
 use self::tail::Tails;
 use self::watches::Watches;
 use crate::clock::Clock;
 use crate::config::{AnonymousFrom, Config, Limits, NotifyStyle};
+use crate::connection::publish::Source;
 
 /// A number that only grows, for metrics.
 #[derive(Default)]
@@ -228,13 +229,20 @@ impl Hub {
         &self,
         space: &Space,
         outbound: &mut Outbound<'_>,
-        waiter: Arc<dyn Waiter>,
+        source: Source,
+        by: &Arc<Subscriber>,
     ) -> Result<Ticket, Refusal> {
+        let waiter = by.clone();
         if outbound.payload.is_empty() {
             return Ok(self.unretain(space, outbound.topic, Some(waiter)));
         }
-        let retained =
-            Retained { message: outbound.shared(), qos: outbound.qos, expires_ms: outbound.expires_ms };
+        let goes = source == Source::Will && space.customs.retained_wills == RetainedWills::UntilLogin;
+        let retained = Retained {
+            message: outbound.shared(),
+            qos: outbound.qos,
+            expires_ms: outbound.expires_ms,
+            will_of: goes.then(|| by.key.clone()),
+        };
         self.retain(space, retained, waiter).map_err(|_| {
             let hint = format!(
                 "the organisation's retained messages fill the limits ({} messages, {} bytes): remove some, or \
@@ -243,6 +251,16 @@ impl Hub {
             );
             Refusal::new(Code::TooMany, hint)
         })
+    }
+
+    /// The client of a session is back: its will that is retained goes, where the customs say so.
+    pub(crate) fn unretain_will(&self, space: &Space, key: &str) {
+        if space.customs.retained_wills == RetainedWills::UntilLogin {
+            space.unretain_will(key, |topic| {
+                let change = Change::Unretain { org: space.org, space: space.name, topic };
+                self.store.commit(change.into());
+            });
+        }
     }
 
     /// Forgets what is retained under a topic: the ticket is that of the row's end.

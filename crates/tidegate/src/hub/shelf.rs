@@ -3,6 +3,8 @@
 //! Clients' messages are bounded in number and bytes; what the server keeps under system topics is not counted. Holds
 //! messages and finds them; who may retain what, and what is stored of it, is decided by the callers.
 
+use std::collections::HashMap;
+
 use domain::{Millis, Retained};
 use mqtt::router;
 
@@ -19,6 +21,8 @@ pub(crate) struct ShelfBounds {
 #[derive(Default)]
 pub(crate) struct Shelf {
     topics: router::Retained<Retained>,
+    /// The topics of wills that go when their clients come back, by their sessions' keys.
+    wills: HashMap<Box<str>, Box<str>>,
     count: usize,
     bytes: usize,
 }
@@ -42,7 +46,10 @@ impl Shelf {
     pub(crate) fn put(&mut self, retained: Retained) {
         let topic = retained.message.topic().to_owned();
         let bytes = cost_bytes(&retained);
+        let will_of = retained.will_of.clone();
         let replaced = self.topics.set(&topic, retained);
+        self.forget_will(replaced.as_ref());
+        self.wills.extend(will_of.map(|key| (key, topic.as_str().into())));
         if !is_system(&topic) {
             self.bytes = self.bytes - replaced.as_ref().map_or(0, cost_bytes) + bytes;
             self.count += usize::from(replaced.is_none());
@@ -52,11 +59,25 @@ impl Shelf {
     /// Forgets what is retained under a topic; false when there was nothing.
     pub(crate) fn remove(&mut self, topic: &str) -> bool {
         let Some(removed) = self.topics.remove(topic) else { return false };
+        self.forget_will(Some(&removed));
         if !is_system(topic) {
             self.bytes -= cost_bytes(&removed);
             self.count -= 1;
         }
         true
+    }
+
+    /// A message is not what its topic retains any more, nor anybody's will.
+    fn forget_will(&mut self, gone: Option<&Retained>) {
+        let Some((key, gone)) = gone.and_then(|it| Some((it.will_of.as_ref()?, it))) else { return };
+        if self.wills.get(key).is_some_and(|topic| **topic == *gone.message.topic()) {
+            self.wills.remove(key);
+        }
+    }
+
+    /// The topic that retains the will of a session, where one does.
+    pub(crate) fn will_of(&self, key: &str) -> Option<&str> {
+        self.wills.get(key).map(|it| &**it)
     }
 
     /// What is retained under a topic.
@@ -103,7 +124,7 @@ mod tests {
 
     fn message(topic: &str, payload: &str, expires_ms: Millis) -> Retained {
         let message = Message::shared(topic, b"", payload.as_bytes());
-        Retained { message, qos: QoS::AtLeastOnce, expires_ms }
+        Retained { message, qos: QoS::AtLeastOnce, expires_ms, will_of: None }
     }
 
     #[test]
@@ -124,6 +145,24 @@ mod tests {
         assert!(shelf.has_room(&message("c", "", 0), bounds));
         assert!(shelf.remove("b"));
         assert_eq!((shelf.count, shelf.bytes), (0, 0));
+    }
+
+    #[test]
+    fn a_will_is_found_by_its_session_until_something_takes_its_place() {
+        let mut shelf = Shelf::default();
+        let will = |topic, key: &str| Retained { will_of: Some(key.into()), ..message(topic, "gone", 0) };
+        shelf.put(will("a", "one"));
+        assert_eq!((shelf.will_of("one"), shelf.will_of("two")), (Some("a"), None));
+        shelf.put(will("a", "two"));
+        assert_eq!((shelf.will_of("one"), shelf.will_of("two")), (None, Some("a")));
+        shelf.put(will("b", "two"));
+        shelf.put(message("a", "", 0));
+        assert_eq!(shelf.will_of("two"), Some("b"));
+        assert!(shelf.remove("b"));
+        assert_eq!((shelf.will_of("two"), shelf.wills.len()), (None, 0));
+        shelf.put(will("b", "two"));
+        shelf.put(message("b", "", 0));
+        assert_eq!(shelf.wills.len(), 0);
     }
 
     #[test]

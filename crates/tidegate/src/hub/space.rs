@@ -290,6 +290,20 @@ impl Space {
         shelf.remove(topic).then(store)
     }
 
+    /// Forgets the retained will of a session, where there is one. `store` is called as by [`Space::retain`], with its
+    /// topic.
+    pub(crate) fn unretain_will(&self, key: &str, store: impl FnOnce(String)) {
+        if self.retained.read().will_of(key).is_none() {
+            return;
+        }
+        let mut shelf = self.retained.write();
+        if let Some(topic) = shelf.will_of(key).map(str::to_owned)
+            && shelf.remove(&topic)
+        {
+            store(topic);
+        }
+    }
+
     /// Forgets what is past its time; gives the topics.
     pub(crate) fn unretain_expired(&self, now_ms: Millis) -> Vec<String> {
         let expired = self.retained.read().expired(now_ms);

@@ -5,6 +5,7 @@ mod answers;
 mod bare;
 mod releases;
 mod vendor;
+mod wills;
 
 use mqtt::QoS;
 use sim::{Client, Options};
