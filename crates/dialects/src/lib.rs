@@ -10,6 +10,7 @@
 use std::borrow::Cow;
 use std::ops::{ControlFlow, RangeInclusive};
 
+use domain::rate::TrafficRates;
 use domain::{
     ChildChange, Claim, Closing, Device, DeviceId, DeviceName, Intent, Login, Notice, Peer, Points, Presence,
     Refusal, Rejection, Value, Whose,
@@ -142,7 +143,7 @@ pub trait Dialect: Send + Sync {
     }
 
     /// The answer to a device's call ([`Intent::Call`]): a JSON text.
-    fn call(&self, _peer: &Peer, _method: &str, _terms: &Terms) -> String {
+    fn call(&self, _peer: &Peer, _method: &str, _terms: &Terms<'_>) -> String {
         "null".to_owned()
     }
 
@@ -166,6 +167,12 @@ pub trait Dialect: Send + Sync {
     /// What a newcomer that asked for a login ([`Intent::Provision`]) is told: the login, or why it gets none. `None`
     /// where there are no newcomers.
     fn provisioned(&self, _outcome: Result<&Login, &Refusal>) -> Option<Push> {
+        None
+    }
+
+    /// What a gateway is told before it is closed because it has sent too much for the device that it calls `name`;
+    /// `None` where it is told nothing.
+    fn slow_down(&self, _version: Version, _name: &str) -> Option<Push> {
         None
     }
 
@@ -219,11 +226,15 @@ pub enum Place {
 
 /// What a session may rely on, as a dialect may tell it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
+pub struct Terms<'a> {
     /// Bytes of a payload, at most.
     pub payload_bytes_max: usize,
     /// Messages under way to the server, at most.
     pub inflight_count_max: u16,
+    /// How much the device may send of itself.
+    pub own_rates: &'a TrafficRates,
+    /// How much a gateway may send for all devices behind it.
+    pub behind_rates: &'a TrafficRates,
 }
 
 /// The state of one topic space, as its dialect may tell it.

@@ -18,6 +18,7 @@ pub mod notice;
 pub mod org;
 pub mod point;
 pub mod product;
+pub mod rate;
 pub mod refusal;
 pub mod rights;
 pub mod session;

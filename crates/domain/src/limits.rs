@@ -37,3 +37,7 @@ pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
 pub const COMMANDS_PER_ORG_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 const _: () = assert!(QUEUE_MESSAGE_COUNT_MAX < u16::MAX as u64, "packet ids are derived from queue places");
+/// Rates that hold at the same time for one thing (spec thingsboard 10).
+pub const RATES_COUNT_MAX: usize = 8;
+/// Seconds over which a rate is counted: a day.
+pub const RATE_SECONDS_MAX: u32 = 86_400;

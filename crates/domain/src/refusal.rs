@@ -69,6 +69,8 @@ pub enum Code {
     NotFound,
     /// A bound on sessions, subscriptions or connections was reached.
     TooMany,
+    /// More was sent in a time than is allowed.
+    RateExceeded,
     /// The credential may not do this.
     NotAllowed,
     /// This server does not serve the function (yet).
@@ -107,7 +109,7 @@ impl Code {
             | Code::NotFound
             | Code::NotAllowed
             | Code::NotServed => Fault::Policy,
-            Code::GatewayFull | Code::OrgFull | Code::TooMany => Fault::Capacity,
+            Code::GatewayFull | Code::OrgFull | Code::TooMany | Code::RateExceeded => Fault::Capacity,
             Code::CreateFailed | Code::StoreFailed => Fault::Ours,
         }
     }
@@ -140,6 +142,7 @@ impl Code {
             Code::InUse => "in_use",
             Code::NotFound => "not_found",
             Code::TooMany => "too_many",
+            Code::RateExceeded => "rate_exceeded",
             Code::NotAllowed => "not_allowed",
             Code::NotServed => "not_served",
             Code::CreateFailed => "create_failed",

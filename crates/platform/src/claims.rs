@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use domain::{Code, DeviceId, Millis, OrgId, Points, Refusal, Scope, Value};
 use store::Ticket;
 
+use crate::guesses::Guesser;
 use crate::limits::TOKEN_BYTES_MAX;
 use crate::registry::Platform;
 
@@ -102,7 +103,8 @@ impl Platform {
     /// An API key claims a device (spec thingsboard 6.2). The window is the device's own, or one that an application
     /// has written as the server attribute `claimingData`. Either is gone when the device is claimed.
     ///
-    /// Refuses with [`Code::NotFound`] (organisation, device or key).
+    /// Refuses with [`Code::NotFound`] (organisation, device or key), or [`Code::TooMany`] when the key has claimed too
+    /// often with a wrong secret.
     pub fn claim(
         &self,
         org: OrgId,
@@ -112,6 +114,8 @@ impl Platform {
         now_ms: Millis,
     ) -> Result<(ClaimOutcome, Ticket), Refusal> {
         let cell = self.cell_or_refuse(org)?;
+        let guesser = Guesser::Key(org, claimant.to_owned());
+        self.guesses.lock().check(&guesser, now_ms)?;
         let said = cell.claims.lock().windows.remove(&device);
         let window = said.or_else(|| self.written_window(org, device));
         let outcome = match window {
@@ -120,6 +124,9 @@ impl Platform {
             None => ClaimOutcome::NoWindow,
             Some(_) => ClaimOutcome::Granted,
         };
+        if outcome == ClaimOutcome::Failed {
+            self.guesses.lock().note(guesser, now_ms);
+        }
         if outcome != ClaimOutcome::Granted {
             return Ok((outcome, Ticket::NONE));
         }
@@ -172,6 +179,7 @@ mod tests {
 
     use super::*;
     use crate::NewKey;
+    use crate::limits::{WRONG_GUESSES_COUNT_MAX, WRONG_GUESSES_S};
     use crate::testing::House;
 
     fn claimant(house: &House) -> String {
@@ -273,5 +281,22 @@ mod tests {
             assert_eq!(count, 1, "{granted:?}");
             house.platform.unassign(house.org, device).unwrap();
         }
+    }
+
+    #[test]
+    fn wrong_secrets_cannot_be_tried_for_ever() {
+        let house = House::new();
+        let device = house.id("sensor", "s1");
+        let (key, ..) = house.platform.create_key(house.org, NewKey::default(), 1).unwrap();
+        let attempt = |secret: &str, now_ms| {
+            house.platform.open_to_claims(house.org, device, "right", None, now_ms).unwrap();
+            let claimed = house.platform.claim(house.org, device, &key.key, secret, now_ms);
+            claimed.map(|(outcome, _)| outcome).map_err(|it| it.code)
+        };
+        for _ in 0..WRONG_GUESSES_COUNT_MAX {
+            assert_eq!(attempt("wrong", 5), Ok(ClaimOutcome::Failed));
+        }
+        assert_eq!(attempt("right", 5), Err(Code::TooMany), "nobody learns that this one is right");
+        assert_eq!(attempt("right", 5 + u64::from(WRONG_GUESSES_S) * 1_000), Ok(ClaimOutcome::Granted));
     }
 }

@@ -19,6 +19,7 @@ mod deletion;
 mod device_types;
 mod devices;
 mod doors;
+mod guesses;
 mod ids;
 mod keys;
 pub mod limits;
@@ -27,6 +28,7 @@ mod names;
 mod orgs;
 mod products;
 mod provisioning;
+mod rates;
 mod registration;
 mod registry;
 mod renaming;
@@ -50,6 +52,7 @@ pub use products::{
     NumberedQuery, ProductKeyChange,
 };
 pub use provisioning::NewProvisioning;
+pub use rates::{Metered, RateRules, Sent};
 pub use registration::{RegistrationStats, Verdict};
 pub use registry::{Anonymous, Generation, Platform, Removed};
 

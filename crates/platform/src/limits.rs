@@ -41,3 +41,9 @@ pub const FORMER_NAMES_COUNT_MAX: usize = 10_000;
 pub const LOAD_PAGE_COUNT: usize = 10_000;
 /// Devices looked at under one hold of the lock while pages are collected.
 pub const SCAN_COUNT_MAX: usize = 4_096;
+/// Wrong guesses of a provisioning secret, or of the secret of a claim, that somebody has in [`WRONG_GUESSES_S`].
+pub const WRONG_GUESSES_COUNT_MAX: u32 = 10;
+/// Seconds in which they come back.
+pub const WRONG_GUESSES_S: u32 = 60;
+/// Guessers that are told apart; further ones share one count.
+pub const GUESSERS_COUNT_MAX: usize = 10_000;

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::iter;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use domain::attribute::Keys;
@@ -17,6 +18,7 @@ use store::{Change, Changes, Ticket};
 use subtle::ConstantTimeEq;
 
 use crate::devices::NewDevice;
+use crate::guesses::Guesser;
 use crate::limits::TOKEN_BYTES_MAX;
 use crate::logins::Replaced;
 use crate::registry::{Platform, Removed};
@@ -103,14 +105,17 @@ impl Platform {
 
     /// Gives a device the login that it asks for. What it is told has to wait for the ticket.
     ///
-    /// Refuses with [`Code::NotFound`] when no type has this key and secret, with any other code when the device does
-    /// not get one.
+    /// Refuses with [`Code::NotFound`] when no type has this key and secret, with [`Code::TooMany`] when too many wrong
+    /// ones came from there, and with any other code when the device does not get one.
     pub fn provision(
         &self,
         request: &ProvisionRequest,
+        from: IpAddr,
         now_ms: Millis,
     ) -> Result<(Arc<Login>, Ticket), Refusal> {
         let provisions = self.provisions.lock();
+        let guesser = Guesser::at(from);
+        self.guesses.lock().check(&guesser, now_ms)?;
         let device_type = provisions.types.get(&request.key).and_then(|(org, name)| {
             let enabled = self.cell(*org)?.state.read().org.enabled;
             self.device_type(*org, name).filter(|_| enabled)
@@ -118,6 +123,7 @@ impl Platform {
         let proven = |it: &Provisioning| bool::from(it.secret.as_bytes().ct_eq(request.secret.as_bytes()));
         let found = device_type.filter(|it| it.provisioning.as_ref().is_some_and(proven));
         let Some(device_type) = found else {
+            self.guesses.lock().note(guesser, now_ms);
             let hint = "No device type has this provisioning key and secret: see `tidegate type provision`.";
             return Err(Refusal::new(Code::NotFound, hint));
         };

@@ -22,12 +22,14 @@ use crate::commands::{CommandRules, Commands, Outcome};
 use crate::courier::Courier;
 use crate::credentials::{Credentials, Entropy, INSTALLATION_KEY_BYTES};
 use crate::doors::Doors;
+use crate::guesses::Guesses;
 use crate::ids::Ids;
 use crate::limits::LOAD_PAGE_COUNT;
 use crate::logins::Logins;
 use crate::names::Names;
 use crate::products::Products;
 use crate::provisioning::Provisions;
+use crate::rates::{Meters, RateRules};
 use crate::registration::Counters;
 use crate::slots::Slots;
 
@@ -45,6 +47,9 @@ pub struct Platform {
     pub(crate) logins: RwLock<Logins>,
     pub(crate) products: RwLock<Products>,
     pub(crate) provisions: Mutex<Provisions>,
+    pub(crate) guesses: Mutex<Guesses>,
+    pub(crate) rate_rules: RateRules,
+    pub(crate) meters: Mutex<Meters>,
     pub(crate) claim_rules: ClaimRules,
     pub(crate) command_rules: CommandRules,
     pub(crate) courier: RwLock<Option<Arc<dyn Courier>>>,
@@ -137,6 +142,9 @@ impl Platform {
             logins: RwLock::default(),
             products: RwLock::default(),
             provisions: Mutex::default(),
+            guesses: Mutex::default(),
+            rate_rules: RateRules::default(),
+            meters: Mutex::default(),
             claim_rules: ClaimRules::default(),
             command_rules: CommandRules::default(),
             courier: RwLock::new(None),
@@ -223,6 +231,7 @@ impl Platform {
     /// Forgets what was so about a device that is gone.
     pub(crate) fn forget_aspects(&self, cell: &OrgCell, device: &Device) {
         self.forget_login(device.id);
+        self.meters.lock().remove(device.id);
         cell.doors.lock().remove(device.id);
         cell.attributes.write().remove(device.id);
         cell.claims.lock().remove(device.id);

@@ -14,6 +14,7 @@ mod plain;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use domain::rate::{Rates, TrafficRates};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -67,6 +68,30 @@ pub(crate) struct ThingsBoard {
     pub(crate) rpc_ack_ms_max: u64,
     pub(crate) rpc_retries_max: u8,
     pub(crate) rpc_response_ms_max: u64,
+    #[serde(deserialize_with = "rates")]
+    pub(crate) rate_org_messages: Rates,
+    #[serde(deserialize_with = "rates")]
+    pub(crate) rate_org_readings: Rates,
+    #[serde(deserialize_with = "rates")]
+    pub(crate) rate_org_points: Rates,
+    #[serde(deserialize_with = "rates")]
+    pub(crate) rate_device_messages: Rates,
+    #[serde(deserialize_with = "rates")]
+    pub(crate) rate_device_readings: Rates,
+    #[serde(deserialize_with = "rates")]
+    pub(crate) rate_device_points: Rates,
+    #[serde(deserialize_with = "rates")]
+    pub(crate) rate_behind_gateway_messages: Rates,
+    #[serde(deserialize_with = "rates")]
+    pub(crate) rate_behind_gateway_readings: Rates,
+    #[serde(deserialize_with = "rates")]
+    pub(crate) rate_behind_gateway_points: Rates,
+    #[serde(deserialize_with = "rates")]
+    pub(crate) rate_gateway_messages: Rates,
+    #[serde(deserialize_with = "rates")]
+    pub(crate) rate_gateway_readings: Rates,
+    #[serde(deserialize_with = "rates")]
+    pub(crate) rate_gateway_points: Rates,
 }
 
 /// What the next command of a device waits for (spec thingsboard 8).
@@ -84,6 +109,33 @@ impl ThingsBoard {
         platform::ClaimRules {
             duration_ms: self.claim_duration_s.saturating_mul(1_000),
             allowed_by_default: self.claim_by_default,
+        }
+    }
+
+    /// How much devices may send.
+    pub(crate) fn rate_rules(&self) -> platform::RateRules {
+        let traffic = |[messages, readings, points]: [&Rates; 3]| TrafficRates {
+            messages: messages.clone(),
+            readings: readings.clone(),
+            points: points.clone(),
+        };
+        platform::RateRules {
+            org: traffic([&self.rate_org_messages, &self.rate_org_readings, &self.rate_org_points]),
+            device: traffic([
+                &self.rate_device_messages,
+                &self.rate_device_readings,
+                &self.rate_device_points,
+            ]),
+            behind_gateway: traffic([
+                &self.rate_behind_gateway_messages,
+                &self.rate_behind_gateway_readings,
+                &self.rate_behind_gateway_points,
+            ]),
+            gateway: traffic([
+                &self.rate_gateway_messages,
+                &self.rate_gateway_readings,
+                &self.rate_gateway_points,
+            ]),
         }
     }
 
@@ -349,6 +401,12 @@ fn lay_over<'a>(mut known: DeTable<'a>, user: &DeTable<'a>) -> DeTable<'a> {
 }
 
 /// The empty string stands for "none" in files.
+fn rates<'de, D: Deserializer<'de>>(from: D) -> Result<Rates, D::Error> {
+    let text = String::deserialize(from)?;
+    Rates::parse(&text)
+        .ok_or_else(|| serde::de::Error::custom("rates are written times:seconds, for example 100:1,2000:60"))
+}
+
 fn path_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
     let path = PathBuf::deserialize(from)?;
     Ok(if path.as_os_str().is_empty() { None } else { Some(path) })

@@ -229,7 +229,7 @@ impl Caller<'_> {
             HttpUse::None => Some(http::Closed::NotHere),
         };
         let record = |request, code, hint: &str| self.record_request(request, code, hint);
-        match http::serve(self.hub, desk, closed, stream, &record).await? {
+        match http::serve(self.hub, desk, closed, self.origin.remote.ip(), stream, &record).await? {
             Upgraded::Mqtt(stream) => Some(stream),
             Upgraded::Api(stream, wanted) => {
                 // In a box: connections of MQTT are many, and these few.

@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
 use std::pin::Pin;
 
 use axum::Router;
@@ -18,6 +19,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
 use tokio::runtime::Handle;
 use tower::ServiceExt;
+use web::RemoteAddress;
 use web::compat::thingsboard::ThingsBoard;
 
 use crate::api_socket;
@@ -84,12 +86,14 @@ pub(crate) async fn serve(
     hub: &Hub,
     desk: &Desk,
     closed: Option<Closed>,
+    remote: IpAddr,
     stream: Stream,
     record: &dyn Fn(&'static str, Code, &str),
 ) -> Option<Upgraded> {
     let upgraded = Cell::new(false);
     let api = Cell::new(None);
-    let service = service_fn(|request: Request<Incoming>| -> Answering {
+    let service = service_fn(|mut request: Request<Incoming>| -> Answering {
+        request.extensions_mut().insert(RemoteAddress(remote));
         let is_upgrade = upgrade::is_wanted(&request);
         let of_api = if is_upgrade { api_socket::Wanted::of(&request) } else { None };
         if is_upgrade && (of_api.is_none() || closed.is_none()) {

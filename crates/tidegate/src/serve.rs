@@ -150,6 +150,7 @@ pub(crate) fn open_platform(config: &Config, store: Arc<dyn Store>, clock: Clock
         .with_registrations_pending_count_max(config.limits.registration_pending_count_max)
         .with_claim_rules(config.thingsboard.claim_rules())
         .with_command_rules(config.thingsboard.command_rules())
+        .with_rate_rules(config.thingsboard.rate_rules())
         .with_anonymous(config.plain.anonymous_peers()))
 }
 

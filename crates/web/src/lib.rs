@@ -34,6 +34,10 @@ impl Shared {
     }
 }
 
+/// The address that a request came from, which the binary puts among its extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct RemoteAddress(pub std::net::IpAddr);
+
 /// What only the running server knows: connections, messages on their way, and who was refused.
 pub trait Live: Send + Sync {
     /// Counters of the server, as a JSON object.

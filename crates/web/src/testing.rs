@@ -60,6 +60,11 @@ pub(crate) struct Answer {
 
 impl House {
     pub(crate) fn new() -> House {
+        House::with(|it| it)
+    }
+
+    /// One whose platform has other rules.
+    pub(crate) fn with(rules: impl FnOnce(Platform) -> Platform) -> House {
         let store = Arc::new(memory::open().unwrap());
         let state = AtomicU64::new(0);
         // Random enough for names that must differ.
@@ -70,7 +75,8 @@ impl House {
             }
         };
         let as_store = Arc::clone(&store) as Arc<dyn Store>;
-        let platform = Arc::new(Platform::open(as_store, Box::new(entropy), NOW_MS).unwrap());
+        let platform = Platform::open(as_store, Box::new(entropy), NOW_MS).unwrap();
+        let platform = Arc::new(rules(platform));
         House { shared: Shared { platform, live: Arc::new(Quiet), clock: Arc::new(|| NOW_MS) }, store }
     }
 

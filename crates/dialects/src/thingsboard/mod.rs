@@ -140,7 +140,7 @@ impl Dialect for ThingsBoard {
         }
     }
 
-    fn call(&self, peer: &Peer, method: &str, terms: &Terms) -> String {
+    fn call(&self, peer: &Peer, method: &str, terms: &Terms<'_>) -> String {
         notice::call(peer, method, terms)
     }
 
@@ -158,6 +158,10 @@ impl Dialect for ThingsBoard {
 
     fn provisioned(&self, outcome: Result<&Login, &Refusal>) -> Option<Push> {
         Some(provision::told(outcome))
+    }
+
+    fn slow_down(&self, version: Version, name: &str) -> Option<Push> {
+        (version == Version::V5).then(|| notice::slow_down(name))
     }
 
     fn child_change(&self, change: &ChildChange<'_>) -> Option<(&'static str, String)> {

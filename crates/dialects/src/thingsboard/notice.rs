@@ -1,6 +1,7 @@
 //! What devices are told, as messages to the session that is their door (spec thingsboard 3.6 to 3.8, 4.3 to 4.5).
 
 use domain::attribute::{Found, Keys, Wanted};
+use domain::rate::{Rates, TrafficRates};
 use domain::{ChildChange, Notice, Peer, Points, Whose};
 
 use super::value::{print, print_points, quote};
@@ -191,7 +192,7 @@ const INFLIGHT_COUNT_TOLD_MAX: u16 = 100;
 
 /// The answer to a device's own call. There is one that the server knows: clients send nothing before it is answered
 /// (spec 4.5). Others are answered at once with an error, which every client takes better than silence.
-pub(super) fn call(peer: &Peer, method: &str, terms: &Terms) -> String {
+pub(super) fn call(peer: &Peer, method: &str, terms: &Terms<'_>) -> String {
     if method != "getSessionLimits" {
         let mut to = String::from(r#"{"error":"#);
         quote(&mut to, &format!("the server does not know the method {method}"));
@@ -200,9 +201,29 @@ pub(super) fn call(peer: &Peer, method: &str, terms: &Terms) -> String {
     }
     let payload_bytes_max = terms.payload_bytes_max.min(PAYLOAD_BYTES_TOLD_MAX);
     let inflight_count_max = terms.inflight_count_max.min(INFLIGHT_COUNT_TOLD_MAX);
-    let none = r#"{"messages":null,"telemetryMessages":null,"telemetryDataPoints":null}"#;
-    let gateway = if peer.is_gateway() { format!(r#","gatewayRateLimits":{none}"#) } else { String::new() };
+    let own = told_rates(terms.own_rates);
+    let gateway = match peer.is_gateway() {
+        true => format!(r#","gatewayRateLimits":{}"#, told_rates(terms.behind_rates)),
+        false => String::new(),
+    };
     format!(
-        r#"{{"maxPayloadSize":{payload_bytes_max},"maxInflightMessages":{inflight_count_max},"rateLimits":{none}{gateway}}}"#
+        r#"{{"maxPayloadSize":{payload_bytes_max},"maxInflightMessages":{inflight_count_max},"rateLimits":{own}{gateway}}}"#
     )
+}
+
+/// Rates as clients are told them; no bound is `null`.
+fn told_rates(rates: &TrafficRates) -> String {
+    let told = |rates: &Rates| if rates.is_unlimited() { "null".to_owned() } else { format!("\"{rates}\"") };
+    let [messages, readings, points] = [&rates.messages, &rates.readings, &rates.points].map(told);
+    format!(r#"{{"messages":{messages},"telemetryMessages":{readings},"telemetryDataPoints":{points}}}"#)
+}
+
+/// A gateway has sent too much for a device, and is closed after this (spec 3.12). 150 is 5.0's "quota exceeded", upon
+/// which the SDK slows down.
+pub(super) fn slow_down(name: &str) -> Push {
+    let topic = "v1/gateway/disconnect";
+    let mut payload = String::from(r#"{"device":"#);
+    quote(&mut payload, name);
+    payload.push_str(r#","reason":150}"#);
+    Push { ways: vec![Way::of(topic)], unasked: true, payload: payload.into_bytes() }
 }

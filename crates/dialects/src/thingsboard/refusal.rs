@@ -60,6 +60,8 @@ fn publish(unreadable: Unreadable, version: Version, qos: QoS, code: Code) -> An
         Code::RequestInvalid => closes(Closing::ProtocolError, true, 0x83),
         Code::TopicInvalid | Code::TopicReserved | Code::NotServed => stays(0x90),
         Code::NotAllowed => stays(0x87),
+        // Before 5.0 an acknowledgement would say that it was taken: the client has to send it again.
+        Code::RateExceeded => closes(Closing::NotAllowed, version == Version::V5, 0x97),
         // PUBACK has no code for what is too large.
         Code::TooLarge => stays(0x97),
         code => match code.fault() {

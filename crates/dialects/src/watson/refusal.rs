@@ -99,7 +99,9 @@ pub(super) fn connack(version: Version, refusal: &Refusal) -> Option<u8> {
         Code::TooLarge => (None, 0x95),
         Code::Malformed | Code::RequestInvalid => (None, 0x81),
         Code::StoreFailed | Code::CreateFailed => (Some(3), 0x88),
-        Code::TooMany | Code::GatewayFull | Code::OrgFull | Code::BackingOff => (Some(3), 0x97),
+        Code::TooMany | Code::RateExceeded | Code::GatewayFull | Code::OrgFull | Code::BackingOff => {
+            (Some(3), 0x97)
+        }
         Code::OrgUnknown
         | Code::DeviceUnknown
         | Code::KeyUnknown
@@ -141,7 +143,7 @@ pub(super) fn close_code(closing: Closing) -> (u16, &'static str) {
 /// 2.8.3, E4), with the first words of its text.
 pub(super) fn return_code(code: Code) -> (u16, &'static str) {
     match code {
-        Code::TooMany => (104, "The server capacity is reached"),
+        Code::TooMany | Code::RateExceeded => (104, "The server capacity is reached"),
         Code::Malformed | Code::RequestInvalid => {
             (105, "The data that was received from the client is not valid")
         }

@@ -4,7 +4,10 @@ use domain::{Claim, Identity, Peer};
 use store::{Changes, Store};
 
 use super::*;
+use crate::limits::{WRONG_GUESSES_COUNT_MAX, WRONG_GUESSES_S};
 use crate::testing::House;
+
+const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 fn allow(
     house: &House,
@@ -26,7 +29,7 @@ fn ask(house: &House, it: &Provisioning, name: Option<&str>) -> Result<String, C
         gateway: false,
         login: WantedLogin::Any,
     };
-    match house.platform.provision(&request, 5).map_err(|it| it.code)?.0.as_ref() {
+    match house.platform.provision(&request, HOME, 5).map_err(|it| it.code)?.0.as_ref() {
         Login::AccessToken(token) => Ok(token.clone()),
         other => panic!("{other:?}"),
     }
@@ -114,10 +117,10 @@ fn a_device_whose_login_is_taken_is_not_left_behind() {
         gateway: true,
         login: WantedLogin::This(Login::AccessToken(token)),
     };
-    assert_eq!(house.platform.provision(&request, 5).unwrap_err().code, Code::Exists);
+    assert_eq!(house.platform.provision(&request, HOME, 5).unwrap_err().code, Code::Exists);
     assert_eq!(house.platform.device_named(house.org, "s2"), None);
     let free = WantedLogin::This(Login::AccessToken("free".to_owned()));
-    house.platform.provision(&ProvisionRequest { login: free, ..request }, 5).unwrap();
+    house.platform.provision(&ProvisionRequest { login: free, ..request }, HOME, 5).unwrap();
     assert_eq!(house.platform.device_named(house.org, "s2").unwrap().class, Class::Gateway);
 }
 
@@ -154,7 +157,7 @@ fn whoever_gets_no_login_leaves_nothing() {
     };
     let written = batches(&house, || {
         for (wanted, code) in [(token.as_str(), Code::Exists), ("", Code::Malformed)] {
-            let refused = house.platform.provision(&request("s2", wanted), 5).unwrap_err();
+            let refused = house.platform.provision(&request("s2", wanted), HOME, 5).unwrap_err();
             assert_eq!(refused.code, code);
         }
     });
@@ -170,10 +173,32 @@ fn whoever_gets_no_login_leaves_nothing() {
         )
         .unwrap();
     let written = batches(&house, || {
-        let refused = house.platform.provision(&request("s3", &token), 7).unwrap_err();
+        let refused = house.platform.provision(&request("s3", &token), HOME, 7).unwrap_err();
         assert_eq!(refused.code, Code::Exists);
     });
     assert_eq!(written, 0);
-    house.platform.provision(&request("s3", "T3"), 8).unwrap();
+    house.platform.provision(&request("s3", "T3"), HOME, 8).unwrap();
     assert_eq!(name_of(&house, "T3"), "sensor/s3");
+}
+
+#[test]
+fn wrong_secrets_cannot_be_tried_for_ever() {
+    let house = House::new();
+    let it = allow(&house, "sensor", ProvisionRule::New, Some("key")).unwrap();
+    let wrong = Provisioning { secret: "wrong".to_owned(), ..it.clone() };
+    for _ in 0..WRONG_GUESSES_COUNT_MAX {
+        assert_eq!(ask(&house, &wrong, None), Err(Code::NotFound));
+    }
+    assert_eq!(ask(&house, &wrong, None), Err(Code::TooMany));
+    assert_eq!(ask(&house, &it, None), Err(Code::TooMany), "nobody learns that this one is right");
+    let request = ProvisionRequest {
+        key: it.key.clone(),
+        secret: it.secret,
+        name: None,
+        gateway: false,
+        login: WantedLogin::Any,
+    };
+    let elsewhere = IpAddr::from([10, 0, 0, 1]);
+    house.platform.provision(&request, elsewhere, 5).unwrap();
+    house.platform.provision(&request, HOME, 5 + u64::from(WRONG_GUESSES_S) * 1_000).unwrap();
 }

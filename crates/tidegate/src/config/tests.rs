@@ -123,3 +123,15 @@ fn a_missing_file_is_told_with_a_remedy() {
     let fault = Config::load(Path::new("/nowhere/tidegate.toml")).unwrap_err().to_string();
     assert!(fault.contains("/nowhere/tidegate.toml") && fault.contains("tidegate config"), "{fault}");
 }
+
+#[test]
+fn rates_are_times_in_seconds() {
+    let config = Config::default();
+    assert_eq!(config.thingsboard.rate_rules(), platform::RateRules::default(), "nothing is bounded");
+    let text = "[thingsboard]\nrate_device_points = \"100:1,2000:60\"\n";
+    let rules = Config::parse(text, "tidegate.toml").unwrap().thingsboard.rate_rules();
+    assert_eq!(rules.device.points.to_string(), "100:1,2000:60");
+    assert!(rules.device.messages.is_unlimited() && rules.org.is_unlimited());
+    let fault = fault("[thingsboard]\nrate_org_messages = \"100\"\n");
+    assert!(fault.contains("tidegate.toml:2") && fault.contains("times:seconds"), "{fault}");
+}

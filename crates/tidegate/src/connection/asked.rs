@@ -20,6 +20,7 @@ use store::{Changes, Ticket};
 use super::Connection;
 use super::batch::Batch;
 use super::household::{Asked, Found, Resident};
+use super::metered::Bill;
 use super::parked::Request;
 use super::publish::{Inbound, acknowledge};
 use crate::hub::readings::Reading;
@@ -40,6 +41,8 @@ struct Errand {
     rest: Vec<Deed>,
     /// The platform has been asked about a device: what it stored is acknowledged, too.
     has_asked: bool,
+    /// What it counts for, where traffic is bounded.
+    bill: Option<Box<Bill>>,
     /// The worst that was refused.
     refusal: Option<Refusal>,
     /// Every registration slot is taken: ask again at this ticket.
@@ -78,7 +81,8 @@ impl Connection {
             let until = self.parked.until;
             return Some(self.park(until, ANY_DEVICE.to_owned(), inbound));
         }
-        let (dialect, mut errand) = (self.dialect, Errand::default());
+        let dialect = self.dialect;
+        let mut errand = Errand { bill: self.new_bill(), ..Errand::default() };
         let outcome =
             dialect.intents(inbound.topic, inbound.payload, &mut |it| self.collect(it, &mut errand));
         if let Some(until) = errand.wait {
@@ -90,6 +94,10 @@ impl Connection {
                 refusal.into_iter().for_each(|it| errand.refuse(it));
                 forgiven.iter().for_each(|it| self.worker.hub.counters.forgive(it));
             }
+        }
+        if let Some(Err(refusal)) = errand.bill.as_ref().map(|it| self.settle(it)) {
+            self.refuse_publish(inbound, &refusal, batch);
+            return None;
         }
         self.carry_out_errand(&mut errand, inbound, batch);
         match errand.refusal {
@@ -111,10 +119,12 @@ impl Connection {
             | Intent::OpenToClaims { whose, .. } => (*whose, None),
             Intent::Detach { child } => {
                 errand.rest.push(Deed::Detach((*child).to_owned()));
+                errand.bill.iter_mut().for_each(|it| it.note_other());
                 return ControlFlow::Continue(());
             }
             Intent::Call { id, method } => {
                 errand.rest.push(Deed::Call { id: *id, method: (*method).to_owned() });
+                errand.bill.iter_mut().for_each(|it| it.note_other());
                 return ControlFlow::Continue(());
             }
             Intent::Provision(request) => {
@@ -125,6 +135,9 @@ impl Connection {
         let of = match self.resident(whose, device_type) {
             Some(Found::Resident(of, asked)) => {
                 errand.has_asked |= asked == Asked::Yes;
+                if let Some(bill) = &mut errand.bill {
+                    self.bill(bill, &of, asked, &intent);
+                }
                 of
             }
             Some(Found::Wait(ticket)) => {
@@ -260,9 +273,12 @@ impl Connection {
                 platform.answer_command(org, of.device.id, id, &answer, self.wall_ms());
             }
             Deed::Call { id, method } => {
+                let rules = platform.rate_rules();
                 let terms = Terms {
                     payload_bytes_max: self.worker.hub.limits.payload_bytes_max,
                     inflight_count_max: limits::RECEIVE_COUNT_MAX,
+                    own_rates: rules.own(self.peer.is_gateway()),
+                    behind_rates: &rules.behind_gateway,
                 };
                 let answer = self.dialect.call(&self.peer, &method, &terms);
                 let notice = Notice::CallAnswered { asked_on: topic, id, answer: &answer };
@@ -282,7 +298,7 @@ impl Connection {
     /// before: what a device has once written into its memory has to be true.
     fn provision(&mut self, request: &ProvisionRequest, topic: &str, batch: &mut Batch) {
         let hub = self.worker.hub.clone();
-        let outcome = hub.platform.provision(request, self.wall_ms());
+        let outcome = hub.platform.provision(request, self.origin.remote.ip(), self.wall_ms());
         if let Err(refusal) = &outcome {
             self.record("provision", Some(topic), refusal);
         }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use domain::{Device, DeviceId, Millis, Refusal, Whose};
 use mqtt::packet::Packet;
-use platform::{Attached, ConnectionId, Door, Platform, Receipt};
+use platform::{Attached, ConnectionId, Door, Metered, Platform, Receipt};
 use store::Ticket;
 
 use super::Connection;
@@ -35,6 +35,8 @@ pub(super) struct Household {
     sent: HashMap<u16, Box<Receipt>>,
     /// The receipt of what is being handed to the session.
     in_hand: Option<Box<Receipt>>,
+    /// Where traffic is counted, if any is bounded.
+    pub(super) metered: Option<Metered>,
     /// What events of these devices are called: name and format.
     pub(super) event: (Arc<str>, Arc<str>),
 }
@@ -66,6 +68,7 @@ impl Household {
     ) -> Option<(Household, Vec<DeviceId>)> {
         let device = platform.device_by_id(peer.org(), peer.device_id()?)?;
         let entered = platform.enter(peer, connection, now_ms);
+        let metered = platform.metered(peer.org(), device.id, now_ms);
         let own = Rc::new(Resident { device, door: entered.door, generation });
         let event = (dialects::thingsboard::TELEMETRY.into(), "json".into());
         let household = Household {
@@ -74,6 +77,7 @@ impl Household {
             children: HashMap::new(),
             sent: HashMap::new(),
             in_hand: None,
+            metered,
             event,
         };
         Some((household, entered.devices))
@@ -87,6 +91,11 @@ impl Household {
         if let Some(device) = platform.device_by_id(self.own.device.org, self.own.device.id) {
             self.own = Rc::new(Resident { device, door: self.own.door.clone(), generation });
         }
+    }
+
+    /// Whether it is the connection's own device, and not one behind it.
+    pub(super) fn is_own(&self, of: &Rc<Resident>) -> bool {
+        self.own.device.id == of.device.id
     }
 }
 

@@ -11,6 +11,7 @@ mod custody;
 mod farewell;
 mod handshake;
 mod household;
+mod metered;
 mod packets;
 mod parked;
 mod points;

@@ -23,6 +23,7 @@ mod newcomers;
 mod organisations;
 mod plain;
 mod ports;
+mod rates;
 mod registration;
 mod rumqtt;
 mod steps;

@@ -57,7 +57,7 @@ fn status(code: Code) -> StatusCode {
         | Code::Malformed
         | Code::RequestInvalid => StatusCode::BAD_REQUEST,
         Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::BackingOff => StatusCode::TOO_MANY_REQUESTS,
+        Code::BackingOff | Code::RateExceeded => StatusCode::TOO_MANY_REQUESTS,
         Code::NotServed => StatusCode::NOT_IMPLEMENTED,
         Code::CreateFailed => StatusCode::INTERNAL_SERVER_ERROR,
         Code::StoreFailed => StatusCode::SERVICE_UNAVAILABLE,

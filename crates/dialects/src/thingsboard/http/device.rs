@@ -66,7 +66,7 @@ pub fn claim(body: &[u8]) -> Result<(String, Option<Millis>), HttpRefusal> {
 }
 
 /// A device's own call, answered.
-pub fn called(peer: &Peer, body: &[u8], terms: &Terms) -> Result<String, HttpRefusal> {
+pub fn called(peer: &Peer, body: &[u8], terms: &Terms<'_>) -> Result<String, HttpRefusal> {
     let mut answer = String::new();
     let mut each = |intent: Intent<'_>| {
         if let Intent::Call { method, .. } = intent {

@@ -99,7 +99,7 @@ impl From<&Refusal> for HttpRefusal {
             Code::OrgFull | Code::GatewayFull => (403, ENTITIES_LIMIT),
             Code::NotFound | Code::DeviceUnknown | Code::TypeUnknown | Code::NotServed => (404, NOT_FOUND),
             Code::TooLarge => (413, BAD_PARAMETERS),
-            Code::TooMany | Code::BackingOff => (429, TOO_MANY_REQUESTS),
+            Code::TooMany | Code::RateExceeded | Code::BackingOff => (429, TOO_MANY_REQUESTS),
             Code::CreateFailed | Code::StoreFailed => (500, GENERAL),
             Code::VersionUnsupported
             | Code::ClientIdInvalid

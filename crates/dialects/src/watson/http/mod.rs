@@ -108,7 +108,7 @@ fn status(code: Code) -> u16 {
         Code::DeviceUnknown | Code::TypeUnknown | Code::NotFound | Code::NotServed => 404,
         Code::Exists | Code::InUse | Code::BackingOff => 409,
         Code::TooLarge => 413,
-        Code::TooMany => 429,
+        Code::TooMany | Code::RateExceeded => 429,
         Code::CreateFailed | Code::StoreFailed => 500,
     }
 }

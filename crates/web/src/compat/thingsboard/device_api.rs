@@ -2,9 +2,11 @@
 //!
 //! The token is the device's access token. Requests for commands and attribute changes wait until there is one.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -14,11 +16,14 @@ use dialects::Terms;
 use dialects::thingsboard::http::HttpRefusal;
 use dialects::thingsboard::http::device::{self, Awaited};
 use dialects::thingsboard::http::telemetry::{attributes, readings};
+use domain::rate::Traffic;
 use domain::{Claim, Device, Fault, Identity, Login, Peer, Scope};
+use platform::Sent;
 use serde::Deserialize;
 
 use super::ThingsBoard;
 use super::reply::{At, Body, Params, Refused};
+use crate::RemoteAddress;
 use crate::limits::{THINGSBOARD_BODY_BYTES_MAX, THINGSBOARD_POLL_MS_MAX};
 use crate::stored::stored;
 
@@ -49,7 +54,18 @@ impl FromRequestParts<ThingsBoard> for Caller {
     }
 }
 
+/// What a request without points counts for.
+const MESSAGE: Traffic = Traffic { messages: 1, readings: 0, points: 0 };
+
 impl Caller {
+    /// Counts a request, where traffic is bounded: more than is allowed is answered 429.
+    fn count(&self, of: &ThingsBoard, own: Traffic) -> Result<(), Refused> {
+        let (platform, now_ms) = (&of.shared.platform, of.shared.now_ms());
+        let metered = platform.metered(self.device.org, self.device.id, now_ms);
+        let Some(metered) = metered else { return Ok(()) };
+        Ok(platform.count_sent(&metered, Sent { own, ..Sent::default() }, now_ms)?)
+    }
+
     fn find(of: &ThingsBoard, token: &str) -> Option<Caller> {
         let platform = &of.shared.platform;
         let identity = Identity::Login { user: token, client_id: "" };
@@ -62,34 +78,39 @@ impl Caller {
 
 pub(super) async fn telemetry(
     State(of): State<ThingsBoard>,
-    Caller { device, .. }: Caller,
+    caller: Caller,
     Body(body): Body,
 ) -> Result<StatusCode, Refused> {
-    let ticket = of.ways.measured(&device, readings(&body)?, "http");
+    let readings = readings(&body)?;
+    let points = readings.iter().map(|(_, points)| points.len() as u64).sum();
+    caller.count(&of, Traffic { messages: 0, readings: 1, points })?;
+    let ticket = of.ways.measured(&caller.device, readings, "http");
     stored(&of.shared.platform, ticket).await?;
     Ok(StatusCode::OK)
 }
 
 pub(super) async fn save_attributes(
     State(of): State<ThingsBoard>,
-    Caller { device, .. }: Caller,
+    caller: Caller,
     Body(body): Body,
 ) -> Result<StatusCode, Refused> {
     let (platform, now_ms) = (&of.shared.platform, of.shared.now_ms());
-    let list = [(device.id, attributes(&body)?)];
-    let ticket = platform.put_attributes(device.org, Scope::Client, &list, now_ms, None)?;
+    let list = [(caller.device.id, attributes(&body)?)];
+    caller.count(&of, MESSAGE)?;
+    let ticket = platform.put_attributes(caller.device.org, Scope::Client, &list, now_ms, None)?;
     stored(platform, ticket).await?;
     Ok(StatusCode::OK)
 }
 
 pub(super) async fn find_attributes(
     State(of): State<ThingsBoard>,
-    Caller { device, .. }: Caller,
+    caller: Caller,
     params: Params,
-) -> impl IntoResponse {
+) -> Result<impl IntoResponse, Refused> {
+    caller.count(&of, MESSAGE)?;
     let wanted = device::wanted(params.get("clientKeys"), params.get("sharedKeys"));
-    let found = of.shared.platform.find_attributes(device.org, device.id, &wanted);
-    json(device::found(&found))
+    let found = of.shared.platform.find_attributes(caller.device.org, caller.device.id, &wanted);
+    Ok(json(device::found(&found)))
 }
 
 pub(super) async fn next_attributes(
@@ -129,40 +150,61 @@ async fn next(
 
 pub(super) async fn answer(
     State(of): State<ThingsBoard>,
-    Caller { device, .. }: Caller,
+    caller: Caller,
     At((_, number)): At<(String, String)>,
     Body(body): Body,
 ) -> Result<StatusCode, Refused> {
     let number =
         number.parse().map_err(|_| HttpRefusal::bad(format!("{number} is no number of a command.")))?;
     let text = std::str::from_utf8(&body).map_err(|_| HttpRefusal::bad("The answer is not UTF-8 text."))?;
-    of.shared.platform.answer_command(device.org, device.id, number, text.trim(), of.shared.now_ms());
+    caller.count(&of, MESSAGE)?;
+    of.shared.platform.answer_command(
+        caller.device.org,
+        caller.device.id,
+        number,
+        text.trim(),
+        of.shared.now_ms(),
+    );
     Ok(StatusCode::OK)
 }
 
-pub(super) async fn call(caller: Caller, Body(body): Body) -> Result<impl IntoResponse, Refused> {
-    let terms = Terms { payload_bytes_max: THINGSBOARD_BODY_BYTES_MAX, inflight_count_max: u16::MAX };
+pub(super) async fn call(
+    State(of): State<ThingsBoard>,
+    caller: Caller,
+    Body(body): Body,
+) -> Result<impl IntoResponse, Refused> {
+    caller.count(&of, MESSAGE)?;
+    let rules = of.shared.platform.rate_rules();
+    let terms = Terms {
+        payload_bytes_max: THINGSBOARD_BODY_BYTES_MAX,
+        inflight_count_max: u16::MAX,
+        own_rates: rules.own(caller.peer.is_gateway()),
+        behind_rates: &rules.behind_gateway,
+    };
     Ok(json(device::called(&caller.peer, &body, &terms)?))
 }
 
 pub(super) async fn claim(
     State(of): State<ThingsBoard>,
-    Caller { device, .. }: Caller,
+    caller: Caller,
     Body(body): Body,
 ) -> Result<StatusCode, Refused> {
     let (secret, duration_ms) = device::claim(&body)?;
+    caller.count(&of, MESSAGE)?;
     let now_ms = of.shared.now_ms();
-    of.shared.platform.open_to_claims(device.org, device.id, &secret, duration_ms, now_ms)?;
+    of.shared.platform.open_to_claims(caller.device.org, caller.device.id, &secret, duration_ms, now_ms)?;
     Ok(StatusCode::OK)
 }
 
 /// A device without a login gets one, or hears that it gets none: in both cases with the status 200 (spec 7).
 pub(super) async fn provision(
     State(of): State<ThingsBoard>,
+    from: Option<Extension<RemoteAddress>>,
     Body(body): Body,
 ) -> Result<impl IntoResponse, Refused> {
     let platform = &of.shared.platform;
-    match platform.provision(&device::newcomer(&body)?, of.shared.now_ms()) {
+    let from = from.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(RemoteAddress(it))| it);
+    match platform.provision(&device::newcomer(&body)?, from, of.shared.now_ms()) {
         Ok((login, ticket)) => {
             stored(platform, ticket).await?;
             Ok(json(device::provisioned(Ok(&login))))

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use dialects::thingsboard::http::device::Awaited;
 use domain::attribute::Keys;
+use domain::rate::{Rates, TrafficRates};
 use domain::{Login, ProvisionRule, Rights, Scope};
-use platform::{ClaimOutcome, DeviceChange, NewProvisioning};
+use platform::{ClaimOutcome, DeviceChange, NewProvisioning, RateRules};
 use serde_json::json;
 
 use super::{CUSTOMER, Service, refused};
-use crate::testing::{Answer, NOW_MS};
+use crate::testing::{Answer, House, NOW_MS};
 
 async fn say(service: &Service, method: &str, rest: &str, body: &str) -> Answer {
     service.send(method, &format!("/api/v1/T1/{rest}"), "", body).await
@@ -136,6 +137,19 @@ async fn a_device_without_a_login_gets_one() {
     let told = service.send("POST", "/api/v1/T2/telemetry", "", r#"{"t":1}"#).await;
     assert_eq!(told.status, StatusCode::OK, "it has been registered with this token");
     assert!(service.house.shared.platform.device_named(service.org, "d").is_none());
+    // After too many wrong secrets nobody is told which is right.
+    let asked = |secret: &str| {
+        let body =
+            format!(r#"{{"provisionDeviceKey":"KEY","provisionDeviceSecret":"{secret}","deviceName":"e"}}"#);
+        let service = &service;
+        async move { service.send("POST", "/api/v1/provision", "", &body).await.body }
+    };
+    let mut answers = Vec::new();
+    for _ in 0..20 {
+        answers.push(asked("guess").await);
+    }
+    assert_eq!(answers.iter().filter(|it| **it == none).count(), 9, "one was wrong before");
+    assert!(answers[9..].iter().all(|it| *it == failed) && asked("SECRET").await == failed);
 }
 
 #[tokio::test]
@@ -182,4 +196,29 @@ async fn a_device_calls_and_opens_itself_to_claims() {
         StatusCode::OK,
         "nobody asked, and that is fine"
     );
+}
+
+#[tokio::test]
+async fn a_device_that_asks_too_often_is_answered_429() {
+    let rates = |text: &str| Rates::parse(text).unwrap();
+    let device = TrafficRates { messages: rates("2:60"), readings: rates("1:60"), points: Rates::default() };
+    let service =
+        Service::at(House::with(|it| it.with_rate_rules(RateRules { device, ..RateRules::default() })));
+    service.add("a", "T1").await;
+    for (method, rest, body, status) in [
+        ("POST", "telemetry", r#"{"t":1}"#, 200),
+        ("POST", "telemetry", r#"{"t":2}"#, 429),
+        ("POST", "attributes", r#"{"a":1}"#, 200),
+        ("GET", "attributes", "", 200),
+        ("GET", "attributes", "", 429),
+        ("POST", "rpc", r#"{"method":"getSessionLimits"}"#, 429),
+        ("POST", "rpc/1", "{}", 429),
+        ("POST", "claim", "", 429),
+    ] {
+        let answer = say(&service, method, rest, body).await;
+        assert_eq!(answer.status.as_u16(), status, "{method} {rest}");
+        if status == 429 {
+            assert_eq!(refused(&answer), (429, 33));
+        }
+    }
 }
