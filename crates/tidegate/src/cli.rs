@@ -121,6 +121,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:
   tidegate bench pair --addr 127.0.0.1:1883 --pid 4711
   tidegate bench open --qos 1 --rate 10000 --vs mosquitto=127.0.0.1:1884,4712
+  tidegate bench ingest --onenet 433223 --password MASTERKEY --connections 1000
   tidegate bench ingest --watson abc123 --type gw --token secret --children 10
   tidegate bench fan-in --user load{n} --password secret --topic load/{n} --filter load/+")]
     Bench(Box<bench::Bench>),

@@ -13,7 +13,7 @@ use mqtt::{Packet, QoS, codec};
 
 use super::limits::{RING_BYTES, RINGS_BYTES, WINDOW_COUNT_MAX};
 use super::plan::{Content, Plan};
-use super::{payload, telemetry};
+use super::{payload, telemetry, upload};
 
 /// In a closed loop one message in so many is a sample. A ring holds a multiple of it, so that the places of samples
 /// are the same in each round: what has a time in it gets a new one before it is sent again.
@@ -91,6 +91,7 @@ impl Feed {
                 self.times.push(times);
                 payload
             }
+            Content::Upload => upload::payload(index),
         };
         let publish = Publish {
             dup: false,
@@ -199,7 +200,7 @@ impl Feed {
 /// Messages after which a publisher has spoken for all its children.
 fn cycle(plan: &Plan) -> usize {
     match &plan.content {
-        Content::Event { .. } => 1,
+        Content::Event { .. } | Content::Upload => 1,
         Content::Readings { per_message, .. } => plan.names.children.div_ceil(*per_message),
     }
 }

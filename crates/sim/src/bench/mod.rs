@@ -20,6 +20,7 @@ mod swarm;
 mod telemetry;
 mod template;
 mod traffic;
+mod upload;
 mod walker;
 
 use std::io;

@@ -7,6 +7,7 @@ use mqtt::{QoS, Version};
 
 use super::limits::{self, CONNECTIONS_PER_SOURCE, STORM_SOURCE_COUNT};
 use super::telemetry::POINTS_PER_READING;
+use super::upload::POINTS_PER_UPLOAD;
 use super::{Fault, Template};
 
 /// A shape of traffic.
@@ -133,6 +134,8 @@ pub enum Content {
         /// Devices in each message.
         per_message: usize,
     },
+    /// An upload of a OneNET device: values of five streams.
+    Upload,
 }
 
 impl Content {
@@ -141,6 +144,7 @@ impl Content {
         match self {
             Content::Event { .. } => None,
             Content::Readings { per_message, .. } => Some(per_message * POINTS_PER_READING),
+            Content::Upload => Some(POINTS_PER_UPLOAD),
         }
     }
 }
@@ -207,6 +211,7 @@ impl Plan {
                 let most = limits::READINGS_PER_MESSAGE_COUNT_MAX.min(self.names.children);
                 ("devices per message", *per_message, 1..=most)
             }
+            Content::Upload => ("values", POINTS_PER_UPLOAD, 1..=POINTS_PER_UPLOAD),
         };
         let checks = [
             ("connections", self.connections, 1..=limits::CONNECTION_COUNT_MAX),

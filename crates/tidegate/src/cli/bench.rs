@@ -125,6 +125,9 @@ struct Naming {
     /// Speak as ThingsBoard gateways with the access tokens load{n}: readings of their children, three points each
     #[arg(long, group = "platform")]
     thingsboard: bool,
+    /// Speak as OneNET devices of this product with the numbers 1{n}: uploads of type 3 with five values
+    #[arg(long, value_name = "PRODUCT", group = "platform", requires = "password")]
+    onenet: Option<u32>,
     /// ThingsBoard: children in each message
     #[arg(long, value_name = "COUNT", default_value_t = 100, requires = "thingsboard")]
     per_message: usize,
@@ -270,6 +273,9 @@ impl Bench {
     }
 
     fn content(&self) -> Result<Content> {
+        if self.naming.onenet.is_some() {
+            return Ok(Content::Upload);
+        }
         if !self.naming.thingsboard {
             return Ok(Content::Event { bytes: self.payload });
         }
@@ -291,6 +297,7 @@ impl Naming {
         let mut names = match &self.watson {
             Some(org) => self.watson_names(org, workload)?,
             None if self.thingsboard => self.thingsboard_names(workload)?,
+            None if self.onenet.is_some() => self.onenet_names(workload)?,
             None => Names {
                 publisher: identity("bench-pub-{n}", None)?,
                 subscriber: identity("bench-sub-{n}", None)?,
@@ -331,6 +338,24 @@ impl Naming {
             topic: "v1/gateway/telemetry".parse()?,
             filter: "v1/gateway/rpc".parse()?,
             children: self.children.unwrap_or(THINGSBOARD_CHILDREN_COUNT),
+        })
+    }
+
+    /// Devices that come by numbers, with a key of their product (spec onenet 3.3, 4.5).
+    fn onenet_names(&self, workload: Workload) -> Result<Names> {
+        anyhow::ensure!(
+            matches!(workload, Workload::Ingest | Workload::Storm),
+            "uploads are acknowledged, and no other client gets them: there is `ingest`, and `storm`"
+        );
+        let product = self.onenet.map(|it| it.to_string()).unwrap_or_default();
+        let user = Some(Template::literal(&product));
+        let device = Identity { client_id: "1{n}".parse()?, user, password: self.password.clone() };
+        Ok(Names {
+            publisher: device.clone(),
+            subscriber: device,
+            topic: "$dp".parse()?,
+            filter: "bench".parse()?,
+            children: 1,
         })
     }
 

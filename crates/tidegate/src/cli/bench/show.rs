@@ -88,6 +88,7 @@ fn headline(plan: &Plan) -> String {
 fn content(plan: &Plan) -> String {
     match &plan.content {
         Content::Event { bytes } => format!("{bytes} bytes"),
+        Content::Upload => "an upload of 5 values".to_owned(),
         Content::Readings { per_message, .. } => format!("{per_message} of {} devices", plan.names.children),
     }
 }
