@@ -24,6 +24,7 @@ pub use customs::{
 pub use domain::notice::Request;
 pub use leniency::{Leniencies, Leniency};
 
+pub mod command;
 mod customs;
 mod leniency;
 mod level;
@@ -436,8 +437,8 @@ pub struct Push {
     /// The topics that it may be sent to, each with the filter that the client subscribes to for it. Of those it is
     /// subscribed to, the last subscribed one is taken.
     pub ways: Vec<Way>,
-    /// Whether it is sent to the first of them, at QoS 1, where the client is subscribed to none.
-    pub unasked: bool,
+    /// Whether it is sent to the first of them where the client is subscribed to none, and at which quality then.
+    pub unasked: Option<domain::QoS>,
     /// Its payload.
     pub payload: Vec<u8>,
 }

@@ -6,6 +6,63 @@ use crate::{DeviceId, Millis, OrgId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CommandId(pub u64);
 
+/// What a device is asked to do, in the words of whoever asks. Each dialect says it in its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommandBody {
+    /// A method with its parameters.
+    Call {
+        /// What to do.
+        method: String,
+        /// With what: a JSON text.
+        params: String,
+    },
+    /// Bytes, for the device alone to understand.
+    Raw {
+        /// What they are called, where their platform gives commands names.
+        name: Option<String>,
+        /// Their format, where their platform says one: `json`, `text`, `bin` or any other word.
+        format: Option<String>,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+}
+
+impl CommandBody {
+    /// A method with its parameters, a JSON text.
+    pub fn call(method: &str, params: &str) -> CommandBody {
+        CommandBody::Call { method: method.to_owned(), params: params.to_owned() }
+    }
+
+    /// Bytes without a name.
+    pub fn raw(bytes: &[u8]) -> CommandBody {
+        CommandBody::Raw { name: None, format: None, bytes: bytes.to_vec() }
+    }
+
+    /// How long it is, in bytes.
+    pub fn size_bytes(&self) -> usize {
+        match self {
+            CommandBody::Call { method, params } => method.len() + params.len(),
+            CommandBody::Raw { name, format, bytes } => {
+                let words = [name, format].into_iter().flatten().map(String::len).sum::<usize>();
+                words + bytes.len()
+            }
+        }
+    }
+}
+
+/// How often a command goes out, and which of its answers counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Until the device has it. The first answer in time counts (spec thingsboard 8).
+    UntilTaken,
+    /// Once: what went out does not go out again, whatever became of it. The last answer counts, whenever it comes
+    /// (spec onenet 7.2, 7.3).
+    Once,
+    /// Again each time the device comes, until it has answered or the deadline is over. The last answer counts,
+    /// whenever it comes.
+    UntilAnswered,
+}
+
 /// Whether whoever asks waits for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -37,6 +94,8 @@ pub enum CommandState {
     Delivered,
     /// The device has answered.
     Successful,
+    /// The device has answered more than is kept.
+    AnswerTooLarge,
     /// The device had it and did not answer in time.
     TimedOut,
     /// The device did not come for it in time.
@@ -66,13 +125,13 @@ pub struct Command {
     /// Who is asked.
     pub device: DeviceId,
     /// What to do.
-    pub method: String,
-    /// With what: a JSON text.
-    pub params: String,
+    pub body: CommandBody,
     /// Whether an answer is waited for.
     pub reply: Reply,
     /// Whether it is kept.
     pub keeping: Keeping,
+    /// How often it goes out.
+    pub delivery: Delivery,
     /// When it was made.
     pub created_ms: Millis,
     /// When it stops being worth delivering or answering.
@@ -81,8 +140,12 @@ pub struct Command {
     pub retries_count_max: u8,
     /// How far it has come.
     pub state: CommandState,
+    /// When it went out last.
+    pub sent_ms: Option<Millis>,
     /// What the device answered, as it came: a JSON text, as a rule.
-    pub answer: Option<String>,
+    pub answer: Option<Vec<u8>>,
+    /// When it did.
+    pub answered_ms: Option<Millis>,
     /// What whoever asked wants to find again beside it: a JSON text.
     pub additional: Option<String>,
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::attribute::Wanted;
-use crate::{Class, Device, DeviceId, DeviceName, Millis, OrgId, Points, ProvisionRequest, Rights};
+use crate::{
+    Class, CommandId, Device, DeviceId, DeviceName, Millis, OrgId, Points, ProvisionRequest, Rights,
+};
 
 /// What a CONNECT asks for, as its dialect reads it. The registry decides about it, because only it knows secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,6 +135,15 @@ pub enum Intent<'a> {
         id: i64,
         /// What it says: a JSON text, as a rule.
         answer: &'a str,
+    },
+    /// The device answers the command with this id.
+    Response {
+        /// Which device.
+        whose: Whose<'a>,
+        /// The command.
+        command: CommandId,
+        /// What it says.
+        answer: &'a [u8],
     },
     /// The device wants the server to do something.
     Call {

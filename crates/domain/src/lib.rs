@@ -25,7 +25,7 @@ pub mod session;
 
 pub use attribute::Scope;
 pub use blob::{Blob, BlobId};
-pub use command::{Command, CommandId, CommandState, Keeping, Reply};
+pub use command::{Command, CommandBody, CommandId, CommandState, Delivery, Keeping, Reply};
 pub use credential::{ApiKey, Login, Secret};
 pub use device::{
     Class, Device, DeviceId, DeviceInfo, DeviceName, DeviceType, Location, ProvisionRequest, ProvisionRule,

@@ -33,6 +33,8 @@ pub const ATTRIBUTES_PER_ORG_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub const COMMANDS_PER_DEVICE_COUNT_MAX: usize = 200;
 /// Bytes of a command's method and parameters.
 pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of an answer that names its command (spec onenet 2.4).
+pub const COMMAND_ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of the commands of one organisation that are held in memory.
 pub const COMMANDS_PER_ORG_BYTES_MAX: usize = 64 * 1024 * 1024;
 

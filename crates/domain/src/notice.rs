@@ -1,7 +1,7 @@
 //! What the platform tells a peer. A dialect renders a notice as a message of its own topic space.
 
 use crate::attribute::{Found, Wanted};
-use crate::{Millis, Points, Refusal};
+use crate::{CommandBody, CommandId, Millis, Points, Refusal};
 
 /// Why a connection ended. The dialect gives each its own number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -155,10 +155,10 @@ pub enum Notice<'a> {
     Command {
         /// The command's number: counts for each device from 0 since the server was started.
         number: u32,
+        /// Its own id, for dialects whose devices name that in their answers.
+        id: CommandId,
         /// What.
-        method: &'a str,
-        /// With what: a JSON text.
-        params: &'a str,
+        body: &'a CommandBody,
     },
     /// The answer to its own call.
     CallAnswered {

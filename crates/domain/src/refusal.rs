@@ -33,6 +33,8 @@ pub enum Code {
     OrgMismatch,
     /// The device is disabled.
     DeviceDisabled,
+    /// The device is not connected, and what it is to be told does not wait.
+    DeviceAbsent,
     /// The version of MQTT is none that the dialect knows.
     VersionUnsupported,
     /// The client id is malformed.
@@ -102,6 +104,7 @@ impl Code {
             | Code::ClassMismatch
             | Code::OrgMismatch
             | Code::DeviceDisabled
+            | Code::DeviceAbsent
             | Code::TypeUnknown
             | Code::BackingOff
             | Code::Exists
@@ -124,6 +127,7 @@ impl Code {
             Code::ClassMismatch => "class_mismatch",
             Code::OrgMismatch => "org_mismatch",
             Code::DeviceDisabled => "device_disabled",
+            Code::DeviceAbsent => "device_absent",
             Code::VersionUnsupported => "version_unsupported",
             Code::ClientIdInvalid => "client_id_invalid",
             Code::ClientIdUnrecognised => "client_id_unrecognised",

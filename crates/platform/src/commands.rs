@@ -7,11 +7,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use domain::limits::{COMMAND_BYTES_MAX, COMMANDS_PER_DEVICE_COUNT_MAX, COMMANDS_PER_ORG_BYTES_MAX};
-use domain::{
-    Code, Command, CommandId, CommandState, DeviceId, Keeping, Millis, Notice, OrgId, Refusal, Reply,
+use domain::limits::{
+    COMMAND_ANSWER_BYTES_MAX, COMMAND_BYTES_MAX, COMMANDS_PER_DEVICE_COUNT_MAX, COMMANDS_PER_ORG_BYTES_MAX,
 };
-use store::{Aspect, Change, Store, Ticket};
+use domain::{
+    Code, Command, CommandBody, CommandId, CommandState, Delivery, DeviceId, Keeping, Millis, Notice, OrgId,
+    Refusal, Reply,
+};
+use store::{Aspect, Change, Changes, Store, Ticket};
 
 use crate::courier::Told;
 use crate::registry::{OrgCell, Platform};
@@ -49,13 +52,15 @@ pub type Done = Box<dyn FnOnce(Outcome) + Send>;
 /// A command to be given.
 pub struct NewCommand {
     /// What to do.
-    pub method: String,
-    /// With what: a JSON text.
-    pub params: String,
+    pub body: CommandBody,
     /// Whether an answer is waited for.
     pub reply: Reply,
     /// Whether it is kept.
     pub keeping: Keeping,
+    /// How often it goes out.
+    pub delivery: Delivery,
+    /// Whether it waits for the device.
+    pub waiting: Waiting,
     /// When it stops being worth delivering or answering.
     pub deadline_ms: Millis,
     /// How often it is sent again, if it is kept and the device does not acknowledge it; `None`: as often as the rules
@@ -67,20 +72,64 @@ pub struct NewCommand {
     pub done: Option<Done>,
 }
 
+/// Whether a command waits for a device that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// Until its deadline.
+    UntilDeadline,
+    /// Not at all: it is refused then.
+    Never,
+}
+
+impl NewCommand {
+    /// A command that is gone once it is done, for a device that takes it once.
+    pub fn passing(body: CommandBody, reply: Reply, deadline_ms: Millis) -> NewCommand {
+        NewCommand {
+            body,
+            reply,
+            keeping: Keeping::Passing,
+            delivery: Delivery::UntilTaken,
+            waiting: Waiting::UntilDeadline,
+            deadline_ms,
+            retries_count_max: None,
+            additional: None,
+            done: None,
+        }
+    }
+
+    /// A command that goes out once; what became of it and the last answer are kept for as long as there is room.
+    pub fn once(body: CommandBody, deadline_ms: Millis) -> NewCommand {
+        NewCommand { delivery: Delivery::Once, ..NewCommand::stored(body, Reply::None, deadline_ms) }
+    }
+
+    /// The same, but it goes out each time the device comes until it has answered or the deadline is over.
+    pub fn until_answered(body: CommandBody, deadline_ms: Millis) -> NewCommand {
+        NewCommand {
+            delivery: Delivery::UntilAnswered,
+            ..NewCommand::stored(body, Reply::Wanted, deadline_ms)
+        }
+    }
+
+    /// A command that is kept, with its answer, until it is removed.
+    pub fn stored(body: CommandBody, reply: Reply, deadline_ms: Millis) -> NewCommand {
+        NewCommand { keeping: Keeping::Stored, ..NewCommand::passing(body, reply, deadline_ms) }
+    }
+}
+
 /// A command that goes out.
 struct Outgoing {
     id: CommandId,
     attempt: u32,
     number: u32,
-    method: String,
-    params: String,
+    body: CommandBody,
 }
 
 impl Platform {
     /// Gives a device a command. It is delivered at once if the device is there, otherwise when it comes in time.
     /// Whoever is named in the draft is told what becomes of it, perhaps before this returns.
     ///
-    /// Refuses with [`Code::NotFound`], [`Code::DeviceDisabled`], [`Code::TooLarge`] or [`Code::TooMany`].
+    /// Refuses with [`Code::NotFound`], [`Code::DeviceDisabled`], [`Code::DeviceAbsent`] (it does not wait, and nobody
+    /// is there), [`Code::TooLarge`] or [`Code::TooMany`].
     pub fn command(
         &self,
         org: OrgId,
@@ -95,8 +144,7 @@ impl Platform {
             let hint = format!("The device {} is disabled.", known.wire_name());
             return Err(Refusal::new(Code::DeviceDisabled, hint));
         }
-        let bytes =
-            draft.method.len() + draft.params.len() + draft.additional.as_ref().map_or(0, String::len);
+        let bytes = draft.body.size_bytes() + draft.additional.as_ref().map_or(0, String::len);
         if bytes > COMMAND_BYTES_MAX {
             let hint = format!("The command has {bytes} bytes; at most {COMMAND_BYTES_MAX} are taken.");
             return Err(Refusal::new(Code::TooLarge, hint));
@@ -106,18 +154,22 @@ impl Platform {
             id,
             org,
             device,
-            method: draft.method,
-            params: draft.params,
+            body: draft.body,
             reply: draft.reply,
             keeping: draft.keeping,
+            delivery: draft.delivery,
             created_ms: now_ms,
             deadline_ms: draft.deadline_ms,
             retries_count_max: self.retries_count_max(draft.retries_count_max),
             state: CommandState::Queued,
+            sent_ms: None,
             answer: None,
+            answered_ms: None,
             additional: draft.additional,
         };
         let mut commands = cell.commands.lock();
+        let mut changes = Changes::new();
+        changes.list.extend(commands.make_room(device, bytes).into_iter().map(|it| gone(org, it)));
         let count = commands.lines.get(&device).map_or(0, |it| it.list.len());
         if count >= COMMANDS_PER_DEVICE_COUNT_MAX || commands.bytes + bytes > COMMANDS_PER_ORG_BYTES_MAX {
             let hint = format!(
@@ -126,17 +178,40 @@ impl Platform {
             );
             return Err(Refusal::new(Code::TooMany, hint));
         }
-        let ticket = match command.keeping {
-            Keeping::Passing => Ticket::NONE,
-            Keeping::Stored | Keeping::UntilDone => {
-                let aspect = Aspect::Command(Arc::new(command.clone()));
-                self.store.commit(Change::Aspect { org, device, aspect }.into())
-            }
-        };
+        if command.keeping != Keeping::Passing {
+            let aspect = Aspect::Command(Arc::new(command.clone()));
+            changes.list.push(Change::Aspect { org, device, aspect });
+        }
+        let ticket = if changes.is_empty() { Ticket::NONE } else { self.store.commit(changes) };
         commands.push(command, draft.done);
         drop(commands);
         self.deliver_waiting(org, device, now_ms);
+        if draft.waiting == Waiting::Never && self.withdraw(&cell, device, id) {
+            let hint = format!("The device {} is not there to take the command now.", known.wire_name());
+            return Err(Refusal::new(Code::DeviceAbsent, hint));
+        }
         Ok((id, ticket))
+    }
+
+    /// Takes a command back that has not gone out; whether it had not.
+    fn withdraw(&self, cell: &OrgCell, device: DeviceId, id: CommandId) -> bool {
+        let mut commands = cell.commands.lock();
+        let found = commands.lines.get(&device).and_then(|it| it.list.iter().find(|it| it.command.id == id));
+        let Some(Open { command, .. }) = found.filter(|it| it.command.state == CommandState::Queued) else {
+            return false;
+        };
+        let (org, keeping) = (command.org, command.keeping);
+        commands.remove_one(device, id);
+        if keeping != Keeping::Passing {
+            self.store.commit(gone(org, (device, id)).into());
+        }
+        true
+    }
+
+    /// A device has come: what it may not have answered the last time goes out to it again, where that is asked for.
+    /// Nothing is delivered by this alone.
+    pub(crate) fn remind(&self, cell: &OrgCell, device: DeviceId) {
+        cell.commands.lock().remind(device);
     }
 
     fn retries_count_max(&self, asked: Option<u8>) -> u8 {
@@ -160,18 +235,13 @@ impl Platform {
             let mut commands = cell.commands.lock();
             let Some(outgoing) = commands.next_waiting(device, &self.command_rules, now_ms) else { return };
             drop(commands);
-            let Outgoing { id, attempt, number, method, params } = outgoing;
-            let notice = Notice::Command { number, method: &method, params: &params };
+            let Outgoing { id, attempt, number, body } = outgoing;
+            let notice = Notice::Command { number, id, body: &body };
             let (store, cell_of) = (self.store.clone(), cell.clone());
             let receipt = Receipt { store, cell: cell_of, device, id, attempt, is_settled: false };
             let told = self.told(|it| it.tell(&known, &notice, Some(receipt))).unwrap_or(Told::Absent);
             if told == Told::Taken {
-                // Nobody waits for more than this.
-                let is_over = |it: &Open| {
-                    it.command.id == id
-                        && it.command.reply == Reply::None
-                        && it.command.keeping == Keeping::Passing
-                };
+                let is_over = |it: &Open| it.command.id == id && it.is_over_when_taken();
                 note(&*self.store, &cell, device, is_over, |it| it.state = CommandState::Delivered);
             }
             // Nobody was there. Whoever came meanwhile has not seen this command: then it is tried again.
@@ -191,13 +261,35 @@ impl Platform {
     /// A device answers the command with this number. Answers that nobody waits for are ignored (spec thingsboard 3.8).
     pub fn answer_command(&self, org: OrgId, device: DeviceId, number: i64, answer: &str, now_ms: Millis) {
         let Some(cell) = self.cell(org) else { return };
-        let is_it =
-            |it: &Open| i64::from(it.number) == number && it.command.reply == Reply::Wanted && !it.is_final();
+        let is_it = |it: &Open| i64::from(it.number) == number && it.awaits_answer();
         note(&*self.store, &cell, device, is_it, |it| {
             it.state = CommandState::Successful;
-            it.answer = Some(answer.to_owned());
+            it.answer = Some(answer.as_bytes().to_vec());
+            it.answered_ms = Some(now_ms);
         });
         self.deliver_next(org, device, now_ms);
+    }
+
+    /// A device answers the command with this id. What was never sent to it, or waits for no answer any more, is left
+    /// as it is (spec onenet 7.3).
+    pub fn answer_command_by_id(
+        &self,
+        org: OrgId,
+        device: DeviceId,
+        id: CommandId,
+        answer: &[u8],
+        now_ms: Millis,
+    ) -> Ticket {
+        let Some(cell) = self.cell(org) else { return Ticket::NONE };
+        let is_it = |it: &Open| it.command.id == id && it.awaits_answer();
+        let ticket = note(&*self.store, &cell, device, is_it, |it| {
+            let fits = answer.len() <= COMMAND_ANSWER_BYTES_MAX;
+            it.state = if fits { CommandState::Successful } else { CommandState::AnswerTooLarge };
+            it.answer = fits.then(|| answer.to_vec());
+            it.answered_ms = Some(now_ms);
+        });
+        self.deliver_next(org, device, now_ms);
+        ticket
     }
 
     /// Ends the commands whose deadline is over, and sends those again that were not acknowledged. To be called every
@@ -243,7 +335,7 @@ impl Platform {
                 let is_it = |it: &Open| it.command.id == id && it.command.state == CommandState::Sent;
                 note(&*self.store, cell, device, is_it, |it| {
                     it.state = CommandState::Failed;
-                    it.answer = Some(EXHAUSTED.to_owned());
+                    it.answer = Some(EXHAUSTED.as_bytes().to_vec());
                 });
             }
             devices.insert(device);
@@ -284,28 +376,35 @@ impl Platform {
     }
 }
 
-/// Changes a command, stores the change where it is kept, and tells who waits.
+/// Changes a command, stores the change where it is kept, and tells who waits. The ticket is that of the change.
 fn note(
     store: &dyn Store,
     cell: &OrgCell,
     device: DeviceId,
     which: impl Fn(&Open) -> bool,
     change: impl FnOnce(&mut Command),
-) {
+) -> Ticket {
     let mut outcome = None;
     let mut commands = cell.commands.lock();
     let changed = commands.change(device, which, |it| {
         change(it);
         outcome = outcome_of(it);
     });
-    let Some(Changed { done, org, aspect }) = changed else { return };
-    if let Some(aspect) = aspect {
-        store.commit(Change::Aspect { org, device, aspect }.into());
-    }
+    let Some(Changed { done, org, aspect }) = changed else { return Ticket::NONE };
+    let ticket = aspect.map_or(Ticket::NONE, |aspect| {
+        let mut changes = Changes::from(Change::Aspect { org, device, aspect });
+        changes.list.extend(commands.make_bytes(0).into_iter().map(|it| gone(org, it)));
+        store.commit(changes)
+    });
     drop(commands);
     if let (Some(done), Some(outcome)) = (done, outcome) {
         done(outcome);
     }
+    ticket
+}
+
+fn gone(org: OrgId, (device, id): (DeviceId, CommandId)) -> Change {
+    Change::Aspect { org, device, aspect: Aspect::CommandGone(id) }
 }
 
 /// A command on its way. Whoever carries it says that the device has it; one that is dropped before that waits again,
@@ -357,8 +456,11 @@ fn outcome_of(command: &Command) -> Option<Outcome> {
         CommandState::Queued | CommandState::Sent => None,
         CommandState::Delivered => Some(Outcome::Taken),
         CommandState::Failed => Some(Outcome::Late { was_taken: false }),
-        CommandState::Successful => Some(Outcome::Answered(command.answer.clone().unwrap_or_default())),
-        CommandState::TimedOut => Some(Outcome::Late { was_taken: true }),
+        CommandState::Successful => {
+            let answer = command.answer.as_deref().unwrap_or_default();
+            Some(Outcome::Answered(String::from_utf8_lossy(answer).into_owned()))
+        }
+        CommandState::AnswerTooLarge | CommandState::TimedOut => Some(Outcome::Late { was_taken: true }),
         CommandState::Expired => Some(Outcome::Late { was_taken: false }),
     }
 }

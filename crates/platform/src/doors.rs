@@ -276,6 +276,9 @@ impl Platform {
         }
         drop(doors);
         let is_new = before != connection;
+        if is_new {
+            self.remind(cell, id);
+        }
         if is_new && was_direct && before.0 != 0 {
             self.told(|it| it.displaced(org, id));
         }
@@ -317,7 +320,10 @@ impl Platform {
         for device in &lost {
             doors.door(*device).take(connection, now_ms);
         }
-        Entered { door, devices: lost.into_iter().chain([own]).collect() }
+        drop(doors);
+        let devices: Vec<_> = lost.into_iter().chain([own]).collect();
+        devices.iter().for_each(|it| self.remind(&cell, *it));
+        Entered { door, devices }
     }
 
     /// A connection has ended: it is nobody's door any more.

@@ -38,7 +38,7 @@ mod testing;
 
 pub use attributes::AttributeEntry;
 pub use claims::{ClaimOutcome, ClaimRules};
-pub use commands::{CommandRules, Done, NewCommand, Outcome, Receipt, Submission};
+pub use commands::{CommandRules, Done, NewCommand, Outcome, Receipt, Submission, Waiting};
 pub use courier::{Courier, Told};
 pub use credentials::{Entropy, org_of_key};
 pub use deletion::{Deletion, NewestPoint};

@@ -7,13 +7,11 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use domain::{
-    Command, CommandId, CommandState, DeviceId, Keeping, Login, Millis, Numbered, OrgId, Points, Reply,
-    Scope, Value,
-};
+use domain::{Command, CommandId, DeviceId, Login, Millis, Numbered, OrgId, Points, Scope, Value};
 
 use crate::StoreFault;
 use crate::coding::{Put, Take};
+use crate::command::{put_command, take_command};
 use crate::disk::Disk;
 use crate::engine::{corrupt, list};
 use crate::product::{put_numbered, take_numbered};
@@ -109,9 +107,7 @@ impl Aspect {
     pub(crate) fn cost_bytes(&self) -> usize {
         match self {
             Aspect::Attributes { points, .. } => points.as_bytes().len(),
-            Aspect::Command(it) => {
-                it.method.len() + it.params.len() + it.answer.as_ref().map_or(0, String::len)
-            }
+            Aspect::Command(it) => it.body.size_bytes() + it.answer.as_ref().map_or(0, Vec::len),
             Aspect::AttributesGone { .. }
             | Aspect::Login(_)
             | Aspect::Door { .. }
@@ -239,58 +235,6 @@ fn take_door(value: &[u8]) -> Option<(DeviceId, bool)> {
     from.end(door)
 }
 
-/// Ways of keeping by their stored numbers.
-const KEEPINGS: [Keeping; 3] = [Keeping::Passing, Keeping::Stored, Keeping::UntilDone];
-
-/// States by their stored numbers.
-const STATES: [CommandState; 7] = [
-    CommandState::Queued,
-    CommandState::Sent,
-    CommandState::Delivered,
-    CommandState::Successful,
-    CommandState::TimedOut,
-    CommandState::Expired,
-    CommandState::Failed,
-];
-
-/// The first byte of a command that has got a number of retries; earlier ones are not sent again.
-const COMMAND_VERSION: u8 = 2;
-
-fn put_command(to: &mut Vec<u8>, it: &Command) {
-    to.put_u8(COMMAND_VERSION);
-    to.put_sized(it.method.as_bytes());
-    to.put_sized(it.params.as_bytes());
-    to.put_u8(u8::from(it.reply == Reply::Wanted));
-    to.put_u8(KEEPINGS.iter().position(|keeping| *keeping == it.keeping).unwrap_or(0) as u8);
-    to.put_u64(it.created_ms);
-    to.put_u64(it.deadline_ms);
-    to.put_u8(STATES.iter().position(|state| *state == it.state).unwrap_or(0) as u8);
-    to.put_text_option(it.answer.as_deref());
-    to.put_text_option(it.additional.as_deref());
-    to.put_u8(it.retries_count_max);
-}
-
-fn take_command(org: OrgId, device: DeviceId, id: CommandId, value: &[u8]) -> Option<Command> {
-    let mut from = Take::new(value);
-    let version = from.u8().filter(|it| matches!(*it, VERSION | COMMAND_VERSION))?;
-    let command = Command {
-        id,
-        org,
-        device,
-        method: from.string()?,
-        params: from.string()?,
-        reply: if from.flag()? { Reply::Wanted } else { Reply::None },
-        keeping: *KEEPINGS.get(usize::from(from.u8()?))?,
-        created_ms: from.u64()?,
-        deadline_ms: from.u64()?,
-        state: *STATES.get(usize::from(from.u8()?))?,
-        answer: from.option(Take::string)?,
-        additional: from.option(Take::string)?,
-        retries_count_max: if version == COMMAND_VERSION { from.u8()? } else { 0 },
-    };
-    from.end(command)
-}
-
 /// Bytes of an organisation's id.
 const ORG_LEN: usize = 6;
 /// Bytes of a registry key before its last part.
@@ -361,38 +305,4 @@ fn forgotten(disk: &impl Disk, org: OrgId) -> Result<HashSet<DeviceId>, StoreFau
         key.u64().map(DeviceId)
     })?;
     Ok(list.into_iter().collect())
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
-
-    use super::*;
-
-    #[test]
-    fn commands_of_the_first_version_are_read() {
-        let (org, device, id) = (OrgId::parse("abc123").unwrap(), DeviceId(1), CommandId(2));
-        let command = Command {
-            id,
-            org,
-            device,
-            method: "m".to_owned(),
-            params: "1".to_owned(),
-            reply: Reply::Wanted,
-            keeping: Keeping::Stored,
-            created_ms: 1,
-            deadline_ms: 2,
-            state: CommandState::Queued,
-            answer: None,
-            additional: Some("{}".to_owned()),
-            retries_count_max: 3,
-        };
-        let mut value = Vec::new();
-        put_command(&mut value, &command);
-        assert_eq!(take_command(org, device, id, &value).as_ref(), Some(&command));
-        value[0] = VERSION;
-        value.pop();
-        let first = Command { retries_count_max: 0, ..command };
-        assert_eq!(take_command(org, device, id, &value), Some(first));
-    }
 }

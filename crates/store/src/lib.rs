@@ -10,6 +10,7 @@
 pub mod aspect;
 mod blobs;
 mod coding;
+mod command;
 mod committer;
 #[cfg(test)]
 mod contract;

@@ -37,7 +37,8 @@
 //! | | org, device, `06` | the number of the device, and its password |
 //! | blobs | org, blob, number of the piece (4) | the bytes of a piece |
 //!
-//! Scopes are 0 (client), 1 (shared) and 2 (server). The layouts of aspects are in `aspect.rs`.
+//! Scopes are 0 (client), 1 (shared) and 2 (server). The layouts of aspects are in `aspect.rs`,
+//! `command.rs` and `product.rs`.
 //!
 //! Settings whose name starts with `store.` are the store's own: `store.openings` counts how often the data were
 //! opened. It is the upper part (24 bits) of the number of each row of a tail; the lower part (40 bits) counts those

@@ -22,6 +22,7 @@ use time::Zone;
 
 pub mod binary;
 mod client;
+pub mod command;
 pub mod push;
 mod refusal;
 mod request;
@@ -150,8 +151,11 @@ impl Dialect for OneNet {
         Some(client::door_key(device))
     }
 
-    fn notice(&self, _: &Device, _: Whose<'_>, _: &Notice<'_>) -> Option<Rendered> {
-        None
+    fn notice(&self, device: &Device, whose: Whose<'_>, notice: &Notice<'_>) -> Option<Rendered> {
+        match notice {
+            Notice::Command { id, body, .. } => command::rendered(device, whose, *id, body),
+            _ => None,
+        }
     }
 
     fn status(&self, _: &Status<'_>) -> Vec<Announcement> {

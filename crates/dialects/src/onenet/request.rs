@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use domain::{Intent, Peer, Refusal, Whose};
 
+use super::command::command_of;
 use super::time::Zone;
 use super::topic::{Published, published, subscribed};
 use super::upload::{self, Binary, Uploaded};
@@ -41,7 +42,11 @@ pub(super) fn read(
     zone: Zone,
     each: &mut dyn FnMut(Intent<'_>) -> ControlFlow<()>,
 ) -> Result<Understood, Refusal> {
-    if let Published::Response { .. } = published(topic)? {
+    if let Published::Response { command } = published(topic)? {
+        // An answer to no command of ours is acknowledged and ignored (spec 7.3).
+        if let Some(command) = command_of(command) {
+            _ = each(Intent::Response { whose: Whose::Own, command, answer: payload });
+        }
         return Ok(Understood::default());
     }
     let forgiven = upload::read(payload, zone, &mut |part| match part {

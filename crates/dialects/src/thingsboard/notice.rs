@@ -2,9 +2,10 @@
 
 use domain::attribute::{Found, Keys, Wanted};
 use domain::rate::{Rates, TrafficRates};
-use domain::{ChildChange, Notice, Peer, Points, Whose};
+use domain::{ChildChange, Notice, Peer, Points, QoS, Whose};
 
 use super::value::{print, print_points, quote};
+use crate::command::as_call;
 use crate::{Push, Rendered, Terms, Way};
 
 pub(super) fn notice(whose: Whose<'_>, notice: &Notice<'_>) -> Option<Rendered> {
@@ -28,19 +29,22 @@ pub(super) fn notice(whose: Whose<'_>, notice: &Notice<'_>) -> Option<Rendered> 
         Notice::AttributesFound { asked_on, id, wanted, found } => match whose {
             Whose::Own => Push {
                 ways: vec![answer_way(asked_on, *id)?],
-                unasked: true,
+                unasked: Some(QoS::AtLeastOnce),
                 payload: found_of_own(found).into_bytes(),
             },
             Whose::Child(name) => Push {
                 ways: vec![Way::of("v1/gateway/attributes/response")],
-                unasked: true,
+                unasked: Some(QoS::AtLeastOnce),
                 payload: found_of_child(*id, name, wanted, found).into_bytes(),
             },
         },
-        Notice::Command { number, method, params } => command(whose, *number, method, params),
+        Notice::Command { number, body, .. } => {
+            let (method, params) = as_call(body);
+            command(whose, *number, &method, &params)
+        }
         Notice::CallAnswered { asked_on, id, answer } => Push {
             ways: vec![answer_way(asked_on, *id)?],
-            unasked: true,
+            unasked: Some(QoS::AtLeastOnce),
             payload: answer.as_bytes().to_vec(),
         },
     }))
@@ -75,12 +79,12 @@ fn attributes_changed(whose: Whose<'_>, data: &str) -> Push {
     match whose {
         Whose::Own => Push {
             ways: ["v1/devices/me/attributes", "v2/a", "v2/a/j"].map(Way::of).into(),
-            unasked: false,
+            unasked: None,
             payload: data.as_bytes().to_vec(),
         },
         Whose::Child(name) => Push {
             ways: vec![Way::of("v1/gateway/attributes")],
-            unasked: true,
+            unasked: Some(QoS::AtLeastOnce),
             payload: about_child(name, data).into_bytes(),
         },
     }
@@ -106,12 +110,12 @@ fn command(whose: Whose<'_>, number: u32, method: &str, params: &str) -> Push {
             ways: ["v1/devices/me/rpc/request/+", "v2/r/req/+", "v2/r/req/j/+"]
                 .map(|it| Way::numbered(it, number))
                 .into(),
-            unasked: false,
+            unasked: None,
             payload: format!("{{{call}}}").into_bytes(),
         },
         Whose::Child(name) => Push {
             ways: vec![Way::of("v1/gateway/rpc")],
-            unasked: true,
+            unasked: Some(QoS::AtLeastOnce),
             payload: about_child(name, &format!(r#"{{"id":{number},{call}}}"#)).into_bytes(),
         },
     }
@@ -225,5 +229,5 @@ pub(super) fn slow_down(name: &str) -> Push {
     let mut payload = String::from(r#"{"device":"#);
     quote(&mut payload, name);
     payload.push_str(r#","reason":150}"#);
-    Push { ways: vec![Way::of(topic)], unasked: true, payload: payload.into_bytes() }
+    Push { ways: vec![Way::of(topic)], unasked: Some(QoS::AtLeastOnce), payload: payload.into_bytes() }
 }

@@ -85,7 +85,7 @@ impl Asked {
 /// The answer to a request, over MQTT.
 pub(super) fn told(outcome: Result<&Login, &Refusal>) -> Push {
     let way = Way { filter: RESPONSE, topic: RESPONSE.to_owned() };
-    Push { ways: vec![way], unasked: true, payload: answer(outcome).into_bytes() }
+    Push { ways: vec![way], unasked: Some(domain::QoS::AtLeastOnce), payload: answer(outcome).into_bytes() }
 }
 
 /// The answer to a request.

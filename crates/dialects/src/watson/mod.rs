@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use domain::{Device, Millis, Notice, Peer, Points, Presence, Refusal, Rejection, Whose};
 use mqtt::{QoS, Version};
 
+use crate::command::{Named, as_named};
 use crate::{
     Announcement, Answer, Dialect, Grant, Hello, Recognition, Rendered, Request, Status, Uplink, View,
 };
@@ -103,9 +104,10 @@ impl Dialect for Watson {
     }
 
     fn notice(&self, device: &Device, _: Whose<'_>, notice: &Notice<'_>) -> Option<Rendered> {
-        let Notice::Command { method, params, .. } = notice else { return None };
-        let topic = topic::of_command(device.wire_name(), method)?;
-        Some(Rendered::Routed { topic, payload: params.as_bytes().to_vec() })
+        let Notice::Command { body, .. } = notice else { return None };
+        let Named { name, format, payload } = as_named(body);
+        let topic = topic::of_command(device.wire_name(), &name, &format)?;
+        Some(Rendered::Routed { topic, payload: payload.to_vec() })
     }
 
     fn event_topic(&self, device: &Device, event: &str, format: &str) -> Option<String> {

@@ -109,6 +109,7 @@ pub(super) fn connack(version: Version, refusal: &Refusal) -> Option<u8> {
         | Code::ClassMismatch
         | Code::OrgMismatch
         | Code::DeviceDisabled
+        | Code::DeviceAbsent
         | Code::ClientIdUnrecognised
         | Code::TypeUnknown
         | Code::Exists
@@ -163,6 +164,7 @@ pub(super) fn return_code(code: Code) -> (u16, &'static str) {
         | Code::ClassMismatch
         | Code::OrgMismatch => (181, "User authentication failed"),
         Code::DeviceDisabled
+        | Code::DeviceAbsent
         | Code::NotAllowed
         | Code::NotServed
         | Code::Exists

@@ -66,8 +66,8 @@ pub(super) fn of_event(device: DeviceName<'_>, event: &str, format: &str) -> Opt
 }
 
 /// The topic of a command, in JSON, that came in another dialect.
-pub(super) fn of_command(device: DeviceName<'_>, command: &str) -> Option<String> {
-    of_message(device, "cmd", command, "json")
+pub(super) fn of_command(device: DeviceName<'_>, command: &str, format: &str) -> Option<String> {
+    of_message(device, "cmd", command, format)
 }
 
 /// Names that cannot be a level of a topic have those characters escaped: `a/b` is `a%2Fb`. An event or command has no

@@ -6,7 +6,8 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use domain::{Command, CommandId, CommandState, DeviceId, Keeping, Millis, OrgId, Reply};
+use domain::limits::{COMMANDS_PER_DEVICE_COUNT_MAX, COMMANDS_PER_ORG_BYTES_MAX};
+use domain::{Command, CommandId, CommandState, Delivery, DeviceId, Keeping, Millis, OrgId, Reply};
 use store::Aspect;
 
 use super::rules::{CommandRules, Submission};
@@ -23,6 +24,8 @@ pub(crate) struct Commands {
     /// Where a stored command is found.
     pub(super) places: HashMap<CommandId, DeviceId>,
     pub(super) bytes: usize,
+    /// Stored commands that are done and make room for others, in the order of creation.
+    replaceable: BTreeSet<(CommandId, DeviceId)>,
 }
 
 /// The commands of a device, oldest first.
@@ -49,13 +52,40 @@ pub(super) struct Open {
 
 impl Open {
     fn cost_bytes(&self) -> usize {
-        let Command { method, params, answer, additional, .. } = &self.command;
-        let options = [answer, additional].into_iter().flatten().map(String::len).sum::<usize>();
-        size_of::<Open>() + method.len() + params.len() + options
+        let Command { body, answer, additional, .. } = &self.command;
+        let rest = answer.as_ref().map_or(0, Vec::len) + additional.as_ref().map_or(0, String::len);
+        size_of::<Open>() + body.size_bytes() + rest
     }
 
     pub(super) fn is_final(&self) -> bool {
         self.command.state.is_final(self.command.reply)
+    }
+
+    /// Whether it is done and kept only for as long as there is room. Nobody removes these, as the platform whose they
+    /// are has no call for that.
+    fn is_replaceable(&self) -> bool {
+        let Command { keeping, delivery, .. } = &self.command;
+        *keeping == Keeping::Stored && *delivery != Delivery::UntilTaken && self.is_final()
+    }
+
+    /// Whether nothing more is waited for when somebody has taken it to the device.
+    pub(super) fn is_over_when_taken(&self) -> bool {
+        let Command { reply, keeping, delivery, state, .. } = &self.command;
+        match delivery {
+            // An answer may have been quicker.
+            Delivery::Once => *state == CommandState::Sent,
+            _ => *reply == Reply::None && *keeping == Keeping::Passing,
+        }
+    }
+
+    /// Whether an answer to it counts now.
+    pub(super) fn awaits_answer(&self) -> bool {
+        match self.command.delivery {
+            Delivery::UntilTaken => self.command.reply == Reply::Wanted && !self.is_final(),
+            Delivery::Once | Delivery::UntilAnswered => {
+                self.command.state == CommandState::Sent || self.command.sent_ms.is_some()
+            }
+        }
     }
 
     /// Whether it is on its way since this attempt.
@@ -104,7 +134,10 @@ impl Commands {
     /// Brings a stored command back. What was under way is delivered again.
     pub(crate) fn restore(&mut self, mut command: Command) {
         if matches!(command.state, CommandState::Sent) {
-            command.state = CommandState::Queued;
+            command.state = match command.delivery {
+                Delivery::Once => CommandState::Delivered,
+                Delivery::UntilTaken | Delivery::UntilAnswered => CommandState::Queued,
+            };
         }
         self.push(command, None);
     }
@@ -122,6 +155,9 @@ impl Commands {
         }
         if open.command.keeping == Keeping::Stored {
             self.places.insert(id, device);
+        }
+        if open.is_replaceable() {
+            self.replaceable.insert((id, device));
         }
         line.list.push_back(open);
     }
@@ -157,6 +193,44 @@ impl Commands {
             self.checks.remove(&(at_ms, device, id));
         }
         self.places.remove(&id);
+        self.replaceable.remove(&(id, device));
+    }
+
+    /// Forgets commands that are done and replaceable, the oldest first, until another one of so many bytes fits: those
+    /// of the device while it has too many, anybody's while all together are too large. Gives them.
+    pub(super) fn make_room(&mut self, device: DeviceId, bytes: usize) -> Vec<(DeviceId, CommandId)> {
+        let mut gone = Vec::new();
+        while self.lines.get(&device).is_some_and(|it| it.list.len() >= COMMANDS_PER_DEVICE_COUNT_MAX) {
+            let line = self.lines.get(&device);
+            let oldest = line.and_then(|it| it.list.iter().find(|it| it.is_replaceable()));
+            let Some(id) = oldest.map(|it| it.command.id) else { break };
+            self.remove_one(device, id);
+            gone.push((device, id));
+        }
+        gone.append(&mut self.make_bytes(bytes));
+        gone
+    }
+
+    /// The same until so many bytes more fit.
+    pub(super) fn make_bytes(&mut self, bytes: usize) -> Vec<(DeviceId, CommandId)> {
+        let mut gone = Vec::new();
+        while self.bytes + bytes > COMMANDS_PER_ORG_BYTES_MAX {
+            let Some((id, device)) = self.replaceable.first().copied() else { break };
+            self.remove_one(device, id);
+            gone.push((device, id));
+        }
+        gone
+    }
+
+    /// Lets what a device did not answer wait for it again, where it goes out until that.
+    pub(super) fn remind(&mut self, device: DeviceId) {
+        let list = self.lines.get_mut(&device).into_iter().flat_map(|it| &mut it.list);
+        for open in list {
+            let Command { state, delivery, .. } = &mut open.command;
+            if *delivery == Delivery::UntilAnswered && *state == CommandState::Delivered {
+                *state = CommandState::Queued;
+            }
+        }
     }
 
     /// Lets something happen to a command. One that is done is told of, and forgotten unless it is kept; a change of a
@@ -171,7 +245,13 @@ impl Commands {
         let at = line.list.iter().position(which)?;
         let open = line.list.get_mut(at)?;
         self.bytes -= open.cost_bytes();
+        let was_sent = open.command.state == CommandState::Sent;
         change(&mut open.command);
+        // What waits again has not gone out, as far as anybody knows.
+        let is_gone = was_sent && open.command.state != CommandState::Queued;
+        if is_gone || open.command.state == CommandState::Delivered {
+            open.command.sent_ms = Some(open.sent_ms);
+        }
         self.bytes += open.cost_bytes();
         let (keeping, is_final) = (open.command.keeping, open.is_final());
         let aspect = match keeping {
@@ -186,6 +266,9 @@ impl Commands {
                 self.checks.remove(&(at_ms, device, open.command.id));
             }
             changed.done = open.done.take();
+            if open.is_replaceable() {
+                self.replaceable.insert((open.command.id, device));
+            }
             if keeping != Keeping::Stored {
                 self.bytes -= open.cost_bytes();
                 line.list.remove(at);
@@ -216,14 +299,9 @@ impl Commands {
         };
         let check_ms = wait_ms.map(|it| now_ms.saturating_add(it));
         let before = std::mem::replace(&mut open.check_ms, check_ms);
-        let Command { id, method, params, .. } = &open.command;
-        let outgoing = Outgoing {
-            id: *id,
-            attempt: open.attempt_count,
-            number: open.number,
-            method: method.clone(),
-            params: params.clone(),
-        };
+        let Command { id, body, .. } = &open.command;
+        let outgoing =
+            Outgoing { id: *id, attempt: open.attempt_count, number: open.number, body: body.clone() };
         if let Some(at_ms) = before {
             self.checks.remove(&(at_ms, device, outgoing.id));
         }

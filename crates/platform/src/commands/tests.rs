@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod bytes;
+
 use std::sync::Arc;
 
 use domain::{ChildChange, Device};
@@ -22,8 +24,11 @@ impl Courier for Porch {
         if !*self.is_there.lock() {
             return Told::Absent;
         }
-        let Notice::Command { number, method, params } = notice else { panic!("{notice:?}") };
-        self.heard.lock().push(format!("{number} {method} {params}"));
+        let Notice::Command { number, body, .. } = notice else { panic!("{notice:?}") };
+        self.heard.lock().push(match body {
+            CommandBody::Call { method, params } => format!("{number} {method} {params}"),
+            CommandBody::Raw { bytes, .. } => format!("{number} {}", String::from_utf8_lossy(bytes)),
+        });
         self.receipts.lock().extend(receipt);
         Told::Taken
     }
@@ -73,21 +78,17 @@ impl Stage {
 
     fn command(&self, method: &str, reply: Reply, keeping: Keeping) -> Result<CommandId, Code> {
         let outcomes = self.outcomes.clone();
-        let draft = NewCommand {
-            method: method.to_owned(),
-            params: "1".to_owned(),
-            reply,
+        self.give(NewCommand {
             keeping,
-            deadline_ms: 100,
             retries_count_max: self.retries,
-            additional: None,
             done: Some(Box::new(move |it| outcomes.lock().push(it))),
-        };
-        self.house
-            .platform
-            .command(self.house.org, self.device, draft, 1)
-            .map(|it| it.0)
-            .map_err(|it| it.code)
+            ..NewCommand::passing(CommandBody::call(method, "1"), reply, 100)
+        })
+    }
+
+    fn give(&self, draft: NewCommand) -> Result<CommandId, Code> {
+        let given = self.house.platform.command(self.house.org, self.device, draft, 1);
+        given.map(|it| it.0).map_err(|it| it.code)
     }
 
     /// The device says that it has what it was told.
@@ -168,7 +169,7 @@ fn a_stored_command_keeps_its_state_and_survives_a_restart() {
     assert_eq!(state(&again, answered), Some(CommandState::Delivered));
     stage.answer(1, "[1]");
     let found = stage.house.platform.stored_command(stage.house.org, answered).unwrap();
-    assert_eq!((found.state, found.answer.as_deref()), (CommandState::Successful, Some("[1]")));
+    assert_eq!((found.state, found.answer.as_deref()), (CommandState::Successful, Some(&b"[1]"[..])));
     assert_eq!(stage.house.platform.stored_commands(stage.house.org, stage.device).len(), 2);
     stage.house.platform.drop_command(stage.house.org, answered, 1).unwrap();
     assert_eq!(state(&stage.house, answered), None);
@@ -310,7 +311,7 @@ fn a_stored_command_that_is_not_acknowledged_is_sent_again_and_fails_at_last() {
     stage.house.platform.sweep_commands(31);
     assert_eq!((stage.heard(), state()), (vec![], CommandState::Failed));
     let failed = stage.house.platform.stored_command(stage.house.org, id).unwrap();
-    assert!(failed.answer.unwrap().contains("error"));
+    assert!(String::from_utf8(failed.answer.unwrap()).unwrap().contains("error"));
     assert_eq!(stage.outcomes(), [Outcome::Late { was_taken: false }]);
     stage.confirms();
     assert_eq!(state(), CommandState::Failed);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use domain::{
-    Command, CommandId, CommandState, DeviceId, DeviceNumber, Keeping, Login, Numbered, OrgId, Points, Reply,
-    Scope, Value,
+    Command, CommandBody, CommandId, CommandState, Delivery, DeviceId, DeviceNumber, Keeping, Login,
+    Numbered, OrgId, Points, Reply, Scope, Value,
 };
 
 use super::samples::*;
@@ -38,7 +38,8 @@ fn all(store: &dyn Store, org: OrgId) -> Vec<String> {
                 format!("{} {} {key} {at_ms} {value:?}", device.0, scope.name())
             }
             AspectRow::Command(it) => {
-                format!("{} command {} {:?} {:?}", device.0, it.id.0, it.state, it.answer)
+                let answer = it.answer.map(|it| String::from_utf8(it).unwrap());
+                format!("{} command {} {:?} {answer:?}", device.0, it.id.0, it.state)
             }
             AspectRow::Assigned(key) => format!("{} of {key}", device.0),
             AspectRow::Numbered(it) => format!("{} number {} {:?}", device.0, it.number, it.auth_info),
@@ -53,15 +54,17 @@ fn command(org: OrgId, device: DeviceId, id: u64, state: CommandState) -> Comman
         id: CommandId(id),
         org,
         device,
-        method: "reboot".to_owned(),
-        params: r#"{"in_s":5}"#.to_owned(),
+        body: CommandBody::call("reboot", r#"{"in_s":5}"#),
         reply: Reply::Wanted,
         keeping: Keeping::Stored,
+        delivery: Delivery::UntilTaken,
+        sent_ms: None,
+        answered_ms: None,
         created_ms: 7,
         deadline_ms: 9,
         retries_count_max: 3,
         state,
-        answer: (state == CommandState::Successful).then(|| "true".to_owned()),
+        answer: (state == CommandState::Successful).then(|| b"true".to_vec()),
         additional: None,
     }
 }

@@ -12,8 +12,8 @@ use std::time::Duration;
 use dialects::{Dialect, Rendered, Terms, Understood};
 use domain::attribute::Wanted;
 use domain::{
-    Closing, Code, DeviceId, Fault, Intent, Millis, Notice, Points, ProvisionRequest, Refusal, Scope, Value,
-    Whose,
+    Closing, Code, CommandId, DeviceId, Fault, Intent, Millis, Notice, Points, ProvisionRequest, Refusal,
+    Scope, Value, Whose,
 };
 use store::{Changes, Ticket};
 
@@ -54,6 +54,7 @@ enum Deed {
     Detach(String),
     Ask { of: Rc<Resident>, child: Option<String>, id: i64, wanted: Wanted },
     Answer { of: Rc<Resident>, id: i64, answer: String },
+    Respond { of: Rc<Resident>, command: CommandId, answer: Vec<u8> },
     Call { id: i64, method: String },
     OpenToClaims { of: Rc<Resident>, secret: String, duration_ms: Option<Millis> },
     Provision(Box<ProvisionRequest>),
@@ -116,6 +117,7 @@ impl Connection {
             | Intent::Attributes { whose, .. }
             | Intent::Ask { whose, .. }
             | Intent::Answer { whose, .. }
+            | Intent::Response { whose, .. }
             | Intent::OpenToClaims { whose, .. } => (*whose, None),
             Intent::Detach { child } => {
                 errand.rest.push(Deed::Detach((*child).to_owned()));
@@ -172,6 +174,9 @@ impl Connection {
             }
             Intent::Answer { id, answer, .. } => {
                 errand.rest.push(Deed::Answer { of, id, answer: answer.to_owned() });
+            }
+            Intent::Response { command, answer, .. } => {
+                errand.rest.push(Deed::Respond { of, command, answer: answer.to_vec() });
             }
             Intent::OpenToClaims { secret, duration_ms, .. } => {
                 errand.rest.push(Deed::OpenToClaims { of, secret: secret.to_owned(), duration_ms });
@@ -252,6 +257,14 @@ impl Connection {
         self.worker.hub.keep_reading(reading, others, &mut batch.changes, &mut batch.wake);
     }
 
+    /// What the message asked for was handed to the store with this ticket: the acknowledgement waits for it.
+    fn await_stored(&self, ticket: Ticket, batch: &mut Batch) {
+        if ticket > Ticket::NONE {
+            let waiter = Some(self.seat.subscriber().clone() as Arc<dyn store::Waiter>);
+            batch.until = self.worker.hub.store.commit(Changes { list: Vec::new(), waiter });
+        }
+    }
+
     fn do_deed(&mut self, deed: Deed, topic: &str, batch: &mut Batch) -> Result<(), Refusal> {
         let platform = self.worker.hub.platform.clone();
         let org = self.peer.org();
@@ -259,10 +272,7 @@ impl Connection {
             Deed::Detach(name) => {
                 let Some(household) = &self.household else { return Ok(()) };
                 let ticket = platform.detach(&self.peer, household.connection, &name, self.wall_ms());
-                if ticket > Ticket::NONE {
-                    let waiter = Some(self.seat.subscriber().clone() as Arc<dyn store::Waiter>);
-                    batch.until = self.worker.hub.store.commit(Changes { list: Vec::new(), waiter });
-                }
+                self.await_stored(ticket, batch);
             }
             Deed::Ask { of, child, id, wanted } => {
                 let found = platform.find_attributes(org, of.device.id, &wanted);
@@ -271,6 +281,11 @@ impl Connection {
             }
             Deed::Answer { of, id, answer } => {
                 platform.answer_command(org, of.device.id, id, &answer, self.wall_ms());
+            }
+            Deed::Respond { of, command, answer } => {
+                let now_ms = self.wall_ms();
+                let ticket = platform.answer_command_by_id(org, of.device.id, command, &answer, now_ms);
+                self.await_stored(ticket, batch);
             }
             Deed::Call { id, method } => {
                 let rules = platform.rate_rules();

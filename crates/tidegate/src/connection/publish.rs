@@ -224,7 +224,7 @@ impl Connection {
             Round { changes: &mut batch.changes, wake: &mut batch.wake, counts: &mut batch.counts };
         outbound.deliver(&way.targets, &mut round);
         if let (Kind::Command, Some(device)) = (way.kind, way.device) {
-            hub.command_at_door(self.peer.org(), device, &way.name, inbound.payload);
+            hub.command_at_door(self.peer.org(), device, (&way.name, &way.format), inbound.payload);
         }
         acknowledge(inbound, batch);
     }

@@ -9,8 +9,8 @@ use std::sync::{Arc, Weak};
 
 use dialects::{Absent, Dialect, Push, Rendered};
 use domain::{
-    ChildChange, Closing, Device, DeviceId, Keeping, Message, Millis, Notice, OrgId, Points, QoS, Reply,
-    Scope, Whose,
+    ChildChange, Closing, CommandBody, Device, DeviceId, Keeping, Message, Millis, Notice, OrgId, Points,
+    QoS, Reply, Scope, Whose,
 };
 use platform::{Courier, NewCommand, Receipt, Told};
 use store::Changes;
@@ -77,15 +77,11 @@ impl Hub {
         let mut spoken = self.dialects.iter().filter(|it| it.door_key(gateway).is_some());
         let Some((method, params)) = spoken.find_map(|it| it.child_change(change)) else { return };
         let now_ms = self.clock.wall_ms();
+        let body = CommandBody::Call { method: method.to_owned(), params };
         let command = NewCommand {
-            method: method.to_owned(),
-            params,
-            reply: Reply::None,
             keeping: Keeping::UntilDone,
-            deadline_ms: now_ms + limits::CHILD_CHANGE_MS_MAX,
             retries_count_max: Some(limits::CHILD_CHANGE_RETRIES_COUNT_MAX),
-            additional: None,
-            done: None,
+            ..NewCommand::passing(body, Reply::None, now_ms + limits::CHILD_CHANGE_MS_MAX)
         };
         if let Err(refusal) = self.platform.command(org, gateway, command, now_ms) {
             tracing::debug!(%refusal, ?change, "A gateway is not told of a device behind it");
@@ -144,10 +140,11 @@ impl Hub {
                     Some(held.subscription.identifier).filter(|it| *it != 0).into_iter().collect();
                 (&way.topic, Route::to_one(to, held.subscription.qos, identifiers))
             }
-            (None, Some(way)) if push.unasked && to.is_attached() => {
-                (&way.topic, Route::to_one(to, QoS::AtLeastOnce, Box::default()))
-            }
-            _ => return Told::Absent,
+            (None, Some(way)) => match push.unasked.filter(|_| to.is_attached()) {
+                Some(qos) => (&way.topic, Route::to_one(to, qos, Box::default())),
+                None => return Told::Absent,
+            },
+            (None, None) => return Told::Absent,
         };
         drop(held);
         if receipt.is_some() && route.qos > QoS::AtMostOnce && to.session().is_none() {
@@ -191,21 +188,23 @@ impl Hub {
 
     /// A command came in another dialect for a device that is behind a door: it waits for the device a little, and not
     /// for an answer.
-    pub(crate) fn command_at_door(&self, org: OrgId, device: DeviceId, name: &str, payload: &[u8]) {
+    pub(crate) fn command_at_door(
+        &self,
+        org: OrgId,
+        device: DeviceId,
+        (name, format): (&str, &str),
+        payload: &[u8],
+    ) {
         if self.platform.door(org, device).is_none() {
             return;
         }
         let now_ms = self.clock.wall_ms();
-        let draft = NewCommand {
-            method: name.to_owned(),
-            params: as_json(payload),
-            reply: Reply::None,
-            keeping: Keeping::Passing,
-            deadline_ms: now_ms + limits::COMMAND_MS_MAX,
-            retries_count_max: None,
-            additional: None,
-            done: None,
+        let body = CommandBody::Raw {
+            name: Some(name.to_owned()),
+            format: Some(format.to_owned()),
+            bytes: payload.to_vec(),
         };
+        let draft = NewCommand::passing(body, Reply::None, now_ms + limits::COMMAND_MS_MAX);
         if let Err(refusal) = self.platform.command(org, device, draft, now_ms) {
             tracing::info!(%org, device = device.0, code = refusal.code.name(), "Refused: {}", refusal.hint);
         }
@@ -255,15 +254,6 @@ impl Hub {
         let others = self.dialects.iter().filter(|it| it.name() != own);
         let spaces = others.filter_map(|it| Some((*it, self.known_space(org, it.name())?)));
         spaces.filter(|(_, space)| space.subscription_count() > 0).collect()
-    }
-}
-
-/// A payload as JSON: as it is, or as a text.
-fn as_json(payload: &[u8]) -> String {
-    let text = String::from_utf8_lossy(payload);
-    match serde_json::from_str::<&serde_json::value::RawValue>(&text) {
-        Ok(json) => json.get().to_owned(),
-        Err(_) => serde_json::Value::String(text.into_owned()).to_string(),
     }
 }
 

@@ -20,6 +20,7 @@ mod farewell;
 mod gateways;
 mod house;
 mod newcomers;
+mod onenet;
 mod organisations;
 mod plain;
 mod ports;

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use domain::attribute::Keys;
-use domain::{Class, DeviceId, DeviceName, Keeping, Login, Registrar, Reply, Rights, Scope};
+use domain::{Class, CommandBody, DeviceId, DeviceName, Login, Registrar, Reply, Rights, Scope};
 use futures_util::FutureExt;
 use mqtt::{QoS, Reason, Version};
 use platform::{NewCommand, NewDevice, NewKey, Outcome};
@@ -56,14 +56,8 @@ async fn door_is(house: &House, device: DeviceId, expected: Option<DeviceId>) {
 fn command(house: &House, device: DeviceId, method: &str, reply: Reply) -> oneshot::Receiver<Outcome> {
     let (done, outcome) = oneshot::channel();
     let draft = NewCommand {
-        method: method.to_owned(),
-        params: "null".to_owned(),
-        reply,
-        keeping: Keeping::Passing,
-        deadline_ms: u64::MAX,
-        retries_count_max: None,
-        additional: None,
         done: Some(Box::new(|it| done.send(it).unwrap())),
+        ..NewCommand::passing(CommandBody::call(method, "null"), reply, u64::MAX)
     };
     house.running.platform.command(org(), device, draft, 1).unwrap();
     outcome
@@ -540,14 +534,8 @@ async fn nothing_more(client: &mut Client<TcpStream>) {
 /// Gives a command that is kept.
 fn kept_command(house: &House, device: DeviceId, method: &str) -> domain::CommandId {
     let draft = NewCommand {
-        method: method.to_owned(),
-        params: "null".to_owned(),
-        reply: Reply::Wanted,
-        keeping: Keeping::Stored,
-        deadline_ms: u64::MAX,
         retries_count_max: Some(1),
-        additional: None,
-        done: None,
+        ..NewCommand::stored(CommandBody::call(method, "null"), Reply::Wanted, u64::MAX)
     };
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     house.running.platform.command(org(), device, draft, now.as_millis() as u64).unwrap().0

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use domain::attribute::Keys;
 use domain::{
-    Class, DeviceName, Keeping, Numbered, OrgId, Points, Product, Provisioning, Registrar, Rights, Scope,
+    Class, CommandBody, DeviceName, Numbered, OrgId, Points, Product, Provisioning, Registrar, Rights, Scope,
 };
 use parking_lot::Mutex;
 use platform::{
@@ -223,14 +223,8 @@ impl Stage {
                 let (outcomes, name) = (self.outcomes.clone(), name.clone());
                 let now_ms = wall_ms();
                 let draft = NewCommand {
-                    method: method.clone(),
-                    params: params.clone(),
-                    reply: *reply,
-                    keeping: Keeping::Passing,
-                    deadline_ms: now_ms + 2_000,
-                    retries_count_max: None,
-                    additional: None,
                     done: Some(Box::new(move |it| _ = outcomes.lock().insert(name, it))),
+                    ..NewCommand::passing(CommandBody::call(method, params), *reply, now_ms + 2_000)
                 };
                 platform.command(org, id(device)?, draft, now_ms).map(drop)
             }

@@ -4,7 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use domain::{Code, Command, CommandId, CommandState, DeviceName, Keeping, Millis, Refusal, Reply};
+use dialects::command::as_call;
+use domain::{
+    Code, Command, CommandBody, CommandId, CommandState, DeviceName, Keeping, Millis, Refusal, Reply,
+};
 use platform::{NewCommand, Outcome};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -61,16 +64,14 @@ pub(super) async fn create(
     let device = device_of(&shared, org, name)?.id;
     let now_ms = shared.now_ms();
     let (done, outcome) = oneshot::channel();
+    let call = CommandBody::call(&body.method, body.params.as_deref().map_or("null", RawValue::get));
+    let reply = if body.reply { Reply::Wanted } else { Reply::None };
+    let deadline_ms = now_ms.saturating_add(body.timeout_ms.unwrap_or(COMMAND_MS_DEFAULT));
     let draft = NewCommand {
-        method: body.method,
-        params: body.params.map_or_else(|| "null".to_owned(), |it| it.get().to_owned()),
-        reply: if body.reply { Reply::Wanted } else { Reply::None },
         keeping: if body.stored { Keeping::Stored } else { Keeping::Passing },
-        deadline_ms: now_ms.saturating_add(body.timeout_ms.unwrap_or(COMMAND_MS_DEFAULT)),
-        retries_count_max: None,
-        additional: None,
         // Whoever asked may be gone.
         done: Some(Box::new(|it| _ = done.send(it).ok())),
+        ..NewCommand::passing(call, reply, deadline_ms)
     };
     let (id, ticket) = shared.platform.command(org, device, draft, now_ms)?;
     if body.stored {
@@ -126,7 +127,7 @@ impl From<Command> for CommandShape {
     fn from(command: Command) -> CommandShape {
         CommandShape {
             id: command.id.0.to_string(),
-            method: command.method,
+            method: as_call(&command.body).0.into_owned(),
             state: match command.state {
                 CommandState::Queued => "queued",
                 CommandState::Sent => "sent",
@@ -135,8 +136,9 @@ impl From<Command> for CommandShape {
                 CommandState::TimedOut => "timed_out",
                 CommandState::Expired => "expired",
                 CommandState::Failed => "failed",
+                CommandState::AnswerTooLarge => "answer_too_large",
             },
-            answer: command.answer.as_deref().map(json),
+            answer: command.answer.as_deref().map(String::from_utf8_lossy).as_deref().map(json),
         }
     }
 }

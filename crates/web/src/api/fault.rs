@@ -43,9 +43,12 @@ fn status(code: Code) -> StatusCode {
         Code::NotFound | Code::OrgUnknown | Code::DeviceUnknown | Code::TypeUnknown => StatusCode::NOT_FOUND,
         Code::KeyUnknown | Code::TokenWrong => StatusCode::UNAUTHORIZED,
         Code::OrgMismatch | Code::DeviceDisabled | Code::NotAllowed => StatusCode::FORBIDDEN,
-        Code::Exists | Code::InUse | Code::OrgFull | Code::GatewayFull | Code::TooMany => {
-            StatusCode::CONFLICT
-        }
+        Code::DeviceAbsent
+        | Code::Exists
+        | Code::InUse
+        | Code::OrgFull
+        | Code::GatewayFull
+        | Code::TooMany => StatusCode::CONFLICT,
         Code::VersionUnsupported
         | Code::ClientIdInvalid
         | Code::ClientIdUnrecognised

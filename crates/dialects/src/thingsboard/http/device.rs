@@ -10,6 +10,7 @@ use super::super::topic::{Own, Subject};
 use super::super::{notice, provision, request};
 use super::HttpRefusal;
 use super::rpc::fetched;
+use crate::command::as_call;
 use crate::{Rendered, Terms};
 
 /// What a device waits for, one request at a time.
@@ -24,8 +25,9 @@ pub enum Awaited {
 /// A notice as the answer to a request that waits for it; `None` where none does.
 pub fn polled(of: &Notice<'_>) -> Option<(Awaited, String)> {
     match of {
-        Notice::Command { number, method, params } => {
-            Some((Awaited::Command, fetched(*number, method, params)))
+        Notice::Command { number, body, .. } => {
+            let (method, params) = as_call(body);
+            Some((Awaited::Command, fetched(*number, &method, &params)))
         }
         Notice::AttributesSet { .. } | Notice::AttributesRemoved { .. } => {
             let Some(Rendered::Push(push)) = notice::notice(Whose::Own, of) else { return None };

@@ -111,7 +111,8 @@ impl From<&Refusal> for HttpRefusal {
             | Code::Malformed
             | Code::RequestInvalid
             | Code::Exists
-            | Code::InUse => (400, BAD_PARAMETERS),
+            | Code::InUse
+            | Code::DeviceAbsent => (400, BAD_PARAMETERS),
         };
         HttpRefusal { status, error_code, message: refusal.hint.clone() }
     }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::bodies::read;
 use super::{HttpRefusal, Uuid, entity};
+use crate::command::as_call;
 use crate::limits::{THINGSBOARD_COMMAND_MS, THINGSBOARD_COMMAND_MS_MIN};
 
 /// The body of a command.
@@ -91,7 +92,7 @@ pub fn state(of: CommandState) -> &'static str {
         CommandState::Successful => "SUCCESSFUL",
         CommandState::TimedOut => "TIMEOUT",
         CommandState::Expired => "EXPIRED",
-        CommandState::Failed => "FAILED",
+        CommandState::Failed | CommandState::AnswerTooLarge => "FAILED",
     }
 }
 
@@ -100,7 +101,8 @@ pub fn command(shown: &Command) -> Value {
     let id = Uuid::of_command(shown.id);
     let tenant = entity("TENANT", Uuid::of_org(shown.org));
     let device = entity("DEVICE", Uuid::of_device(shown.device));
-    let json = |it: &Option<String>| it.as_deref().map(json_or_text);
+    let (method, params) = as_call(&shown.body);
+    let answer = shown.answer.as_deref().map(String::from_utf8_lossy);
     json!({
         "id": entity("RPC", id),
         "createdTime": shown.created_ms,
@@ -113,13 +115,13 @@ pub fn command(shown: &Command) -> Value {
             "deviceId": device,
             "oneway": shown.reply == Reply::None,
             "expirationTime": shown.deadline_ms,
-            "body": { "method": shown.method, "params": shown.params },
+            "body": { "method": method, "params": params },
             "persisted": true,
             "retries": shown.retries_count_max,
         },
-        "response": json(&shown.answer),
+        "response": answer.as_deref().map(json_or_text),
         "status": state(shown.state),
-        "additionalInfo": json(&shown.additional),
+        "additionalInfo": shown.additional.as_deref().map(json_or_text),
     })
 }
 

@@ -46,6 +46,7 @@ fn line(intent: &Intent<'_>) -> String {
             format!("{} asks {id} {:?} {:?}", who(whose), wanted.client, wanted.shared)
         }
         Intent::Answer { whose, id, answer } => format!("{} answers {id} {answer}", who(whose)),
+        Intent::Response { .. } => "an answer to a command by its id".to_owned(),
         Intent::Call { id, method } => format!("calls {id} {method}"),
         Intent::OpenToClaims { whose, secret, duration_ms } => {
             format!("{} claimed by '{secret}' {duration_ms:?}", who(whose))

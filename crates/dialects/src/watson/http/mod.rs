@@ -102,6 +102,7 @@ fn status(code: Code) -> u16 {
         | Code::ClassMismatch
         | Code::OrgMismatch
         | Code::DeviceDisabled
+        | Code::DeviceAbsent
         | Code::NotAllowed
         | Code::GatewayFull
         | Code::OrgFull => 403,

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use dialects::command::as_call;
 use dialects::thingsboard::http::rpc::{self, CommandBody};
 use dialects::thingsboard::http::{HttpRefusal, Page, Uuid};
 use domain::{Command, DeviceId, Keeping, Reply};
@@ -97,15 +98,12 @@ async fn command(
     }
     let (done, outcome) = oneshot::channel();
     let draft = NewCommand {
-        method,
-        params,
-        reply,
         keeping: if persistent { Keeping::Stored } else { Keeping::Passing },
-        deadline_ms,
         retries_count_max,
         additional,
         // Whoever asked may be gone.
         done: Some(Box::new(|it| _ = done.send(it).ok())),
+        ..NewCommand::passing(domain::CommandBody::Call { method, params }, reply, deadline_ms)
     };
     let (command, ticket) = platform.command(caller.org, device, draft, now_ms)?;
     if persistent {
@@ -176,7 +174,7 @@ fn page(of: &ThingsBoard, caller: &Caller, device: DeviceId, params: &Params) ->
     let mut list = of.shared.platform.stored_commands(caller.org, device);
     list.retain(|it| {
         state.is_none_or(|state| rpc::state(it.state) == state)
-            && text.is_none_or(|text| it.method.contains(text))
+            && text.is_none_or(|text| as_call(&it.body).0.contains(text))
     });
     if params.get("sortOrder") == Some("DESC") {
         list.reverse();

@@ -17,7 +17,7 @@ struct Present(Mutex<Vec<String>>);
 
 impl Courier for Present {
     fn tell(&self, _: &Arc<Device>, notice: &Notice<'_>, receipt: Option<Receipt>) -> Told {
-        if let Notice::Command { number, method, params } = notice {
+        if let Notice::Command { number, body: domain::CommandBody::Call { method, params }, .. } = notice {
             self.0.lock().push(format!("{number} {method} {params}"));
         }
         receipt.into_iter().for_each(Receipt::delivered);
