@@ -26,6 +26,7 @@ const TOPICS: [&str; 4] = ["a", "topic/b", "topic/c", "another/topic"];
 const QUEUE_COUNT_MAX: usize = 16;
 const HELD_BYTES_MAX: usize = 4 * 1024;
 const EFFECT_COUNT_MAX: usize = 8;
+const ANSWER_MS_MAX: u32 = 6_000;
 
 /// What a run is about, from its first four bytes.
 fn opening_of(how: [u8; 4]) -> Opening {
@@ -38,7 +39,7 @@ fn opening_of(how: [u8; 4]) -> Opening {
         receive_count_max: 1 + u16::from(bounds >> 2 & 3),
         topic_alias_count_max: u16::from(aliases & 3),
         tells_releases: rest & 32 != 0,
-        answer_ms_max: 0,
+        answer_ms_max: if rest & 64 == 0 { 0 } else { ANSWER_MS_MAX },
         terms: Terms {
             session_expiry_s: if rest & 2 == 0 { 0 } else { 60 },
             packet_bytes_max: PACKET_BYTES_MAXIMA[usize::from(rest >> 2 & 3)],
@@ -60,6 +61,13 @@ pub(super) fn run(data: &[u8]) {
     }
 }
 
+/// An answer of the client at QoS 2 that may be given a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Answer {
+    Release,
+    Receipt,
+}
+
 /// A session, its owner and what is on the owner's disk.
 struct World {
     opening: Opening,
@@ -67,6 +75,8 @@ struct World {
     model: Model,
     now_ms: u64,
     heard_at_ms: u64,
+    /// Since when the client owes which answers, where it is given a time for them.
+    awaited: BTreeMap<(Answer, u16), u64>,
     /// What the owner has not answered, in the order of asking.
     waiting: Vec<Waiting>,
     disk: Restored,
@@ -98,6 +108,7 @@ impl World {
             now_ms: 0,
             heard_at_ms: 0,
             waiting: Vec::new(),
+            awaited: BTreeMap::new(),
             disk: Restored::default(),
             received: BTreeSet::new(),
             queue: BTreeMap::new(),
@@ -311,11 +322,14 @@ impl World {
         self.now_ms += u64::from(how) * 1_500;
         let silence_ms = self.now_ms - self.heard_at_ms;
         let is_late = self.opening.keep_alive_s != 0 && silence_ms >= 15_000;
+        let is_overdue = self.answer_due_ms().is_some_and(|it| self.now_ms >= it);
         self.step(Input::Tick, |model| {
-            if !is_late {
-                return Vec::new();
-            }
-            let mut did = model.close(Some(Reason::KEEP_ALIVE_TIMEOUT));
+            let reason = match (is_late, is_overdue) {
+                (true, _) => Reason::KEEP_ALIVE_TIMEOUT,
+                (false, true) => Reason::IMPLEMENTATION_SPECIFIC,
+                (false, false) => return Vec::new(),
+            };
+            let mut did = model.close(Some(reason));
             did.pop();
             did.push(Did::Close(None));
             did
@@ -340,6 +354,7 @@ impl World {
         self.model = Model::new(&self.opening);
         (self.heard_at_ms, self.handed_place) = (self.now_ms, 0);
         self.told.clear();
+        self.awaited.clear();
         // What it starts with is not what the client sent.
         (self.held_bytes, self.sent_bytes) = (0, 4 * self.received.len());
     }
@@ -362,6 +377,11 @@ impl World {
     /// Feeds the session, and holds what it does against what the model says.
     fn step(&mut self, input: Input<'_>, expect: impl FnOnce(&mut Model) -> Vec<Did>) {
         let was_open = self.model.is_open;
+        match &input {
+            Input::Packet(Packet::PubRel(ack)) => _ = self.awaited.remove(&(Answer::Release, ack.packet_id)),
+            Input::Packet(Packet::PubRec(ack)) => _ = self.awaited.remove(&(Answer::Receipt, ack.packet_id)),
+            _ => {}
+        }
         let mut effects = Vec::with_capacity(EFFECT_COUNT_MAX);
         let allocated = measure(|| self.session.step(self.now_ms, input, &mut effects));
         self.held_bytes += allocated.bytes_current;
@@ -383,6 +403,9 @@ impl World {
         match effect {
             Effect::Send(packet) => self.carry_out_send(packet),
             Effect::Deliver(parts) => {
+                if parts.qos == QoS::ExactlyOnce {
+                    self.awaited.insert((Answer::Receipt, parts.packet_id), self.now_ms);
+                }
                 self.check_delivery(parts, input);
                 Did::Deliver(parts.packet_id, parts.dup)
             }
@@ -445,6 +468,13 @@ impl World {
             if self.opening.version == Version::V5 { self.opening.terms.packet_bytes_max } else { u32::MAX };
         assert!(bytes.len() <= bytes_max as usize, "{packet:?} is larger than the client takes");
         match packet {
+            Packet::PubRec(ack) if !ack.reason.is_error() => {
+                self.awaited.entry((Answer::Release, ack.packet_id)).or_insert(self.now_ms);
+            }
+            Packet::PubComp(ack) => _ = self.awaited.remove(&(Answer::Release, ack.packet_id)),
+            _ => {}
+        }
+        match packet {
             Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
                 let is_wanted = self.opening.terms.asks_for_problem_information;
                 assert!(ack.properties.is_empty() || is_wanted, "explained to one who wants no explanation");
@@ -498,8 +528,15 @@ impl World {
         assert_eq!(self.session.place_max(), self.model.place_max(), "the highest place");
         assert_eq!(self.session.unacknowledged(), self.model.owed, "owed");
         assert_eq!(self.session.is_idle(), self.model.is_idle(), "idle");
-        let has_deadline = self.model.is_open && self.opening.keep_alive_s != 0;
-        assert_eq!(self.session.deadline_ms(), has_deadline.then_some(self.heard_at_ms + 15_000), "deadline");
+        let silence_ms = (self.opening.keep_alive_s != 0).then_some(self.heard_at_ms + 15_000);
+        let due_ms = silence_ms.into_iter().chain(self.answer_due_ms()).min();
+        assert_eq!(self.session.deadline_ms(), due_ms.filter(|_| self.model.is_open), "deadline");
+    }
+
+    /// When the client has left out an answer for too long.
+    fn answer_due_ms(&self) -> Option<u64> {
+        let since_ms = self.awaited.values().min().filter(|_| self.opening.answer_ms_max > 0);
+        since_ms.map(|it| it + u64::from(ANSWER_MS_MAX))
     }
 }
 
@@ -531,6 +568,9 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         // Releases are told.
         vec![6, 0x0F, 0x0F, 34, 0x02, 0, 9, 6, 9, 0x02, 0, 9, 6, 9],
         vec![2, 0x0F, 0x0F, 34, 0x02, 0, 9, 6, 9, 0x02, 0, 9, 6, 9],
+        // Answers are given a time: a release, then a receipt that does not come in it.
+        vec![2, 0x0F, 0x0F, 99, 0x02, 0, 9, 0x35, 7, 6, 9],
+        vec![1, 0x0F, 0x0F, 99, 0x1B, 12, 0xEE, 13],
         // Before 5.0.
         vec![1, 0x0F, 0, 0, 8, 7, 0xA2, 5, 0, 1, 0, 1, b'a', 9],
         vec![1, 0x0F, 0, 0, 8, 8, 0x82, 6, 0, 1, 0, 1, b'a', 1, 9],
