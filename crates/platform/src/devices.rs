@@ -191,8 +191,15 @@ impl Platform {
             device.secret = self.credentials.secret(Holder::Device(device.id), token.as_bytes());
         }
         device.rights = change.rights.map_or(device.rights, Arc::new);
+        let is_moved = device.device_type != old.device_type;
+        if is_moved {
+            self.check_move(&device)?;
+        }
         let renaming = cell.rename(&mut state, &old, &device)?;
-        let (device, ticket) = self.replace(&mut state, device);
+        let (device, mut ticket) = self.replace(&mut state, device);
+        if is_moved {
+            ticket = self.move_number(&device, ticket);
+        }
         let names = renaming.map(|from| (from, state.name_of(&device).into_owned()));
         drop(state);
         let has_other_rights = device.rights != old.rights || device.class != old.class;

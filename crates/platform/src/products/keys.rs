@@ -67,7 +67,7 @@ pub(super) struct KeyChange {
 }
 
 impl KeyChange {
-    fn change(&self) -> Change {
+    pub(super) fn change(&self) -> Change {
         let part = match &self.new {
             Some(it) => ProductPart::Key(Arc::clone(it)),
             None => ProductPart::KeyGone(self.old.key.clone()),

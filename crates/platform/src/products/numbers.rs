@@ -6,9 +6,9 @@ use std::sync::Arc;
 use domain::{
     Code, Device, DeviceId, DeviceName, DeviceNumber, DeviceType, Numbered, OrgId, ProductNumber, Refusal,
 };
-use store::{Aspect, Change, Ticket};
+use store::{Aspect, Change, Changes, Ticket};
 
-use super::keys::with_keys;
+use super::keys::{KeyChange, with_keys};
 use super::{Entry, Finder, Products};
 use crate::limits::{AUTH_INFO_BYTES_MAX, NUMBER_TRIES_COUNT_MAX};
 use crate::registry::{Platform, Removed};
@@ -112,6 +112,30 @@ impl Platform {
         let ticket = self.store.commit(with_keys(change, &keys));
         keys.into_iter().for_each(|it| products.apply(it));
         products.remove_number(device);
+        ticket
+    }
+
+    /// Whether a device may get the type that it has here: no device of that product may have its password.
+    ///
+    /// Refuses with [`Code::Exists`].
+    pub(crate) fn check_move(&self, device: &Device) -> Result<(), Refusal> {
+        let Some(numbered) = self.numbered(device.id) else { return Ok(()) };
+        let entry = self.entry_of(device.org, &device.device_type, numbered);
+        self.products.read().check_free(device.id, &entry)
+    }
+
+    /// A device has another type: its number and password are that product's now, and the keys of the one before name
+    /// it no longer.
+    pub(crate) fn move_number(&self, device: &Device, ticket: Ticket) -> Ticket {
+        let Some(numbered) = self.numbered(device.id) else { return ticket };
+        let entry = self.entry_of(device.org, &device.device_type, numbered);
+        let mut products = self.products.write();
+        let keys = products.keys_without(device.id);
+        let mut changes = Changes::new();
+        changes.list.extend(keys.iter().map(KeyChange::change));
+        let ticket = if changes.is_empty() { ticket } else { self.store.commit(changes) };
+        keys.into_iter().for_each(|it| products.apply(it));
+        products.put_number((device.org, device.id), entry);
         ticket
     }
 

@@ -221,3 +221,39 @@ fn whoever_came_in_by_another_number_is_told_of() {
     house.add_type("sensor", Class::Device);
     assert_eq!(make_product(&house, "sensor", numbered(P1)).unwrap().number, product.number, "free again");
 }
+
+#[test]
+fn a_device_of_another_type_keeps_its_number_and_is_of_the_other_product() {
+    let (house, product) = factory();
+    house.add_type("pump", Class::Device);
+    let pumps = make_product(&house, "pump", numbered("77002")).unwrap();
+    let permissions = vec![domain::Permission {
+        methods: domain::Methods::ALL,
+        resources: vec![domain::Resource { device: number("1001"), stream: None }],
+    }];
+    let key = crate::NewProductKey { permissions, ..Default::default() };
+    let (key, _) = house.platform.create_product_key(product.number, key, 1).unwrap();
+    house.device("pump", "taken");
+    let taken = DeviceName { device_type: "pump", name: "taken" };
+    house.platform.set_number(house.org, taken, draft(None, Some("sn-a"))).unwrap();
+    let to_pump = || {
+        let change = DeviceChange { device_type: Some("pump".to_owned()), ..DeviceChange::default() };
+        house.platform.update_device(house.org, name("a"), change).map(drop).map_err(|it| it.code)
+    };
+    assert_eq!(to_pump(), Err(Code::Exists), "a pump has its password");
+    assert_eq!(admit(&house, P1, "1001", "sn-a"), Ok("a".to_owned()));
+    house.platform.set_number(house.org, taken, draft(None, Some("sn-t"))).unwrap();
+    to_pump().unwrap();
+    house.flush();
+    for house in [&house, &house.reopened()] {
+        assert_eq!(admit(house, P1, "1001", "sn-a"), Err(Code::DeviceUnknown));
+        assert_eq!(admit(house, "77002", "1001", "sn-a"), Ok("a".to_owned()));
+        assert_eq!(admit(house, "77002", "1001", &pumps.master_key), Ok("a".to_owned()));
+        assert_eq!(house.platform.key_holder(&key.key), None, "it named nothing else");
+        let found = crate::NumberedQuery { auth_info: Some("sn-a"), ..Default::default() };
+        let count = |product| house.platform.numbered_devices(product, found, 0, 9).1;
+        assert_eq!((count(product.number), count(pumps.number)), (0, 1));
+        assert_eq!(give(house, "b", draft(None, Some("sn-a"))).map(drop), Ok(()), "free where it was");
+        give(house, "b", draft(None, Some("sn-b"))).unwrap();
+    }
+}
