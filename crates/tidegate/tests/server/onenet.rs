@@ -2,12 +2,12 @@
 
 use dialects::onenet::command::uuid;
 use domain::{
-    Code, Command, CommandBody, CommandId, CommandState, DeviceId, DeviceName, DeviceNumber, ProductNumber,
-    Registrar,
+    Code, Command, CommandBody, CommandId, CommandState, DeviceId, DeviceName, DeviceNumber, Login,
+    ProductNumber, Registrar,
 };
 use futures_util::FutureExt;
 use mqtt::{QoS, Reason};
-use platform::{NewCommand, NewDevice, NewNumber, NewProduct, Waiting};
+use platform::{DeviceChange, NewCommand, NewDevice, NewNumber, NewProduct, Waiting};
 use sim::{Client, Options};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -108,5 +108,60 @@ async fn commands_wait_for_a_device_that_is_away_and_come_again_where_that_is_as
     let mut client = device(&house).await;
     is_told_nothing(&mut client).await;
     assert_eq!(stored(&house, again).state, CommandState::Successful);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn whoever_gives_a_command_each_device_gets_it_in_its_own_words() {
+    let house = House::open().await;
+    let id = add_device(&house);
+    let platform = &house.running.platform;
+
+    // A Watson application commands OneNET's device: the payload comes as it is.
+    let mut meter = device(&house).await;
+    let mut application = house.client(House::application("a:abc123:app")).await;
+    let topic = "iot-2/type/dev/id/meter/cmd/led/fmt/txt";
+    application.publish_done(topic, b"LED ON", QoS::AtLeastOnce).await.unwrap();
+    let (topic, qos, payload) = told(&mut meter).await;
+    assert!(topic.starts_with("$creq/") && topic.len() == 42, "{topic}");
+    assert_eq!((qos, payload), (QoS::AtMostOnce, b"LED ON".to_vec()));
+    drop(meter);
+
+    // Bytes for Watson's device: a command whose format is what they are.
+    platform.register(org(), NewDevice::named("dev", "watson", Registrar::Operator), 1).unwrap();
+    let name = DeviceName { device_type: "dev", name: "watson" };
+    let change = DeviceChange { token: Some("t".to_owned()), ..DeviceChange::default() };
+    let watson = platform.update_device(org(), name, change).unwrap().0.id;
+    let mut client = house.client(Options::new("d:abc123:dev:watson").login("use-token-auth", "t")).await;
+    client.subscribe(&[("iot-2/cmd/+/fmt/+", QoS::AtLeastOnce)]).await.unwrap();
+    for (bytes, format) in [(&b"LED ON"[..], "text"), (br#"{"led":1}"#, "json"), (b"\xFF", "bin")] {
+        give(&house, watson, NewCommand::once(CommandBody::raw(bytes), u64::MAX)).unwrap();
+        let (topic, _, payload) = told(&mut client).await;
+        assert_eq!((topic, payload), (format!("iot-2/cmd/command/fmt/{format}"), bytes.to_vec()));
+    }
+
+    // Bytes for ThingsBoard's device: a call, which it answers by its number.
+    platform.register(org(), NewDevice::named("dev", "board", Registrar::Operator), 1).unwrap();
+    let name = DeviceName { device_type: "dev", name: "board" };
+    platform.set_login(org(), name, Login::AccessToken("the board's".to_owned())).unwrap();
+    let board = platform.device(org(), name).unwrap().id;
+    let mut client = house.client(Options::new("").login("the board's", "")).await;
+    client.subscribe(&[("v1/devices/me/rpc/request/+", QoS::AtLeastOnce)]).await.unwrap();
+    for (number, (bytes, call)) in [
+        (&b"LED ON"[..], r#"{"method":"command","params":"LED ON"}"#),
+        (br#"{"method":"led","params":1}"#, r#"{"method":"led","params":1}"#),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let command = give(&house, board, NewCommand::once(CommandBody::raw(bytes), u64::MAX)).unwrap();
+        let (topic, _, payload) = told(&mut client).await;
+        assert_eq!(topic, format!("v1/devices/me/rpc/request/{number}"));
+        assert_eq!(payload, call.as_bytes());
+        let topic = format!("v1/devices/me/rpc/response/{number}");
+        client.publish_done(&topic, br#"{"ok":1}"#, QoS::AtLeastOnce).await.unwrap();
+        assert_eq!(stored(&house, command).answer.as_deref(), Some(&br#"{"ok":1}"#[..]));
+    }
+    assert_eq!(platform.stored_commands(org(), id).len(), 0, "nobody asked to keep Watson's");
     house.close().await;
 }
