@@ -486,15 +486,20 @@ A connection under the old name ends; ThingsBoard's stay, and the gateway that t
     #[command(after_help = "Examples:
   tidegate device command default/gw1 gateway_ping
   tidegate device command pump/p1 setSpeed '{\"rpm\":900}' --no-reply
-  tidegate device command pump/p1 reboot --timeout 60")]
+  tidegate device command pump/p1 reboot --timeout 60
+  tidegate device command meter/m1 --payload 'LED=ON'")]
     Command {
         #[command(flatten)]
         device: DeviceArg,
         /// What to do
-        method: String,
-        /// With what, in JSON
-        #[arg(default_value = "null")]
-        params: String,
+        #[arg(required_unless_present = "payload", conflicts_with = "payload")]
+        method: Option<String>,
+        /// With what, in JSON [default: null]
+        #[arg(conflicts_with = "payload")]
+        params: Option<String>,
+        /// A text that the device gets as it is, as OneNET's devices do, instead of a method
+        #[arg(long, value_name = "TEXT")]
+        payload: Option<String>,
         /// Wait for the device to take it, not for an answer
         #[arg(long)]
         no_reply: bool,

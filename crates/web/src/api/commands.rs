@@ -24,8 +24,10 @@ use crate::stored::stored;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Draft {
-    method: String,
+    /// A method with its parameters, or else a text for the device alone to understand.
+    method: Option<String>,
     params: Option<Box<RawValue>>,
+    payload: Option<String>,
     /// Whether to wait for the device's answer.
     #[serde(default = "yes")]
     reply: bool,
@@ -64,14 +66,23 @@ pub(super) async fn create(
     let device = device_of(&shared, org, name)?.id;
     let now_ms = shared.now_ms();
     let (done, outcome) = oneshot::channel();
-    let call = CommandBody::call(&body.method, body.params.as_deref().map_or("null", RawValue::get));
+    let what = match (&body.method, &body.payload) {
+        (Some(method), None) => {
+            CommandBody::call(method, body.params.as_deref().map_or("null", RawValue::get))
+        }
+        (None, Some(payload)) if body.params.is_none() => CommandBody::raw(payload.as_bytes()),
+        _ => {
+            let hint = "Name a method, with its parameters if it has any, or a payload.";
+            return Err(Fault::new(Code::Malformed, hint));
+        }
+    };
     let reply = if body.reply { Reply::Wanted } else { Reply::None };
     let deadline_ms = now_ms.saturating_add(body.timeout_ms.unwrap_or(COMMAND_MS_DEFAULT));
     let draft = NewCommand {
         keeping: if body.stored { Keeping::Stored } else { Keeping::Passing },
         // Whoever asked may be gone.
         done: Some(Box::new(|it| _ = done.send(it).ok())),
-        ..NewCommand::passing(call, reply, deadline_ms)
+        ..NewCommand::passing(what, reply, deadline_ms)
     };
     let (id, ticket) = shared.platform.command(org, device, draft, now_ms)?;
     if body.stored {

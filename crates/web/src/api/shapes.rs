@@ -49,7 +49,7 @@ pub(super) const SHAPES: &[Shape] = shapes! {
     "Point": "at" "text", "at_ms" "whole", "value" "any?";
     "Latest": "key" "text", "at" "text", "at_ms" "whole", "value" "any?";
     "Attribute": "value" "any?", "at" "text";
-    "NewCommand": "method" "text", "params?" "any", "reply?" "truth", "timeout_ms?" "whole", "stored?" "truth";
+    "NewCommand": "method?" "text", "params?" "any", "payload?" "text", "reply?" "truth", "timeout_ms?" "whole", "stored?" "truth";
     "Outcome": "outcome" "text", "answer" "any?";
     "CommandId": "id" "text";
     "Command": "id" "text", "method" "text", "state" "text", "answer" "any?";

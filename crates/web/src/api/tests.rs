@@ -364,6 +364,16 @@ async fn commands_are_kept_shown_and_removed() {
     assert_eq!(get(&router, &path).await.json(), expected);
     assert_eq!(call(&router, "DELETE", &path, Value::Null).await.status, StatusCode::NO_CONTENT);
     assert_eq!(error(&get(&router, &path).await), (404, "not_found".to_owned()));
+    let path = format!("{org}/devices/gw/g1/commands");
+    let made = call(&router, "POST", &path, json!({ "payload": "LED ON", "stored": true })).await;
+    assert_eq!(made.status, StatusCode::ACCEPTED);
+    let shown = get(&router, &format!("{org}/commands/{}", made.json()["id"].as_str().unwrap())).await.json();
+    assert_eq!((&shown["method"], &shown["state"]), (&json!("command"), &json!("queued")));
+    for neither in
+        [json!({}), json!({ "method": "m", "payload": "p" }), json!({ "payload": "p", "params": 1 })]
+    {
+        assert_eq!(error(&call(&router, "POST", &path, neither).await), (400, "malformed".to_owned()));
+    }
     let nobody = format!("{org}/devices/gw/g9/commands");
     let answer = call(&router, "POST", &nobody, json!({ "method": "m" })).await;
     assert_eq!(error(&answer), (404, "not_found".to_owned()));

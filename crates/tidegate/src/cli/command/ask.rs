@@ -216,13 +216,18 @@ async fn device(api: &Api, command: DeviceCommand) -> Result<Answer> {
         DeviceCommand::Attributes { device, share, unshare } => {
             attributes(api, &device, &share, &unshare).await
         }
-        DeviceCommand::Command { device, method, params, no_reply, timeout } => {
+        DeviceCommand::Command { device, method, params, payload, no_reply, timeout } => {
             api.needs_server("device command")?;
-            let params: Value = serde_json::from_str(&params).context("the parameters are not JSON")?;
+            let params = params.as_deref().map(serde_json::from_str::<Value>);
+            let params = params.transpose().context("the parameters are not JSON")?;
             let timeout_ms = timeout.saturating_mul(1_000);
-            let draft = json!({
-                "method": method, "params": params, "reply": !no_reply, "timeout_ms": timeout_ms,
-            });
+            let draft = present([
+                ("method", method.map(Value::from)),
+                ("params", params),
+                ("payload", payload.map(Value::from)),
+                ("reply", Some((!no_reply).into())),
+                ("timeout_ms", Some(timeout_ms.into())),
+            ]);
             let path = format!("{}/commands", device_path(api, &device).await?);
             Ok(show::facts(api.call(Method::POST, &path, Some(&draft)).await?, ""))
         }
