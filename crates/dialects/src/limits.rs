@@ -65,3 +65,5 @@ pub const ONENET_SUBSCRIPTIONS_COUNT_MAX: usize = 100;
 pub const ONENET_DEVICE_DIGITS_MAX: usize = 10;
 /// Digits of a OneNET product's number (spec onenet 0.6).
 pub const ONENET_PRODUCT_DIGITS_MAX: usize = 9;
+/// Characters of the title that a OneNET device gives itself when it registers (spec onenet 8.4).
+pub const ONENET_TITLE_CHARS_MAX: usize = 32;

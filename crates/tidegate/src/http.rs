@@ -115,6 +115,8 @@ pub(crate) async fn serve(
     let mut connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .max_buf_size(limits::HTTP_HEAD_BYTES_MAX)
+        // A client that was in use looks for `Content-Length` as it is written here (spec onenet 8.1).
+        .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), service);
     let outcome = tokio::select! {
         outcome = poll_fn(|cx| connection.poll_without_shutdown(cx)) => outcome,

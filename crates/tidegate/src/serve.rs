@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use web::compat::thingsboard::ThingsBoard;
-use web::compat::{self, watson};
+use web::compat::{self, onenet, watson};
 
 use crate::cli::SOCKET_NAME;
 use crate::clock::Clock;
@@ -215,7 +215,8 @@ impl Running {
     /// Listens wherever the settings say. All listeners are of one kind and share what they need.
     fn listen(&mut self, config: &Config, tls: Arc<Tls>) -> Result<()> {
         let thingsboard = ThingsBoard::new(self.shared(), Arc::new(LiveHub(self.hub.clone())));
-        let router = self.router(config, thingsboard.clone());
+        let access_node = Arc::<OnceLock<SocketAddr>>::default();
+        let router = self.router(config, thingsboard.clone(), access_node.clone());
         let desk = Desk { router, thingsboard, runtime: Handle::current() };
         let gate = Arc::new(Gate { tls, desk, proxies: config.listen.proxy_from.clone() });
         let listen = &config.listen;
@@ -247,6 +248,9 @@ impl Running {
             let dialect = self.hub.dialect_name(dialect)?;
             let local = self.listen_pinned(*address, "pinned", dialect, &gate)?;
             self.addresses.pinned.push((local, dialect));
+        }
+        if let Some(address) = self.addresses.onenet.first().or(self.addresses.mqtt.first()) {
+            access_node.set(*address).ok();
         }
         Ok(())
     }
@@ -282,7 +286,12 @@ impl Running {
         Ok(local)
     }
 
-    fn router(&self, config: &Config, thingsboard: ThingsBoard) -> axum::Router {
+    fn router(
+        &self,
+        config: &Config,
+        thingsboard: ThingsBoard,
+        access_node: Arc<OnceLock<SocketAddr>>,
+    ) -> axum::Router {
         let watson = watson::Watson {
             shared: self.shared(),
             bulk_remove_status: match config.watson.bulk_remove_status {
@@ -291,7 +300,13 @@ impl Running {
                 BulkRemoveStatus::ByUserAgent => watson::BulkRemoveStatus::ByUserAgent,
             },
         };
-        compat::router(watson, thingsboard)
+        let onenet = onenet::OneNet {
+            shared: self.shared(),
+            ways: Arc::new(LiveHub(self.hub.clone())),
+            zone: config.onenet.zone,
+            access_node,
+        };
+        compat::router(watson, thingsboard, onenet)
     }
 
     /// The socket for the command line: whoever may open the data folder may do anything.

@@ -42,3 +42,18 @@ pub const THINGSBOARD_SUBSCRIPTIONS_COUNT_MAX: usize = 1_000;
 pub const THINGSBOARD_NOTICED_COUNT_MAX: usize = 1_024;
 /// Bytes of one update over a WebSocket, about; what would be more is refused.
 pub const THINGSBOARD_UPDATE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Body of a request to OneNET's API, in bytes: a file with what a form has around it.
+pub const ONENET_BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Body of a message that is pushed over HTTP has less than this, in bytes (spec onenet 6.4).
+pub const ONENET_PUSH_BYTES_MAX: usize = 64 * 1024;
+/// Devices that one request of OneNET's API may name (spec onenet 8.3).
+pub const ONENET_IDS_COUNT_MAX: usize = 1_000;
+/// Devices that a list's filter may name (spec onenet 8.3).
+pub const ONENET_FILTER_IDS_COUNT_MAX: usize = 100;
+/// Number of the last page of a list of OneNET's API (spec onenet 8.3).
+pub const ONENET_PAGE_NUMBER_MAX: usize = 10_000;
+/// Bytes of the points of one answer of OneNET's API, about: it ends with a cursor where more is asked for. Answers
+/// are made as a whole, since their length stands before them.
+pub const ONENET_ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Topics of a product that a list shows besides those that were made for it.
+pub const ONENET_TOPICS_COUNT_MAX: usize = 10_000;

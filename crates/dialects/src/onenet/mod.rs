@@ -3,7 +3,8 @@
 //! One file for each question: whose client is this (`client`), what is a topic or filter worth (`topic`), what does an
 //! upload of data points say (`upload`, with its times in `time`), what does a message ask for (`request`), where are
 //! binary data (`binary`), how is a data point told to those who subscribe to its stream (`push`), how is a refusal
-//! answered (`refusal`). The README beside this file describes the wire as it is served.
+//! answered (`refusal`); `http` has the shapes of its HTTP API. The README beside this file describes the wire as it is
+//! served.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -20,9 +21,12 @@ use crate::{
 };
 use time::Zone;
 
+pub use request::in_product;
+
 pub mod binary;
 mod client;
 pub mod command;
+pub mod http;
 pub mod push;
 mod refusal;
 mod request;

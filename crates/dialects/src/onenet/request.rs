@@ -18,7 +18,7 @@ pub(super) fn uplink<'a>(peer: &Peer, topic: &'a str) -> Result<Uplink<'a>, Refu
         Published::DataPoints | Published::Response { .. } => {
             (What::Asked, Retention::Cleared, Cow::Borrowed(topic))
         }
-        Published::Message => (What::Message, Retention::AsAsked, Cow::Owned(in_product(peer, topic))),
+        Published::Message => (What::Message, Retention::AsAsked, Cow::Owned(in_product_of(peer, topic))),
     };
     Ok(Uplink { device: None, topic, what, registers: false, retention })
 }
@@ -26,13 +26,16 @@ pub(super) fn uplink<'a>(peer: &Peer, topic: &'a str) -> Result<Uplink<'a>, Refu
 /// What subscribing to a filter is worth.
 pub(super) fn grant(peer: &Peer, filter: &str) -> Result<Grant, Refusal> {
     subscribed(filter)?;
-    Ok(Grant { route: Some(in_product(peer, filter)), share: None, device: None, reads_retained: true })
+    Ok(Grant { route: Some(in_product_of(peer, filter)), share: None, device: None, reads_retained: true })
 }
 
-/// A topic in the space: below its product, so that nothing leaves that.
-fn in_product(peer: &Peer, topic: &str) -> String {
-    let product = peer.device_name().map(|it| it.device_type).unwrap_or_default();
-    format!("{}/{topic}", escaped(product))
+/// A topic as it is in the space: below the type that is its product, so that nothing leaves that.
+pub fn in_product(device_type: &str, topic: &str) -> String {
+    format!("{}/{topic}", escaped(device_type))
+}
+
+fn in_product_of(peer: &Peer, topic: &str) -> String {
+    in_product(peer.device_name().map(|it| it.device_type).unwrap_or_default(), topic)
 }
 
 /// Reads an upload of data points, or the answer to a command.

@@ -2,7 +2,7 @@
 
 use domain::Millis;
 
-use crate::time::{millis_of, offset_s, parse_iso8601_in};
+use crate::time::{iso8601, millis_of, offset_s, parse_iso8601_in};
 
 /// The zone of times that name none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +30,20 @@ impl Default for Zone {
 /// Reads `2024-01-02 03:04:05`, also with a `T`, a fraction of a second, and a zone of its own.
 pub(super) fn text(text: &str, zone: Zone) -> Option<Millis> {
     parse_iso8601_in(text, zone.ahead_s)
+}
+
+/// `2024-01-02 03:04:05.281`, as the HTTP API shows the times of points.
+pub fn shown_ms(at_ms: Millis, zone: Zone) -> String {
+    let mut shown = iso8601(at_ms.saturating_add_signed(zone.ahead_s * 1_000)).replace('T', " ");
+    shown.pop();
+    shown
+}
+
+/// `2024-01-02 03:04:05`, as it shows all others.
+pub fn shown_s(at_ms: Millis, zone: Zone) -> String {
+    let mut shown = shown_ms(at_ms, zone);
+    shown.truncate(shown.len() - ".000".len());
+    shown
 }
 
 /// Reads a date of six bytes: the year's last two digits, month, day, hour, minute, second.
@@ -92,6 +106,18 @@ mod tests {
         ] {
             assert_eq!(date(bytes, Zone::BEIJING), expected, "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn times_are_shown_on_the_clocks_of_the_zone() {
+        assert_eq!(shown_ms(SEEN_MS + 281, Zone::BEIJING), "2024-01-02 03:04:05.281");
+        assert_eq!(shown_s(SEEN_MS + 999, Zone::BEIJING), "2024-01-02 03:04:05");
+        assert_eq!(shown_s(SEEN_MS, Zone::parse("Z").unwrap()), "2024-01-01 19:04:05");
+        assert_eq!(
+            shown_s(0, Zone::parse("-03:30").unwrap()),
+            "1970-01-01 00:00:00",
+            "there is nothing before"
+        );
     }
 
     #[test]

@@ -150,6 +150,11 @@ impl Platform {
         self.products.read().numbered.get(&device).map(|it| Arc::clone(&it.numbered))
     }
 
+    /// Whether a device has this number, of whatever product.
+    pub fn is_number_given(&self, number: DeviceNumber) -> bool {
+        self.products.read().devices.contains_key(&number)
+    }
+
     /// The device of a product that has this number.
     pub fn device_numbered(&self, product: ProductNumber, number: DeviceNumber) -> Option<Arc<Device>> {
         let products = self.products.read();

@@ -10,7 +10,7 @@ use serde::de::{Deserialize, Deserializer, Error};
 pub(crate) struct OneNet {
     keep_alive: KeepAliveRule,
     #[serde(deserialize_with = "zone")]
-    zone: Zone,
+    pub(crate) zone: Zone,
 }
 
 /// What becomes of keep-alives below 120 s.

@@ -21,6 +21,7 @@ mod gateways;
 mod house;
 mod newcomers;
 mod onenet;
+mod onenet_http;
 mod organisations;
 mod plain;
 mod ports;

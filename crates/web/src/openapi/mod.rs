@@ -34,6 +34,8 @@ pub(crate) enum Security {
     Basic,
     /// A token that its login gave, in `X-Authorization`.
     Token,
+    /// A key of a product, in a header of its own.
+    Header,
 }
 
 impl Security {
@@ -42,6 +44,7 @@ impl Security {
             Security::None => None,
             Security::Basic => Some("key"),
             Security::Token => Some("token"),
+            Security::Header => Some("product_key"),
         }
     }
 }
@@ -73,8 +76,9 @@ impl Face {
 }
 
 /// All faces.
-fn faces() -> [Face; 3] {
-    [crate::api::face(), crate::compat::watson::face(), crate::compat::thingsboard::face()]
+fn faces() -> [Face; 4] {
+    use crate::compat::{onenet, thingsboard, watson};
+    [crate::api::face(), watson::face(), thingsboard::face(), onenet::face()]
 }
 
 /// The route of the document.
@@ -116,6 +120,10 @@ pub(crate) fn document() -> Value {
                 "token": {
                     "type": "apiKey", "in": "header", "name": "X-Authorization",
                     "description": "`Bearer ` and the token that /api/auth/login gave.",
+                },
+                "product_key": {
+                    "type": "apiKey", "in": "header", "name": "api-key",
+                    "description": "The master key of a product, or one of its further keys.",
                 },
             },
         },

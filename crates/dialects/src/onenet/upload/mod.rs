@@ -69,6 +69,31 @@ pub fn read<'a>(
     }
 }
 
+/// Reads the text of an upload of type 1, 3, 4 or 5 where it comes alone: without type and length (spec 8.7).
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_text<'a>(
+    kind: u8,
+    text: &'a [u8],
+    zone: Zone,
+    each: &mut dyn FnMut(Uploaded<'a>) -> ControlFlow<()>,
+) -> Result<Leniencies, Refusal> {
+    let (mut sink, cursor) = (Sink::new(zone, text.len(), each), Cursor::new(text));
+    let outcome = match kind {
+        1 => json::Text::of(cursor).and_then(|it| json::streams(it, &mut sink)),
+        3 => json::Text::of(cursor).and_then(|it| json::values(it, &mut sink)),
+        4 => json::Text::of(cursor).and_then(|it| json::values_at(it, &mut sink)),
+        5 => fields::read(cursor, None, &mut sink),
+        _ => Err(cursor.wrong("there is no such type of a text alone")),
+    };
+    match outcome {
+        Ok(()) => Ok(sink.finish()),
+        Err(wrong) => Err(wrong.refusal(Some(kind))),
+    }
+}
+
 /// Bits of the first byte that say the type.
 const TYPE_BITS: u8 = 0x3F;
 /// Bit of the first byte that says that a date of six bytes follows, in types 6 and 7.

@@ -90,6 +90,7 @@ pub(crate) fn all_routers(house: &House) -> Vec<(&'static str, Router)> {
         ("native", crate::api::router(house.shared.clone())),
         ("watson", crate::compat::watson::router(watson)),
         ("thingsboard", router(api(house, &Waiting::default(), &Watchers::default()))),
+        ("onenet", crate::compat::onenet::tests::router_over(house)),
     ]
 }
 
