@@ -5,6 +5,7 @@
 
 mod chores;
 mod fuzz;
+mod onenet;
 mod paho;
 mod sdk;
 mod server;
@@ -28,6 +29,7 @@ use clap::{Parser, Subcommand};
         cargo xtask clauses            MQTT clauses that no test covers yet\n  \
         cargo xtask fuzz decode        any bytes to the MQTT decoder, for ten minutes\n  \
         cargo xtask paho --suite DIR   Eclipse Paho's interoperability suites, fetched to DIR\n  \
+        cargo xtask onenet --sdk DIR   the C sample of OneNET's maker, fetched to DIR\n  \
         cargo xtask crash --seeds 1000 the store under a thousand crashes\n  \
         cargo xtask kill --rounds 20   the server killed twenty times under load"
 )]
@@ -87,6 +89,12 @@ enum Chore {
         /// Only cases whose name contains this.
         filter: Option<String>,
     },
+    /// The C sample of OneNET's maker, unmodified, built with the C compiler and driven through all that it can do.
+    Onenet {
+        /// Where it is: a clone of github.com/cm-heclouds/MQTT.
+        #[arg(long)]
+        sdk: PathBuf,
+    },
     /// The part of `sdk` that runs inside the private network.
     #[command(hide = true)]
     SdkInside {
@@ -121,6 +129,7 @@ fn run(cli: &Cli) -> Result<bool> {
         Chore::Paho { suite, rounds, filter } => {
             paho::run(&root, &paho::Choice { suite, filter: filter.as_deref(), rounds: *rounds })
         }
+        Chore::Onenet { sdk } => onenet::run(&root, sdk),
         Chore::SdkInside { filter, here } => {
             sdk::inside(&root, sdk::Network::from_flag(*here), filter.as_deref())
         }

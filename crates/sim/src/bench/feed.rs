@@ -91,7 +91,11 @@ impl Feed {
                 self.times.push(times);
                 payload
             }
-            Content::Upload => upload::payload(index),
+            Content::Upload => {
+                // Without times, and without a stamp either: nothing in it may be written over.
+                self.times.push(Vec::new());
+                upload::payload(index)
+            }
         };
         let publish = Publish {
             dup: false,
@@ -298,6 +302,16 @@ mod tests {
         assert_eq!(names.len() as u64, feed.queued() * 4);
         let pairs: std::collections::BTreeSet<_> = names.iter().zip(&times).collect();
         assert_eq!((times.len(), pairs.len()), (names.len(), names.len()), "a time twice");
+    }
+
+    #[test]
+    fn nothing_is_written_over_in_an_upload() {
+        let mut plan = plan(Workload::Ingest);
+        (plan.qos, plan.content) = (QoS::AtLeastOnce, Content::Upload);
+        let mut feed = Feed::new(&plan, 0, 100);
+        let ring = feed.ring.clone();
+        feed.queue(feed.ring_count() * 2, 7);
+        assert!(feed.ring == ring);
     }
 
     #[test]
