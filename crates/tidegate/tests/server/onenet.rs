@@ -165,3 +165,39 @@ async fn whoever_gives_a_command_each_device_gets_it_in_its_own_words() {
     assert_eq!(platform.stored_commands(org(), id).len(), 0, "nobody asked to keep Watson's");
     house.close().await;
 }
+
+/// An upload of type 2 with so many bytes (spec onenet 4.4).
+fn binary(len: usize) -> Vec<u8> {
+    let described = br#"{"ds_id":"image"}"#;
+    let mut upload = vec![2, 0, described.len() as u8];
+    upload.extend_from_slice(described);
+    upload.extend_from_slice(&(len as u32).to_be_bytes());
+    upload.extend((0..len).map(|it| (it % 251) as u8));
+    upload
+}
+
+#[tokio::test]
+async fn three_megabytes_are_kept_whole_and_one_byte_more_ends_the_connection() {
+    const MOST: usize = dialects::limits::ONENET_BINARY_BYTES_MAX;
+    let house = House::open().await;
+    let id = add_device(&house);
+    let mut client = device(&house).await;
+    let kept = timeout(PATIENCE, client.publish_done("$dp", &binary(MOST), QoS::AtLeastOnce)).await.unwrap();
+    assert_eq!(kept.unwrap(), Reason::SUCCESS);
+
+    let platform = &house.running.platform;
+    let mut index = String::new();
+    let mut note = |_: &str, _, it: domain::Value<'_>| index = format!("{it:?}");
+    platform.store().latest(org(), id, Some(&["image"]), &mut note).unwrap();
+    let ms = index.split('_').nth(1).unwrap().parse().unwrap();
+    let mut read = Vec::new();
+    let mut each = |piece: &[u8]| {
+        read.extend_from_slice(piece);
+        std::ops::ControlFlow::Continue(())
+    };
+    assert!(platform.read_binary(org(), id, ms, &mut each).unwrap());
+    assert!(read == binary(MOST)[binary(0).len()..], "{} bytes", read.len());
+
+    let refused = timeout(PATIENCE, client.publish_done("$dp", &binary(MOST + 1), QoS::AtLeastOnce)).await;
+    assert!(refused.unwrap().is_err(), "it was acknowledged");
+}
