@@ -67,3 +67,5 @@ pub const ONENET_DEVICE_DIGITS_MAX: usize = 10;
 pub const ONENET_PRODUCT_DIGITS_MAX: usize = 9;
 /// Characters of the title that a OneNET device gives itself when it registers (spec onenet 8.4).
 pub const ONENET_TITLE_CHARS_MAX: usize = 32;
+/// For how long a OneNET command may wait for its device, in seconds (spec onenet 7.2).
+pub const ONENET_COMMAND_S_MAX: u64 = 2_678_400;

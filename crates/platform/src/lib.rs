@@ -57,4 +57,4 @@ pub use registration::{RegistrationStats, Verdict};
 pub use registry::{Anonymous, Generation, Platform, Removed};
 
 /// Words of the store that this crate's own interface speaks: whoever stands above it needs no other way there.
-pub use store::{Store, StoreFault, Ticket};
+pub use store::{Changes, Store, StoreFault, Ticket};

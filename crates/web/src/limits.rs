@@ -57,3 +57,7 @@ pub const ONENET_PAGE_NUMBER_MAX: usize = 10_000;
 pub const ONENET_ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Topics of a product that a list shows besides those that were made for it.
 pub const ONENET_TOPICS_COUNT_MAX: usize = 10_000;
+/// Body of a command of OneNET's API has less than this, in bytes (spec onenet 7.2).
+pub const ONENET_COMMAND_BYTES_MAX: usize = 64 * 1024;
+/// A file of OneNET's API, in bytes (spec onenet 8.9).
+pub const ONENET_FILE_BYTES_MAX: usize = 800 * 1024;

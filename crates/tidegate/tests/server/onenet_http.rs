@@ -280,3 +280,68 @@ async fn a_message_reaches_a_thousand_devices() {
     println!("answered after {answered:?}, at {COUNT} devices after {:?}", begun.elapsed());
     house.close().await;
 }
+
+#[tokio::test]
+async fn a_command_reaches_its_device_and_its_answer_comes_back() {
+    let house = House::open().await;
+    add_product(&house);
+    let mut http = Http::connect(&house).await;
+    let (number, key) = http.register("sn-1").await;
+    let target = format!("/cmds?device_id={number}");
+    let away = http.ask_as(&key, "POST", &target, "LED ON").await;
+    assert_eq!(away, format!(r#"{{"errno":10,"error":"device not online: {number}"}}"#));
+    let given = |answer: Value| answer["cmd_uuid"].as_str().unwrap().to_owned();
+    let waiting = given(http.data("POST", &format!("{target}&timeout=600&qos=1"), "wait").await);
+
+    let mut client = device(&house, &number, &key).await;
+    let expected =
+        |uuid: &str, body: &str| (format!("$creq/{uuid}"), body.to_owned(), QoS::AtMostOnce, false);
+    assert_eq!(next(&mut client).await, expected(&waiting, "wait"));
+    let now = given(http.data("POST", &target, "LED ON").await);
+    assert_eq!(next(&mut client).await, expected(&now, "LED ON"));
+    let sent = json!({ "status": 2, "desc": "Command Sent" });
+    assert_eq!(http.data("GET", &format!("/cmds/{now}"), "").await, sent);
+
+    for (uuid, answer) in [(&now, "on"), (&waiting, "first"), (&waiting, "last")] {
+        client.publish_done(&format!("$crsp/{uuid}"), answer.as_bytes(), QoS::AtLeastOnce).await.unwrap();
+    }
+    let answered = json!({ "status": 4, "desc": "Command Response Received" });
+    for (uuid, answer) in [(&now, "on"), (&waiting, "last")] {
+        assert_eq!(http.data("GET", &format!("/cmds/{uuid}"), "").await, answered);
+        assert_eq!(http.ask_as(&key, "GET", &format!("/cmds/{uuid}/resp"), "").await, answer);
+    }
+    let target = format!("/cmds/history/{number}?start=2024-01-01T00:00:00&status=4");
+    let listed = http.data("GET", &target, "").await;
+    assert_eq!((&listed["total_count"], &listed["items"][1]["confirm_body"]), (&json!(2), &json!("6f6e")));
+
+    // What is longer than is kept is noted as such.
+    let now = given(http.data("POST", &format!("/cmds?device_id={number}"), "more").await);
+    next(&mut client).await;
+    let long = vec![b'x'; 64 * 1024 + 1];
+    client.publish_done(&format!("$crsp/{now}"), &long, QoS::AtLeastOnce).await.unwrap();
+    assert_eq!(http.data("GET", &format!("/cmds/{now}"), "").await["status"], 6);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_file_of_a_device_is_served_as_it_came() {
+    let house = House::open().await;
+    add_product(&house);
+    let mut http = Http::connect(&house).await;
+    let (number, key) = http.register("sn-1").await;
+    let mut client = device(&house, &number, &key).await;
+    let (description, file) = (br#"{"ds_id":"photo","desc":"x"}"#, "bytes ".repeat(50_000));
+    let mut payload = vec![2, 0, description.len() as u8];
+    payload.extend(description);
+    payload.extend((file.len() as u32).to_be_bytes());
+    payload.extend(file.as_bytes());
+    client.publish_done("$dp", &payload, QoS::AtLeastOnce).await.unwrap();
+    let current = http.data("GET", &format!("/devices/{number}/datastreams/photo"), "").await;
+    let index = current["current_value"]["index"].as_str().unwrap().to_owned();
+    assert!(http.ask_as(&key, "GET", &format!("/bindata/{index}"), "").await == file);
+    let target = format!("/bindata?device_id={number}&datastream_id=photo");
+    let kept = http.data("POST", &target, "sent over HTTP").await;
+    let index = kept["index"].as_str().unwrap();
+    assert_eq!(http.ask_as(&key, "GET", &format!("/bindata/{index}"), "").await, "sent over HTTP");
+    house.close().await;
+}

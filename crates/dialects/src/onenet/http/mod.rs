@@ -5,6 +5,8 @@
 //! takes the second one for the data. Reads no clock and knows no registry.
 
 mod bodies;
+pub mod commands;
+pub mod form;
 pub mod points;
 #[cfg(test)]
 mod tests;

@@ -239,3 +239,28 @@ fn points_are_printed_as_the_original_does() {
     let cursor = Cursor { at_ms: 5, count: 0, stream: "a".to_owned() };
     assert_eq!(print_answer(&[], Some(&cursor)), r#"{"cursor":"5_0_61","count":0,"datastreams":[]}"#);
 }
+
+#[test]
+fn a_command_waits_as_long_as_it_is_worth_something() {
+    use super::commands::Sending;
+    for (qos, timeout, expected) in [
+        (None, None, Some(Sending::Now)),
+        (Some("1"), Some("0"), Some(Sending::Now)),
+        (Some("0"), Some("1"), Some(Sending::Once { within_ms: 1_000 })),
+        (Some("1"), Some("2678400"), Some(Sending::UntilAnswered { within_ms: 2_678_400_000 })),
+        (None, Some("2678401"), None),
+        (None, Some("18446744073709551615"), None),
+        (None, Some("x"), None),
+        (Some("2"), None, None),
+    ] {
+        assert_eq!(Sending::parse(qos, timeout).ok(), expected, "{qos:?} {timeout:?}");
+    }
+}
+
+#[test]
+fn every_state_of_a_command_has_its_number() {
+    use domain::CommandState::*;
+    let numbers = [Queued, Sent, Delivered, Failed, Successful, TimedOut, Expired, AnswerTooLarge]
+        .map(|it| super::commands::status(it).0);
+    assert_eq!(numbers, [1, 2, 2, 3, 4, 5, 5, 6]);
+}

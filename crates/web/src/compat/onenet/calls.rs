@@ -1,11 +1,11 @@
 //! The API's calls: routes, and what the OpenAPI document says of them.
 
-use super::{OneNet, devices, keys, points, register, streams, topics};
+use super::{OneNet, commands, devices, files, keys, points, register, streams, topics};
 use crate::openapi::{Call, delete, get, post, put};
 
 /// All of them.
 pub(super) fn calls() -> Vec<Call<OneNet>> {
-    [devices(), streams(), points(), keys(), topics()].into_iter().flatten().collect()
+    [devices(), streams(), points(), keys(), topics(), commands(), files()].into_iter().flatten().collect()
 }
 
 fn devices() -> Vec<Call<OneNet>> {
@@ -113,5 +113,40 @@ fn topics() -> Vec<Call<OneNet>> {
         get("/mqtt/topic_device", topics::devices, "The devices that are subscribed to a topic")
             .query(PAGE)
             .answers("DevicesOfTopic"),
+    ]
+}
+
+fn commands() -> Vec<Call<OneNet>> {
+    const SENDING: &[(&str, &str)] =
+        &[("device_id*", "text"), ("qos", "whole"), ("timeout", "whole"), ("type", "whole")];
+    const HISTORY: &[(&str, &str)] = &[
+        ("start*", "text"),
+        ("end", "text"),
+        ("duration", "whole"),
+        ("status", "whole"),
+        ("page", "whole"),
+        ("per_page", "whole"),
+    ];
+    vec![
+        post("/cmds", commands::give, "Give a device a command: the body, as it is")
+            .query(SENDING)
+            .takes("any")
+            .answers("CommandGiven"),
+        get("/cmds/{command}", commands::show, "What became of a command").answers("CommandShown"),
+        get("/cmds/{command}/resp", commands::answer, "What the device answered, as it came").answers("any"),
+        get("/cmds/history/{device}", commands::list, "List a device's commands")
+            .query(HISTORY)
+            .answers("Commands"),
+    ]
+}
+
+fn files() -> Vec<Call<OneNet>> {
+    const FILE: &[(&str, &str)] = &[("device_id*", "text"), ("datastream_id*", "text"), ("desc", "text")];
+    vec![
+        post("/bindata", files::keep, "Keep a file beside a data stream")
+            .query(FILE)
+            .takes("any")
+            .answers("FileKept"),
+        get("/bindata/{index}", files::show, "A file, as it came").answers("any"),
     ]
 }

@@ -6,7 +6,9 @@
 
 mod access;
 mod calls;
+mod commands;
 mod devices;
+mod files;
 mod history;
 mod keys;
 mod paths;

@@ -44,6 +44,15 @@ impl IntoResponse for Reply {
     }
 }
 
+/// Bytes as they came, of which nobody knows what they are.
+pub(super) struct Raw(pub(super) Vec<u8>);
+
+impl IntoResponse for Raw {
+    fn into_response(self) -> Response {
+        ([(CONTENT_TYPE, "application/octet-stream")], self.0).into_response()
+    }
+}
+
 /// A refusal as an answer: what went wrong stands in the body, and the status is 200 all the same.
 #[derive(Clone, Debug)]
 pub(super) struct Refused(pub(super) HttpRefusal);

@@ -52,6 +52,16 @@ pub(super) const SHAPES: &[Shape] = shapes! {
     "Keys": "errno" "whole", "data?" "KeyPage", "error" "text";
     "KeyPage": "per_page" "whole", "total_count" "whole", "keys" "[Key]", "page" "whole";
     "Key": "title" "text", "create_time" "text", "key" "text", "permissions" "[Permission]";
+    "CommandGiven": "errno" "whole", "data?" "CommandId", "error" "text";
+    "CommandId": "cmd_uuid" "text";
+    "CommandShown": "errno" "whole", "data?" "CommandStatus", "error" "text";
+    "CommandStatus": "status" "whole", "desc" "text";
+    "Commands": "errno" "whole", "data?" "CommandPage", "error" "text";
+    "CommandPage": "per_page" "whole", "page" "whole", "total_count" "whole", "count" "whole", "items" "[Command]";
+    "Command": "cmd_uuid" "text", "device_id" "text", "dev_id" "text", "expire_time" "text", "status" "whole",
+        "send_time?" "text", "confirm_time?" "text", "confirm_body?" "text", "body" "text";
+    "FileKept": "errno" "whole", "data?" "FileIndex", "error" "text";
+    "FileIndex": "index" "text";
     "TopicBody": "name" "text";
     "Topics": "errno" "whole", "data?" "[text]", "error" "text";
     "DevicesOfTopic": "errno" "whole", "data?" "DeviceNumberPage", "error" "text";

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod access;
+mod commands;
 mod devices;
+mod files;
 mod keys;
 mod points;
 mod register;

@@ -6,7 +6,7 @@ use super::*;
 const NOT_SERVED_COUNT: usize = 4;
 
 /// Every call of the API, and some that there are not.
-const CALLS: [(&str, &str); 29] = [
+const CALLS: [(&str, &str); 35] = [
     ("POST", "/devices"),
     ("GET", "/devices"),
     ("GET", "/devices/status?devIds=1"),
@@ -32,6 +32,12 @@ const CALLS: [(&str, &str); 29] = [
     ("DELETE", "/mqtt/topic?name=t"),
     ("GET", "/mqtt/device_topic/1"),
     ("GET", "/mqtt/topic_device?topic=t&page=1&per_page=1"),
+    ("POST", "/cmds?device_id=1"),
+    ("GET", "/cmds/x"),
+    ("GET", "/cmds/x/resp"),
+    ("GET", "/cmds/history/1"),
+    ("POST", "/bindata?device_id=1&datastream_id=t"),
+    ("GET", "/bindata/x"),
     ("GET", "/triggers/1"),
     ("PATCH", "/devices/1"),
     ("GET", "/cmds/x/y/z"),
