@@ -69,3 +69,6 @@ pub const ONENET_PRODUCT_DIGITS_MAX: usize = 9;
 pub const ONENET_TITLE_CHARS_MAX: usize = 32;
 /// For how long a OneNET command may wait for its device, in seconds (spec onenet 7.2).
 pub const ONENET_COMMAND_S_MAX: u64 = 2_678_400;
+/// Places at which a OneNET upload of type 8 is looked for behind what is left of an earlier packet. More would be work
+/// without a bound for bytes that are nobody's.
+pub const ONENET_STALE_TRIES_COUNT_MAX: usize = 16;

@@ -188,9 +188,23 @@ fn floats(mut rest: &[u8], at_ms: Option<u64>) -> Option<Vec<Told>> {
 }
 
 fn entries(block: &[u8]) -> Option<Vec<Told>> {
+    if block.first() == Some(&8) {
+        return told_count_left(block).map(|it| it.0);
+    }
+    // What is left of an earlier packet may stand in front of a block that ends where everything ends.
+    let mut places = (1..block.len()).filter(|it| block[*it] == 8).take(16);
+    let found = places.find_map(|it| {
+        let (told, count, left) = told_count_left(&block[it..])?;
+        (count > 0 && left == 0).then_some(told)
+    });
+    Some(found.unwrap_or_default())
+}
+
+/// The points, how many entries the block announces, and how many bytes stand behind them.
+fn told_count_left(block: &[u8]) -> Option<(Vec<Told>, u8, usize)> {
     let mut rest = match block {
         [8, rest @ ..] => rest.to_vec(),
-        _ => return Some(Vec::new()),
+        _ => return None,
     };
     let mut take = |len: usize| (rest.len() >= len).then(|| rest.drain(..len).collect::<Vec<_>>());
     let number = |bytes: Vec<u8>| bytes.iter().fold(0_u64, |sum, it| sum << 8 | u64::from(*it));
@@ -200,7 +214,8 @@ fn entries(block: &[u8]) -> Option<Vec<Told>> {
         _ => return None,
     };
     let mut all = Vec::new();
-    for _ in 0..take(1)?[0] {
+    let count = take(1)?[0];
+    for _ in 0..count {
         let kind = take(1)?[0];
         let mut text = || {
             let mut text = Vec::new();
@@ -227,7 +242,7 @@ fn entries(block: &[u8]) -> Option<Vec<Told>> {
             all.push(point(at_ms, &stream, what)?);
         }
     }
-    Some(all)
+    Some((all, count, rest.len()))
 }
 
 fn json(text: &str) -> What {

@@ -317,6 +317,14 @@ fn type_8_is_what_one_sdk_sends() {
     expect(&sized(8, hex("08 00 00 ff")), &[], &[Leniency::TrailingBytes]);
     expect(&sized(8, hex("07 00 01")), &[], &[Leniency::StaleBlock]);
     expect(&sized(8, ""), &[], &[Leniency::StaleBlock]);
+    // As the SDK sends it behind a message that it has published: what is left of that first.
+    let stale = "00 00 00 32 27 00 09 68 65 6c 6c 6f 5f 69 6f 74 00 01 74 68 69 73";
+    let behind = "08 00 02 02 74 00 40 29 8f 5c 28 f5 c2 8f 01 73 00 00 00 00 50";
+    let told = [(None, "t=F64(12.78)"), (None, "s=I64(80)")];
+    expect(&sized(8, hex(&format!("{stale} {behind}"))), &told, &[Leniency::StaleBlock]);
+    expect(&sized(8, hex(&format!("{stale} 08 08 {behind}"))), &told, &[Leniency::StaleBlock]);
+    expect(&sized(8, hex(&format!("{stale} {behind} 00"))), &[], &[Leniency::StaleBlock]);
+    expect(&sized(8, hex(&format!("{stale} {} {behind}", "08 ".repeat(16)))), &[], &[Leniency::StaleBlock]);
     let infinite = sized(8, hex("08 00 01 02 61 00 7f f0 00 00 00 00 00 00"));
     expect(&infinite, &[], &[Leniency::FloatNotFinite]);
     for (block, at, what) in [
