@@ -1,10 +1,12 @@
 //! What a peer asks: first to be let in (a claim), then to be heard (intents).
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use crate::attribute::Wanted;
 use crate::{
-    Class, CommandId, Device, DeviceId, DeviceName, Millis, OrgId, Points, ProvisionRequest, Rights,
+    Class, CommandId, Device, DeviceId, DeviceName, Millis, OrgId, PackageKind, Points, ProvisionRequest,
+    Rights,
 };
 
 /// What a CONNECT asks for, as its dialect reads it. The registry decides about it, because only it knows secrets.
@@ -151,6 +153,17 @@ pub enum Intent<'a> {
         id: i64,
         /// What.
         method: &'a str,
+    },
+    /// The device wants a part of the package that it is to have.
+    Fetch {
+        /// Which device.
+        whose: Whose<'a>,
+        /// Of which package.
+        kind: PackageKind,
+        /// The number of the part, from 0.
+        chunk: u64,
+        /// How many bytes a part has; `None`: as many as the last time, or all that may be sent at once.
+        size_bytes: Option<NonZeroU64>,
     },
     /// The device may be claimed by whoever knows the secret.
     OpenToClaims {

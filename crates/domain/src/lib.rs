@@ -16,6 +16,7 @@ pub mod limits;
 pub mod message;
 pub mod notice;
 pub mod org;
+pub mod package;
 pub mod point;
 pub mod product;
 pub mod rate;
@@ -37,6 +38,7 @@ pub use intent::{Claim, Identity, Intent, Peer, Whose};
 pub use message::{Message, QoS, Retained};
 pub use notice::{ChildChange, Closing, Notice, Presence, Rejection};
 pub use org::{Org, OrgId};
+pub use package::{Package, PackageKind};
 pub use point::{Points, Value};
 pub use product::{
     DeviceNumber, Method, Methods, Numbered, Permission, Product, ProductKey, ProductNumber, Resource,

@@ -160,6 +160,20 @@ pub enum Notice<'a> {
         /// What.
         body: &'a CommandBody,
     },
+    /// A part of the package that it is to have.
+    PackageChunk {
+        /// The topic it asked on: the answer goes the same way.
+        asked_on: &'a str,
+        /// The bytes; past the end there are none.
+        bytes: &'a [u8],
+    },
+    /// It does not get the part of a package that it asked for.
+    PackageRefused {
+        /// The topic it asked on.
+        asked_on: &'a str,
+        /// Why not, for people.
+        hint: &'a str,
+    },
     /// The answer to its own call.
     CallAnswered {
         /// The topic it called on: the answer goes the same way.

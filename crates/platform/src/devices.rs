@@ -129,7 +129,7 @@ impl Platform {
         now_ms: Millis,
     ) -> Result<(Arc<Device>, Ticket), Refusal> {
         let device = self.drafted(state, draft, token, now_ms)?;
-        let ticket = self.store.commit(Change::PutDevice(Arc::clone(&device)).into());
+        let ticket = self.commit_new(&device, || Change::PutDevice(Arc::clone(&device)).into(), now_ms);
         state.show_new(&device);
         Ok((device, ticket))
     }

@@ -26,6 +26,7 @@ pub mod limits;
 mod logins;
 mod names;
 mod orgs;
+mod packages;
 mod products;
 mod provisioning;
 mod rates;
@@ -47,6 +48,7 @@ pub use devices::{DeviceChange, DeviceQuery, NewDevice};
 pub use doors::{Activity, Attached, ConnectionId, DEFAULT_TYPE, Door, Entered};
 pub use keys::{KeyChange, NewKey};
 pub use orgs::OrgChange;
+pub use packages::{NewPackage, Upload};
 pub use products::{
     KeyHolder, NewNumber, NewNumbered, NewProduct, NewProductKey, NumberedChange, NumberedDevice,
     NumberedQuery, ProductKeyChange,

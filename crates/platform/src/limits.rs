@@ -21,6 +21,10 @@ pub const STREAM_BYTES_MAX: usize = 255;
 pub const PRODUCT_TOPICS_COUNT_MAX: usize = 100;
 /// Length of such a topic, in characters (spec onenet 2.4).
 pub const PRODUCT_TOPIC_CHARS_MAX: usize = 1_024;
+/// Packages of an organisation.
+pub const PACKAGES_PER_ORG_COUNT_MAX: usize = 1_000;
+/// Bytes of the packages of an organisation together.
+pub const PACKAGES_PER_ORG_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// Random numbers that are tried until one is free.
 pub const NUMBER_TRIES_COUNT_MAX: usize = 64;
 /// Organisations of an installation.

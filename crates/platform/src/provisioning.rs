@@ -159,8 +159,11 @@ impl Platform {
         let device = self.drafted(&state, draft, &self.credentials.token(), now_ms)?;
         let entry = self.enter_login(org, device.id, wanted(request))?;
         // A device without its login would be refused as one that is there already when it asks again.
-        let list = iter::once(Change::PutDevice(device.clone())).chain(entry.change()).collect();
-        let ticket = self.store.commit(Changes { list, waiter: None });
+        let changes = || {
+            let list = iter::once(Change::PutDevice(device.clone())).chain(entry.change()).collect();
+            Changes { list, waiter: None }
+        };
+        let ticket = self.commit_new(&device, changes, now_ms);
         state.show_new(&device);
         Ok((entry.put().0, ticket))
     }

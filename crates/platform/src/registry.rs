@@ -27,6 +27,7 @@ use crate::ids::Ids;
 use crate::limits::LOAD_PAGE_COUNT;
 use crate::logins::Logins;
 use crate::names::Names;
+use crate::packages::Packages;
 use crate::products::Products;
 use crate::provisioning::Provisions;
 use crate::rates::{Meters, RateRules};
@@ -88,6 +89,7 @@ pub(crate) struct OrgCell {
     pub(crate) commands: Mutex<Commands>,
     pub(crate) claims: Mutex<Claims>,
     pub(crate) assignments: RwLock<Assignments>,
+    pub(crate) packages: RwLock<Packages>,
     generation: Generation,
 }
 
@@ -290,6 +292,7 @@ impl OrgCell {
             commands: Mutex::default(),
             claims: Mutex::default(),
             assignments: RwLock::default(),
+            packages: RwLock::default(),
             generation: Generation::default(),
         }
     }
@@ -304,6 +307,7 @@ impl OrgCell {
         for key in store.keys(id)? {
             state.keys.insert(key.key.as_str().into(), key);
         }
+        store.packages(id)?.into_iter().for_each(|it| cell.packages.write().restore(it));
         let mut after = None;
         loop {
             let page = store.devices(id, after, LOAD_PAGE_COUNT)?;

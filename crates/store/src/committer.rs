@@ -171,6 +171,7 @@ fn cost_bytes(change: &Change) -> u64 {
         Change::Aspect { aspect, .. } => aspect.cost_bytes(),
         Change::Product { part, .. } => part.cost_bytes(),
         Change::PutPiece { bytes, .. } => bytes.len(),
+        Change::PutPackage(it) => it.types.iter().map(String::len).sum(),
         _ => 0,
     };
     (size_of::<Change>() + content) as u64

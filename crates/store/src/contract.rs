@@ -71,6 +71,7 @@ macro_rules! suite {
             logins_doors_and_commands_come_back_and_go,
             numbers_are_kept_and_replaced,
             keys_and_topics_of_products_come_back_and_go,
+            packages_come_back_and_go,
             a_forgotten_device_takes_its_aspects_along,
             a_blob_is_seen_once_it_is_whole,
             a_blob_is_read_by_range,

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use domain::event::LastEvent;
 use domain::{
-    ApiKey, Blob, BlobId, Device, DeviceId, DeviceType, Millis, Order, Org, OrgId, Queued, Received,
+    ApiKey, Blob, BlobId, Device, DeviceId, DeviceType, Millis, Order, Org, OrgId, Package, Queued, Received,
     Retained, Series, SessionId, SessionRecord, Subscription, Summary, Value,
 };
 use parking_lot::Mutex;
@@ -19,6 +19,7 @@ use crate::committer::{Committer, Counter};
 use crate::disk::Disk;
 use crate::last_events::{LastEvents, OpenEvents};
 use crate::limits::{Bounds, QueueBounds};
+use crate::package;
 use crate::plan::{Plan, Purges};
 use crate::product::{self, ProductRow};
 use crate::queues::{Queue, Queues};
@@ -329,6 +330,10 @@ impl<D: Disk> Store for Engine<D> {
 
     fn blobs(&self, org: OrgId) -> Result<Vec<Blob>, StoreFault> {
         blobs::blobs(&*self.disk, org)
+    }
+
+    fn packages(&self, org: OrgId) -> Result<Vec<Package>, StoreFault> {
+        package::packages(&*self.disk, org)
     }
 
     fn read_blob(

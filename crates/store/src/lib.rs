@@ -22,6 +22,7 @@ mod engine;
 mod last_events;
 pub mod limits;
 pub mod memory;
+mod package;
 mod plan;
 mod product;
 mod provisioning;
@@ -37,9 +38,9 @@ use std::sync::Arc;
 
 use domain::event::LastEvent;
 use domain::{
-    ApiKey, Blob, BlobId, Device, DeviceId, DeviceType, Event, Message, Millis, Order, Org, OrgId, Points,
-    QoS, Queued, Received, Retained, Series, SessionId, SessionRecord, Subscription, Summary, Unreleased,
-    Value,
+    ApiKey, Blob, BlobId, Device, DeviceId, DeviceType, Event, Message, Millis, Order, Org, OrgId, Package,
+    Points, QoS, Queued, Received, Retained, Series, SessionId, SessionRecord, Subscription, Summary,
+    Unreleased, Value,
 };
 
 pub use aspect::{Aspect, AspectRow};
@@ -216,6 +217,15 @@ pub enum Change {
         org: OrgId,
         /// The blob.
         blob: BlobId,
+    },
+    /// Creates or replaces a package; its blob is whole by then.
+    PutPackage(Arc<Package>),
+    /// Forgets a package, but not its blob.
+    DropPackage {
+        /// Its organisation.
+        org: OrgId,
+        /// Its id.
+        package: BlobId,
     },
     /// Creates a session, or replaces its record.
     PutSession(SessionRecord),
@@ -461,6 +471,9 @@ pub trait Store: Send + Sync {
 
     /// All blobs of an organisation that are whole, by id.
     fn blobs(&self, org: OrgId) -> Result<Vec<Blob>, StoreFault>;
+
+    /// All packages of an organisation, by id.
+    fn packages(&self, org: OrgId) -> Result<Vec<Package>, StoreFault>;
 
     /// Calls `each` with the bytes of a blob that lie in `range`, in order, a piece at a time, until it breaks. Of a
     /// blob that is not whole, and beyond a blob's end, there are none.

@@ -21,6 +21,7 @@ use crate::last_events::LastEvents;
 use crate::limits::{
     BLOB_PIECE_BYTES, GROUP_BYTES_MAX, KEY_TEXT_BYTES_MAX, PURGE_ROWS_PER_GROUP_MAX, QueueBounds,
 };
+use crate::package;
 use crate::product;
 use crate::queues::{Key, Queues};
 use crate::rows::Rows;
@@ -187,6 +188,8 @@ impl Plan {
             Change::PutPiece { org, blob, index, bytes } => {
                 self.blobs.piece((org, blob), index, &bytes, &mut self.rows);
             }
+            Change::PutPackage(it) => package::put(&mut self.rows, &it),
+            Change::DropPackage { org, package } => package::drop(&mut self.rows, org, package),
             Change::PutBlob { org, blob } => self.blobs.whole(org, blob, &mut self.rows),
             Change::DropBlob { org, blob } => self.blobs.drop_blob((org, blob), &mut self.rows),
             Change::PutSetting { .. }

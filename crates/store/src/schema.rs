@@ -142,6 +142,7 @@ pub(crate) mod registry {
     pub(crate) const PARTIAL_BLOB: u8 = 7;
     pub(crate) const PRODUCT_KEY: u8 = 8;
     pub(crate) const PRODUCT_TOPIC: u8 = 9;
+    pub(crate) const PACKAGE: u8 = 10;
 }
 
 /// Kinds of rows about a device.

@@ -45,6 +45,10 @@ pub(crate) const SESSIONS_PER_SWEEP_COUNT_MAX: usize = 1_000;
 pub(crate) const QUEUE_PAGE_COUNT_MAX: usize = 500;
 /// Bytes of such a page.
 pub(crate) const QUEUE_PAGE_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of a package that are sent in one message. A device that asks for larger parts gets parts of this size.
+pub(crate) const PACKAGE_CHUNK_BYTES_MAX: u64 = 1024 * 1024;
+/// Parts of packages that are read for one connection at a time.
+pub(crate) const PACKAGE_CHUNKS_READ_COUNT_MAX: usize = 8;
 /// Refusals remembered for people to look at.
 pub(crate) const REFUSALS_COUNT_MAX: usize = 1_000;
 /// Live views (`tidegate tail`) at a time.

@@ -42,6 +42,16 @@ pub(super) fn notice(whose: Whose<'_>, notice: &Notice<'_>) -> Option<Rendered> 
             let (method, params) = as_call(body);
             command(whose, *number, &method, &params)
         }
+        Notice::PackageChunk { asked_on, bytes } => Push {
+            ways: vec![chunk_way(asked_on)?],
+            unasked: Some(QoS::AtLeastOnce),
+            payload: bytes.to_vec(),
+        },
+        Notice::PackageRefused { asked_on, hint } => Push {
+            ways: vec![Way::of(if asked_on.starts_with("v2/fw/") { "v2/fw/error" } else { "v2/sw/error" })],
+            unasked: Some(QoS::AtLeastOnce),
+            payload: hint.as_bytes().to_vec(),
+        },
         Notice::CallAnswered { asked_on, id, answer } => Push {
             ways: vec![answer_way(asked_on, *id)?],
             unasked: Some(QoS::AtLeastOnce),
@@ -73,6 +83,18 @@ fn answer_way(asked_on: &str, id: i64) -> Option<Way> {
     ];
     let (_, filter) = families.into_iter().find(|(asked, _)| asked_on.starts_with(asked))?;
     Some(Way::numbered(filter, id))
+}
+
+/// The way of a part of a package: the topic of the question, but for one level (spec 4.7).
+fn chunk_way(asked_on: &str) -> Option<Way> {
+    let families = [
+        ("v2/fw/request/", "v2/fw/response/", "v2/fw/response/+/chunk/+"),
+        ("v2/sw/request/", "v2/sw/response/", "v2/sw/response/+/chunk/+"),
+    ];
+    families.into_iter().find_map(|(asked, answered, filter)| {
+        let rest = asked_on.strip_prefix(asked)?;
+        Some(Way { filter, topic: format!("{answered}{rest}") })
+    })
 }
 
 fn attributes_changed(whose: Whose<'_>, data: &str) -> Push {

@@ -116,6 +116,14 @@ fn read_own(own: Own<'_>, text: &str, each: Each<'_>) -> Read<()> {
             _ = each(Intent::Call { id, method: &method });
             return Ok(());
         }
+        Own::Fetch(kind, chunk) => {
+            let chunk = id_in_topic(chunk)?.unsigned_abs();
+            let size_bytes = match text.trim() {
+                "" => None,
+                size => Some(size.parse().map_err(|_| Wrong::Shape("it is the size of a part, or empty"))?),
+            };
+            Intent::Fetch { whose, kind, chunk, size_bytes }
+        }
         Own::Claim => {
             let claim = match text.trim() {
                 "" => Claim::default(),

@@ -1,6 +1,6 @@
 //! Topics: what a publish is about, and what may be subscribed to (spec thingsboard 2.6, 2.7, 4.1).
 
-use domain::{Code, Peer, Refusal};
+use domain::{Code, PackageKind, Peer, Refusal};
 
 use super::provision;
 use crate::{Grant, Retention, Uplink, What, rights};
@@ -25,6 +25,8 @@ pub(super) enum Own<'a> {
     Answer(&'a str),
     Call(&'a str),
     Claim,
+    /// A part of a package, by its number.
+    Fetch(PackageKind, &'a str),
 }
 
 /// What a gateway says of the devices behind it.
@@ -118,8 +120,19 @@ fn short(rest: &str) -> Option<Own<'_>> {
             };
             let question = level("a/req/").map(Own::AttributeRequest);
             let answer = || level("r/res/").map(Own::Answer);
-            question.or_else(answer).or_else(|| level("r/req/").map(Own::Call))?
+            let call = || level("r/req/").map(Own::Call);
+            question.or_else(answer).or_else(call).or_else(|| fetch(rest))?
         }
+    })
+}
+
+/// `fw/request/{request}/chunk/{number}`
+fn fetch(rest: &str) -> Option<Own<'_>> {
+    PackageKind::ALL.into_iter().find_map(|kind| {
+        let rest = rest.strip_prefix(kind.abbreviation())?.strip_prefix("/request/")?;
+        let (request, chunk) = rest.split_once("/chunk/")?;
+        number(request)?;
+        Some(Own::Fetch(kind, number(chunk)?))
     })
 }
 
@@ -191,6 +204,12 @@ mod tests {
             ("v2/r/res/j/2", own(Own::Answer("2"))),
             ("v2/r/req/3", own(Own::Call("3"))),
             ("v2/r/req/j/3", own(Own::Call("3"))),
+            ("v2/fw/request/7/chunk/0", own(Own::Fetch(PackageKind::Firmware, "0"))),
+            ("v2/sw/request//chunk/x", own(Own::Fetch(PackageKind::Software, "x"))),
+            ("v2/fw/request/7/chunk", None),
+            ("v2/fw/request/7/chunk/0/1", None),
+            ("v2/fw/request/7/8/chunk/0", None),
+            ("v2/xw/request/7/chunk/0", None),
             ("v1/gateway/connect", Some(Subject::Gateway(Gateway::Connect))),
             ("v1/gateway/disconnect", Some(Subject::Gateway(Gateway::Disconnect))),
             ("v1/gateway/telemetry", Some(Subject::Gateway(Gateway::Telemetry))),

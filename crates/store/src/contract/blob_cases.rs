@@ -1,8 +1,9 @@
 //! Cases of blobs.
 
 use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 
-use domain::{Blob, BlobId, OrgId};
+use domain::{Blob, BlobId, OrgId, Package, PackageKind};
 
 use super::samples::*;
 use super::{Opener, put};
@@ -132,4 +133,24 @@ pub(crate) fn a_blob_that_was_never_finished_is_forgotten(opener: &mut dyn Opene
     put(&*store, vec![Change::PutSetting { name: "s", value: vec![1] }]);
     put(&*store, vec![]);
     assert_eq!((store.blobs(a).unwrap(), blob_bytes(&*store, a, B1)), (vec![], vec![]));
+}
+
+pub(crate) fn packages_come_back_and_go(opener: &mut dyn Opener) {
+    let store = opener.open();
+    let (a, b) = (org_id("abc123"), org_id("abc124"));
+    let put_package = |org, id| Change::PutPackage(Arc::new(package(org, id)));
+    put(&*store, vec![put_package(a, 300), put_package(a, 2), put_package(a, 3), put_package(b, 4)]);
+    let other = Package { types: Vec::new(), kind: PackageKind::Software, ..package(a, 3) };
+    put(
+        &*store,
+        vec![
+            Change::PutPackage(Arc::new(other.clone())),
+            Change::DropPackage { org: a, package: B2 },
+            Change::DropPackage { org: a, package: BlobId(4) },
+        ],
+    );
+    drop(store);
+    let store = opener.open();
+    assert_eq!(store.packages(a).unwrap(), [other, package(a, 300)]);
+    assert_eq!(store.packages(b).unwrap(), [package(b, 4)]);
 }

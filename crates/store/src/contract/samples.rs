@@ -7,8 +7,9 @@ use std::sync::Arc;
 use domain::history::interval_of;
 use domain::{
     ApiKey, BlobId, Class, Device, DeviceId, DeviceInfo, DeviceType, Event, Location, Message, Millis, Order,
-    Org, OrgId, Points, Product, ProductNumber, ProvisionRule, Provisioning, QoS, Registrar, Retained,
-    Rights, Secret, Series, SessionId, SessionRecord, Subscription, Summary, Unreleased, Value,
+    Org, OrgId, Package, PackageKind, Points, Product, ProductNumber, ProvisionRule, Provisioning, QoS,
+    Registrar, Retained, Rights, Secret, Series, SessionId, SessionRecord, Subscription, Summary, Unreleased,
+    Value,
 };
 use parking_lot::Mutex;
 
@@ -89,6 +90,21 @@ pub(crate) fn device(org: OrgId, id: u64) -> Device {
         },
         gateway: (id > 5).then_some(DeviceId(1)),
         rights: rights(if id == 6 { &["plant/%d/#"] } else { &[] }, &[]),
+    }
+}
+
+pub(crate) fn package(org: OrgId, id: u64) -> Package {
+    Package {
+        org,
+        id: BlobId(id),
+        kind: PackageKind::Firmware,
+        title: "Pümpe".to_owned(),
+        version: format!("1.{id}"),
+        tag: String::new(),
+        size_bytes: id << 40,
+        sha256: [id as u8; 32],
+        types: vec!["pump".to_owned(), "täp".to_owned()],
+        created_ms: 5,
     }
 }
 

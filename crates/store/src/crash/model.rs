@@ -88,6 +88,8 @@ impl Model {
             Change::DropDevice { org, device } => self.drop_device(*org, *device),
             Change::PutKey(it) => put(word("key", it.org, &it.key), it),
             Change::DropKey { org, key } => _ = self.words.remove(&word("key", *org, key)),
+            Change::PutPackage(it) => put(word("package", it.org, it.id), it),
+            Change::DropPackage { org, package } => _ = self.words.remove(&word("package", *org, package)),
             Change::Product { org, part } => match part {
                 ProductPart::Key(it) => put(word("product key", *org, &it.key), it),
                 ProductPart::KeyGone(key) => _ = self.words.remove(&word("product key", *org, key)),
@@ -374,6 +376,8 @@ fn see_registry(store: &dyn Store, org: OrgId, all: &mut BTreeSet<String>) {
     all.extend(devices.iter().map(|it| format!("{}: {it:?}", word("device", org, it.id))));
     let keys = store.keys(org).unwrap();
     all.extend(keys.iter().map(|it| format!("{}: {it:?}", word("key", org, &it.key))));
+    let packages = store.packages(org).unwrap();
+    all.extend(packages.iter().map(|it| format!("{}: {it:?}", word("package", org, it.id))));
     let mut note = |row: ProductRow<'_>| {
         all.insert(match row {
             ProductRow::Key(it) => format!("{}: {it:?}", word("product key", org, &it.key)),

@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use domain::{
-    Blob, BlobId, Device, DeviceId, DeviceType, Event, Message, OrgId, Points, ProductKey, ProductNumber,
-    QoS, Queued, Retained, Scope, SessionId, Unreleased, Value,
+    Blob, BlobId, Device, DeviceId, DeviceType, Event, Message, OrgId, Package, Points, ProductKey,
+    ProductNumber, QoS, Queued, Retained, Scope, SessionId, Unreleased, Value,
 };
 
 use super::BOUNDS;
@@ -83,7 +83,7 @@ impl Random {
     fn change(&mut self, state: &Model) -> Change {
         let org = self.among(&orgs());
         let device = state.device(org, self.below(DEVICES_COUNT));
-        match self.below(53) {
+        match self.below(55) {
             0 => Change::PutSetting { name: self.among(&SETTINGS[..2]), value: self.bytes(20) },
             1 => Change::PutOrg(domain::Org { device_count_max: self.next(), ..samples::org(org) }),
             2 => {
@@ -109,6 +109,11 @@ impl Random {
                 Change::DropPoints { org, device, key: self.among(&NAMES).to_owned(), range: self.range() }
             }
             51 | 52 => Change::Product { org, part: self.product_part(org) },
+            53 => {
+                let created_ms = self.next();
+                Change::PutPackage(Arc::new(Package { created_ms, ..samples::package(org, self.below(4)) }))
+            }
+            54 => Change::DropPackage { org, package: BlobId(self.below(4)) },
             22 | 23 => Change::Aspect { org, device, aspect: self.attributes() },
             24..27 => self.blob_change(org, state),
             _ => self.session_change(org, state),

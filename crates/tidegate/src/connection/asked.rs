@@ -4,6 +4,7 @@
 //! found or registered; only when the whole message was read is any of it carried out, all of it in the round's batch,
 //! with one acknowledgement. A message that has to wait for a registration slot is parked whole.
 
+use std::num::NonZeroU64;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use std::time::Duration;
 use dialects::{Dialect, Rendered, Terms, Understood};
 use domain::attribute::Wanted;
 use domain::{
-    Closing, Code, CommandId, DeviceId, Fault, Intent, Millis, Notice, Points, ProvisionRequest, Refusal,
-    Scope, Value, Whose,
+    Closing, Code, CommandId, DeviceId, Fault, Intent, Millis, Notice, PackageKind, Points, ProvisionRequest,
+    Refusal, Scope, Value, Whose,
 };
 use store::{Changes, Ticket};
 
@@ -57,6 +58,7 @@ enum Deed {
     Respond { of: Rc<Resident>, command: CommandId, answer: Vec<u8> },
     Call { id: i64, method: String },
     OpenToClaims { of: Rc<Resident>, secret: String, duration_ms: Option<Millis> },
+    Fetch { of: Rc<Resident>, kind: PackageKind, chunk: u64, size_bytes: Option<NonZeroU64> },
     Provision(Box<ProvisionRequest>),
 }
 
@@ -118,6 +120,7 @@ impl Connection {
             | Intent::Ask { whose, .. }
             | Intent::Answer { whose, .. }
             | Intent::Response { whose, .. }
+            | Intent::Fetch { whose, .. }
             | Intent::OpenToClaims { whose, .. } => (*whose, None),
             Intent::Detach { child } => {
                 errand.rest.push(Deed::Detach((*child).to_owned()));
@@ -177,6 +180,9 @@ impl Connection {
             }
             Intent::Response { command, answer, .. } => {
                 errand.rest.push(Deed::Respond { of, command, answer: answer.to_vec() });
+            }
+            Intent::Fetch { kind, chunk, size_bytes, .. } => {
+                errand.rest.push(Deed::Fetch { of, kind, chunk, size_bytes });
             }
             Intent::OpenToClaims { secret, duration_ms, .. } => {
                 errand.rest.push(Deed::OpenToClaims { of, secret: secret.to_owned(), duration_ms });
@@ -304,6 +310,7 @@ impl Connection {
             Deed::OpenToClaims { of, secret, duration_ms } => {
                 platform.open_to_claims(org, of.device.id, &secret, duration_ms, self.wall_ms())?;
             }
+            Deed::Fetch { of, kind, chunk, size_bytes } => self.fetch(&of, topic, kind, chunk, size_bytes)?,
             Deed::Provision(request) => self.provision(&request, topic, batch),
         }
         Ok(())
@@ -358,7 +365,7 @@ impl Connection {
     }
 
     /// Answers this client itself.
-    fn reply(&self, of: &Resident, whose: Whose<'_>, notice: &Notice<'_>) {
+    pub(super) fn reply(&self, of: &Resident, whose: Whose<'_>, notice: &Notice<'_>) {
         if let Some(Rendered::Push(push)) = self.dialect.notice(&of.device, whose, notice) {
             self.worker.hub.push(&self.seat.space, self.seat.subscriber(), &push, &mut None);
         }

@@ -475,6 +475,7 @@ impl Door {
             },
             is_leaving: false,
             is_served: false,
+            fetching: None,
             tally: Tally::default(),
             peer,
             worker: worker.clone(),

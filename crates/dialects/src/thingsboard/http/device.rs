@@ -33,7 +33,10 @@ pub fn polled(of: &Notice<'_>) -> Option<(Awaited, String)> {
             let Some(Rendered::Push(push)) = notice::notice(Whose::Own, of) else { return None };
             Some((Awaited::Attributes, String::from_utf8(push.payload).ok()?))
         }
-        Notice::AttributesFound { .. } | Notice::CallAnswered { .. } => None,
+        Notice::AttributesFound { .. }
+        | Notice::CallAnswered { .. }
+        | Notice::PackageChunk { .. }
+        | Notice::PackageRefused { .. } => None,
     }
 }
 
