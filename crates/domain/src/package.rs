@@ -61,3 +61,10 @@ pub struct Package {
     /// When it was added.
     pub created_ms: Millis,
 }
+
+impl Package {
+    /// The checksum as people write it.
+    pub fn sha256_hex(&self) -> String {
+        self.sha256.iter().map(|it| format!("{it:02x}")).collect()
+    }
+}

@@ -401,7 +401,7 @@ fn key(kind: PackageKind, name: &str) -> String {
 
 /// What a device hears of the package that it is to have.
 fn told(package: &Package) -> Points {
-    let checksum: String = package.sha256.iter().map(|it| format!("{it:02x}")).collect();
+    let checksum = package.sha256_hex();
     let size_bytes = i64::try_from(package.size_bytes).unwrap_or(i64::MAX);
     let mut points = Points::new();
     for (name, value) in [

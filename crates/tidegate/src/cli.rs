@@ -12,6 +12,7 @@ mod command;
 mod import;
 pub(crate) mod line;
 mod moment;
+mod package;
 mod table;
 mod tail;
 pub(crate) mod token;
@@ -92,6 +93,9 @@ pub(crate) enum Command {
     /// API keys of applications
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Packages of firmware and software, which devices fetch by themselves
+    #[command(subcommand)]
+    Package(package::PackageCommand),
     /// Take over devices of another platform
     #[command(subcommand)]
     Import(import::ImportCommand),

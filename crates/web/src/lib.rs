@@ -10,6 +10,7 @@ mod openapi;
 mod stored;
 #[cfg(test)]
 mod testing;
+mod upload;
 
 use std::sync::Arc;
 

@@ -47,9 +47,9 @@ class Admin(http.client.HTTPConnection):
 
 
 def ask(method, path, body=None):
-    """Asks the administrator's API about the organisation; fails unless it answers well."""
+    """Asks the administrator's API about the organisation; fails unless it answers well. Bytes are sent as they are."""
     admin = Admin()
-    admin.request(method, f"/v1/orgs/{ORG}{path}", None if body is None else json.dumps(body))
+    admin.request(method, f"/v1/orgs/{ORG}{path}", body if body is None or isinstance(body, bytes) else json.dumps(body))
     response = admin.getresponse()
     text = response.read()
     admin.close()
@@ -79,6 +79,15 @@ def attributes(name, scope, device_type="default"):
 
 def share(name, **values):
     ask("PATCH", device_path(name) + "/attributes/shared", values)
+
+
+def add_package(title, version, content):
+    query = urllib.parse.urlencode({"title": title, "version": version})
+    return ask("POST", f"/packages?{query}", content)["id"]
+
+
+def assign_package(package, name, device_type="default"):
+    ask("POST", f"/packages/{package}/assignments", {"type": device_type, "name": name})
 
 
 def command(name, method, params=None, reply=True):

@@ -132,6 +132,19 @@ class Device:
         eventually(lambda: newest(self.name, "current_fw_version"), "v2")
         self.assertEqual((newest(self.name, "fw_state"), received.empty()), ("UPDATED", True))
 
+    def test_firmware_update(self):
+        """The device fetches what it is told to have, and finds its checksum right."""
+        firmware = bytes(at * 7 % 251 for at in range(1_200_000))
+        package = house.add_package("pump", f"v-{self.name}", firmware)
+        received = queue.Queue()
+        self.client.set_on_firmware_received_callback(lambda _, data, version: received.put((data, version)))
+        self.client.get_firmware_update()
+        eventually(lambda: newest(self.name, "current_fw_title"), "Initial")
+        house.assign_package(package, self.name)
+        data, version = received.get(timeout=3 * DEADLINE_SECONDS)
+        self.assertEqual((data == firmware, version), (True, f"v-{self.name}"))
+        self.assertEqual(newest(self.name, "fw_state"), "VERIFIED")
+
     def test_encrypted(self):
         client = self.connect(TLS_PORT, tls=True, ca_certs=AUTHORITY)
         sent(client.send_telemetry({"secret": 7}))

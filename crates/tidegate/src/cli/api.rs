@@ -77,19 +77,13 @@ impl Api {
 
     /// One request and its answer; a refusal of the API is an error with its message.
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
-        let answer = self.send(method, path, body).await?;
-        let status = answer.status();
-        let bytes = http_body_util::Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
-        let bytes = bytes.map_err(anyhow::Error::from_boxed).context("the answer broke off")?.to_bytes();
-        if bytes.is_empty() && status.is_success() {
-            return Ok(Value::Null);
-        }
-        let value = serde_json::from_slice(&bytes);
-        match value {
-            Ok(value) if status.is_success() => Ok(value),
-            Ok(value) => bail!(refusal(status, &value)),
-            Err(_) => bail!("{status}: {}", String::from_utf8_lossy(&bytes).trim()),
-        }
+        read(self.send(method, path, body).await?).await
+    }
+
+    /// The same for a body of bytes.
+    pub(crate) async fn upload(&self, path: &str, bytes: Vec<u8>) -> Result<Value> {
+        let request = Request::builder().method(Method::POST).uri(path).header("host", "tidegate");
+        read(self.deliver(request.body(Body::from(bytes))?).await?).await
     }
 
     /// Begins an answer that goes on as long as the server does.
@@ -111,10 +105,30 @@ impl Api {
                 .body(Body::from(serde_json::to_vec(body)?))?,
             None => request.body(Body::empty())?,
         };
+        self.deliver(request).await
+    }
+
+    async fn deliver(&self, request: Request<Body>) -> Result<Response<Body>> {
         match self {
             Api::Socket(socket) => send_to(socket, request).await,
             Api::Folder(folder) => answer_of(folder.router(), request).await,
         }
+    }
+}
+
+/// Reads an answer to its end.
+async fn read(answer: Response<Body>) -> Result<Value> {
+    let status = answer.status();
+    let bytes = http_body_util::Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
+    let bytes = bytes.map_err(anyhow::Error::from_boxed).context("the answer broke off")?.to_bytes();
+    if bytes.is_empty() && status.is_success() {
+        return Ok(Value::Null);
+    }
+    let value = serde_json::from_slice(&bytes);
+    match value {
+        Ok(value) if status.is_success() => Ok(value),
+        Ok(value) => bail!(refusal(status, &value)),
+        Err(_) => bail!("{status}: {}", String::from_utf8_lossy(&bytes).trim()),
     }
 }
 

@@ -12,6 +12,7 @@ mod history;
 mod keys;
 mod live;
 mod orgs;
+mod packages;
 mod products;
 mod request;
 mod shape;
@@ -66,6 +67,7 @@ fn calls() -> Vec<Call<Shared>> {
         get("/v1/refusals", live::refusals, "The latest refusals").answers("Refusals"),
     ];
     calls.extend(device_calls());
+    calls.extend(package_calls());
     calls
 }
 
@@ -128,6 +130,29 @@ fn device_calls() -> Vec<Call<Shared>> {
             .answers_with(202, "CommandId"),
         get("/v1/orgs/{org}/commands/{id}", commands::show, "Show a stored command").answers("Command"),
         delete("/v1/orgs/{org}/commands/{id}", commands::remove, "Remove a stored command").done_with(204),
+    ]
+}
+
+fn package_calls() -> Vec<Call<Shared>> {
+    const PACKAGES: &str = "/v1/orgs/{org}/packages";
+    const PACKAGE: &str = "/v1/orgs/{org}/packages/{id}";
+    const DRAFT: &[(&str, &str)] =
+        &[("title*", "text"), ("version*", "text"), ("kind", "text"), ("tag", "text")];
+    vec![
+        get(PACKAGES, packages::list, "List packages of firmware and software").answers("Packages"),
+        post(PACKAGES, packages::create, "Add a package; the body is its bytes")
+            .query(DRAFT)
+            .takes("bytes")
+            .answers_with(201, "Package"),
+        get(PACKAGE, packages::show, "Show a package").answers("Package"),
+        delete(PACKAGE, packages::remove, "Remove a package").done_with(204),
+        post(
+            "/v1/orgs/{org}/packages/{id}/assignments",
+            packages::assign,
+            "Tell a device, or all of a type, to have a package",
+        )
+        .takes("PackageTarget")
+        .done_with(204),
     ]
 }
 

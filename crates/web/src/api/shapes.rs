@@ -57,5 +57,9 @@ pub(super) const SHAPES: &[Shape] = shapes! {
     "Key": "key" "text", "comment" "text", "created" "text", "rights" "Rights", "token?" "text";
     "NewKey": "key?" "text", "token?" "text", "comment?" "text", "rights?" "RightsChange";
     "KeyChange": "comment?" "text", "rights?" "RightsChange";
+    "Packages": "packages" "[Package]";
+    "Package": "id" "text", "kind" "text", "title" "text", "version" "text", "tag" "text", "size_bytes" "whole",
+        "sha256" "text", "types" "[text]", "created" "text";
+    "PackageTarget": "type" "text", "name?" "text";
     "Refusals": "refusals" "[object]";
 };

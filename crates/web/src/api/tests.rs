@@ -48,6 +48,42 @@ async fn furnished() -> (House, Router, String) {
 }
 
 #[tokio::test]
+async fn packages_are_added_assigned_and_removed() {
+    let (house, router, org) = furnished().await;
+    let path = format!("{org}/packages");
+    let add = async |query: &str, body: Vec<u8>| {
+        let request = Request::builder().method("POST").uri(format!("{path}?{query}"));
+        ask(&router, request.body(Body::from(body)).unwrap()).await
+    };
+    let bytes = vec![7; 2 * API_BODY_BYTES_MAX];
+    let made = add("title=pump&version=1.0&tag=t", bytes).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+    let made = made.json();
+    assert_eq!((&made["size_bytes"], &made["kind"]), (&json!(2 * API_BODY_BYTES_MAX), &json!("firmware")));
+    assert_eq!(error(&add("title=pump&version=1.0", b"x".to_vec()).await), (409, "exists".to_owned()));
+    assert_eq!(error(&add("title=pump&version=2", Vec::new()).await).0, 400);
+    assert_eq!(error(&add("title=pump&version=2&kind=hardware", b"x".to_vec()).await).0, 400);
+    assert_eq!(get(&router, &path).await.json(), json!({ "packages": [made] }));
+    let path = format!("{path}/{}", made["id"].as_str().unwrap());
+    assert_eq!(get(&router, &path).await.json(), made);
+    let assigned = format!("{path}/assignments");
+    for (target, status) in [
+        (json!({ "type": "gw", "name": "g1" }), 204),
+        (json!({ "type": "sensor" }), 204),
+        (json!({ "type": "gw", "name": "g2" }), 404),
+        (json!({ "type": "pump" }), 404),
+    ] {
+        assert_eq!(call(&router, "POST", &assigned, target).await.status, status);
+    }
+    let shared = get(&router, &format!("{org}/devices/gw/g1/attributes")).await.json();
+    assert_eq!(shared["shared"]["fw_checksum"]["value"], made["sha256"]);
+    assert_eq!(get(&router, &path).await.json()["types"], json!(["sensor"]));
+    assert_eq!(call(&router, "DELETE", &path, Value::Null).await.status, 204);
+    assert_eq!(get(&router, &path).await.status, 404);
+    drop(house);
+}
+
+#[tokio::test]
 async fn organisations_are_made_shown_and_changed() {
     let house = House::new();
     let router = router(house.shared.clone());

@@ -82,13 +82,13 @@ impl<S: Clone + 'static> Call<S> {
         self
     }
 
-    /// The shape of the request's body.
+    /// The shape of the request's body; `bytes` are no JSON.
     pub(crate) fn takes(mut self, shape: &'static str) -> Self {
         self.operation.body = Some(shape);
         self
     }
 
-    /// Is answered 200 with a body of this shape.
+    /// Is answered 200 with a body of this shape; `bytes` are no JSON.
     pub(crate) fn answers(self, shape: &'static str) -> Self {
         self.answers_with(200, shape)
     }
@@ -140,7 +140,12 @@ impl Operation {
             let schema = schema(kind, face.name);
             parameters.push(json!({ "name": name, "in": "query", "required": required, "schema": schema }));
         }
-        let content = |shape: &str| json!({ "application/json": { "schema": schema(shape, face.name) } });
+        let content = |shape: &str| match shape {
+            "bytes" => {
+                json!({ "application/octet-stream": { "schema": { "type": "string", "format": "binary" } } })
+            }
+            _ => json!({ "application/json": { "schema": schema(shape, face.name) } }),
+        };
         let mut responses = Map::new();
         for (status, shape) in &self.answers {
             let mut response = json!({ "description": "It is done." });

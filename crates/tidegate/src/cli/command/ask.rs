@@ -10,6 +10,7 @@ use super::print::print;
 use super::show;
 use crate::cli::api::{Absent, Api, escaped};
 use crate::cli::moment::Moment;
+use crate::cli::package::PackageCommand;
 use crate::cli::{
     Command, DeviceArg, DeviceCommand, KeyCommand, OrgArg, OrgCommand, RightsArg, TypeCommand, import, tail,
 };
@@ -48,6 +49,7 @@ pub(super) async fn ask(command: Command, config: &Config, as_json: bool) -> Res
         Command::Type(it) => device_type(&api, it).await,
         Command::Device(it) => device(&api, it).await,
         Command::Key(it) => key(&api, it).await,
+        Command::Package(it) => package(&api, it).await,
         Command::Refusals { org, limit } => refusals(&api, &org, limit).await,
         Command::Stats => get(&api, "/v1/stats").await.map(|it| show::facts(it, "nothing to count")),
         Command::Tail(_)
@@ -368,6 +370,56 @@ async fn key(api: &Api, command: KeyCommand) -> Result<Answer> {
             let path = format!("/v1/orgs/{}/keys/{}", escaped(&org_of(api, &org).await?), escaped(&key));
             api.call(Method::DELETE, &path, None).await?;
             Ok(removed("API key", &key))
+        }
+    }
+}
+
+async fn package(api: &Api, command: PackageCommand) -> Result<Answer> {
+    match command {
+        PackageCommand::Add { org, file, title, version, software, tag } => {
+            let kind = if software { "software" } else { "firmware" };
+            let path = format!(
+                "/v1/orgs/{}/packages?title={}&version={}&kind={kind}&tag={}",
+                escaped(&org_of(api, &org).await?),
+                escaped(&title),
+                escaped(&version),
+                escaped(&tag)
+            );
+            let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let made = api.upload(&path, bytes).await?;
+            let text = format!("added {kind} package {}\n", show::text_of(&made["id"]));
+            Ok(Answer { json: made, text })
+        }
+        PackageCommand::List { org } => {
+            let path = format!("/v1/orgs/{}/packages", escaped(&org_of(api, &org).await?));
+            let columns = [
+                ("id", "/id"),
+                ("kind", "/kind"),
+                ("title", "/title"),
+                ("version", "/version"),
+                ("bytes", "/size_bytes"),
+                ("for types", "/types"),
+                ("created", "/created"),
+            ];
+            let nothing = "no packages yet: add one with `tidegate package add`";
+            Ok(show::table(get(api, &path).await?, "packages", &columns, nothing))
+        }
+        PackageCommand::Assign { org, id, target } => {
+            let org = escaped(&org_of(api, &org).await?);
+            let path = format!("/v1/orgs/{org}/packages/{}/assignments", escaped(&id));
+            let (device_type, name) = match target.split_once('/') {
+                Some((device_type, name)) => (device_type, Some(name)),
+                None => (&*target, None),
+            };
+            let body = present([("type", Some(device_type.into())), ("name", name.map(Value::from))]);
+            api.call(Method::POST, &path, Some(&body)).await?;
+            let text = format!("{} is to have package {id}\n", show::text_of(&target.clone().into()));
+            Ok(Answer { json: body, text })
+        }
+        PackageCommand::Remove { org, id } => {
+            let path = format!("/v1/orgs/{}/packages/{}", escaped(&org_of(api, &org).await?), escaped(&id));
+            api.call(Method::DELETE, &path, None).await?;
+            Ok(removed("package", &id))
         }
     }
 }
