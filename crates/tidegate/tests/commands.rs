@@ -311,3 +311,24 @@ fn devices_of_thingsboard_are_imported_and_nothing_changes_the_second_time() {
         "a device whose login is taken is not left behind"
     );
 }
+
+#[test]
+fn packages_are_added_assigned_and_removed() {
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("data");
+    told(&data, "org add abc123");
+    told(&data, "type add pump");
+    told(&data, "device add pump/p1");
+    std::fs::write(folder.path().join("p.bin"), vec![7; 300_000]).unwrap();
+    assert!(refused(&data, "package add nothing.bin --title p --version 1").contains("nothing.bin"));
+    let made = told_json(&data, "package add p.bin --title p --version 1");
+    assert_eq!((&made["kind"], &made["size_bytes"]), (&"firmware".into(), &300_000.into()));
+    let id = made["id"].as_str().unwrap();
+    for target in ["pump/p1", "pump"] {
+        assert!(told(&data, &format!("package assign {id} {target}")).contains(target));
+    }
+    assert!(told(&data, "package list").contains(id));
+    assert_eq!(told_json(&data, "package list")["packages"][0]["types"][0], "pump");
+    told(&data, &format!("package remove {id}"));
+    assert_eq!(told_json(&data, "package list")["packages"], Value::Array(Vec::new()));
+}

@@ -17,6 +17,7 @@ mod conformance;
 mod conformance_5;
 mod customs;
 mod farewell;
+mod firmware;
 mod gateways;
 mod house;
 mod newcomers;

@@ -48,6 +48,9 @@ fn line(intent: &Intent<'_>) -> String {
         Intent::Answer { whose, id, answer } => format!("{} answers {id} {answer}", who(whose)),
         Intent::Response { .. } => "an answer to a command by its id".to_owned(),
         Intent::Call { id, method } => format!("calls {id} {method}"),
+        Intent::Fetch { whose, kind, chunk, size_bytes } => {
+            format!("{} fetches {} {chunk} of {size_bytes:?}", who(whose), kind.name())
+        }
         Intent::OpenToClaims { whose, secret, duration_ms } => {
             format!("{} claimed by '{secret}' {duration_ms:?}", who(whose))
         }
@@ -69,6 +72,22 @@ fn check(topic: &str, rows: &[(&str, &[&str])]) {
     for (payload, expected) in rows {
         assert_eq!(read_all(topic, payload), *expected, "{topic} {payload}");
     }
+}
+
+#[test]
+fn a_part_of_a_package_has_a_number_and_a_size() {
+    check(
+        "v2/fw/request/1/chunk/7",
+        &[
+            ("", &["me fetches firmware 7 of None"]),
+            ("500", &["me fetches firmware 7 of Some(500)"]),
+            ("0", &["Malformed"]),
+            ("-1", &["Malformed"]),
+            ("many", &["Malformed"]),
+        ],
+    );
+    check("v2/sw/request/1/chunk/0", &[("", &["me fetches software 0 of None"])]);
+    check("v2/sw/request/1/chunk/x", &[("", &["RequestInvalid"])]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The API's calls: routes, and what the OpenAPI document says of them.
 
 use super::{ThingsBoard, attributes, claims, customers, device_api, devices, history, login};
-use super::{profiles, relations, rpc};
+use super::{packages, profiles, relations, rpc};
 use crate::openapi::{Call, delete, get, post};
 
 /// A list by page.
@@ -230,6 +230,8 @@ fn device_api() -> Vec<Call<ThingsBoard>> {
     const ATTRIBUTES: &str = "/api/v1/{token}/attributes";
     const UPDATES: &str = "/api/v1/{token}/attributes/updates";
     const RPC: &str = "/api/v1/{token}/rpc";
+    const PACKAGE: &[(&str, &str)] =
+        &[("title*", "text"), ("version*", "text"), ("size", "whole"), ("chunk", "whole")];
     const TIMEOUT: &[(&str, &str)] = &[("timeout", "whole")];
     let calls = vec![
         post("/api/v1/provision", device_api::provision, "A device's request for a login")
@@ -247,6 +249,20 @@ fn device_api() -> Vec<Call<ThingsBoard>> {
         get(UPDATES, device_api::next_attributes, "Wait for a change of shared attributes")
             .query(TIMEOUT)
             .answers("object"),
+        get(
+            "/api/v1/{token}/firmware",
+            packages::firmware,
+            "The firmware that a device is to have, or a part",
+        )
+        .query(PACKAGE)
+        .answers("bytes"),
+        get(
+            "/api/v1/{token}/software",
+            packages::software,
+            "The software that a device is to have, or a part",
+        )
+        .query(PACKAGE)
+        .answers("bytes"),
         get(RPC, device_api::next_command, "Wait for a command").query(TIMEOUT).answers("DeviceCommand"),
         post(RPC, device_api::call, "A device's own call").takes("Command").answers("any"),
         post("/api/v1/{token}/rpc/{number}", device_api::answer, "A device's answer to a command")

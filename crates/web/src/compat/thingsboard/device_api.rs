@@ -58,6 +58,16 @@ impl FromRequestParts<ThingsBoard> for Caller {
 const MESSAGE: Traffic = Traffic { messages: 1, readings: 0, points: 0 };
 
 impl Caller {
+    /// The device.
+    pub(super) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Counts a request that brings no points.
+    pub(super) fn count_message(&self, of: &ThingsBoard) -> Result<(), Refused> {
+        self.count(of, MESSAGE)
+    }
+
     /// Counts a request, where traffic is bounded: more than is allowed is answered 429.
     fn count(&self, of: &ThingsBoard, own: Traffic) -> Result<(), Refused> {
         let (platform, now_ms) = (&of.shared.platform, of.shared.now_ms());

@@ -14,6 +14,7 @@ mod devices;
 mod history;
 mod intervals;
 mod login;
+mod packages;
 mod pieces;
 mod profiles;
 mod relations;

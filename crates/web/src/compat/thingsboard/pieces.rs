@@ -20,15 +20,20 @@ use crate::stored::ask;
 
 /// Something that is read in pieces.
 pub(super) trait Read: Send + 'static {
+    /// Text or bytes.
+    type Piece: Into<Bytes> + Send + 'static;
+    /// What the pieces are together.
+    const CONTENT_TYPE: &'static str;
+
     /// The next piece, of about [`crate::limits::THINGSBOARD_PIECE_BYTES`]; `None` at the end. May read the disk.
-    fn next(&mut self, store: &dyn Store) -> Result<Option<String>, StoreFault>;
+    fn next(&mut self, store: &dyn Store) -> Result<Option<Self::Piece>, StoreFault>;
 }
 
 /// Answers with what is read. A fault before the first piece is a refusal; one after it ends the connection early, as
 /// nothing else can be said by then.
-pub(super) async fn answer(of: &ThingsBoard, read: impl Read) -> Result<Response, Refused> {
+pub(super) async fn answer<R: Read>(of: &ThingsBoard, read: R) -> Result<Response, Refused> {
     let platform = Arc::clone(&of.shared.platform);
-    let step = async move |mut read| {
+    let step = async move |mut read: R| {
         ask(&platform, move |store| {
             let piece = Read::next(&mut read, store)?;
             Ok((read, piece))
@@ -39,8 +44,8 @@ pub(super) async fn answer(of: &ThingsBoard, read: impl Read) -> Result<Response
     let (sender, pieces) = mpsc::channel(1);
     tokio::spawn(async move {
         let (mut read, mut piece) = (read, first);
-        while let Some(text) = piece {
-            if sender.send(Ok(Bytes::from(text))).await.is_err() {
+        while let Some(bytes) = piece {
+            if sender.send(Ok(bytes.into())).await.is_err() {
                 return;
             }
             match step(read).await {
@@ -49,7 +54,7 @@ pub(super) async fn answer(of: &ThingsBoard, read: impl Read) -> Result<Response
             }
         }
     });
-    Ok(([(CONTENT_TYPE, "application/json")], Body::new(Pieces(pieces))).into_response())
+    Ok(([(CONTENT_TYPE, R::CONTENT_TYPE)], Body::new(Pieces(pieces))).into_response())
 }
 
 /// A body of pieces.

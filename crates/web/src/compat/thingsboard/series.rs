@@ -138,6 +138,9 @@ impl Newest {
 }
 
 impl Read for Newest {
+    type Piece = String;
+    const CONTENT_TYPE: &'static str = "application/json";
+
     fn next(&mut self, store: &dyn Store) -> Result<Option<String>, StoreFault> {
         if self.object == Object::Ended {
             return Ok(None);
@@ -199,6 +202,9 @@ impl History {
 }
 
 impl Read for History {
+    type Piece = String;
+    const CONTENT_TYPE: &'static str = "application/json";
+
     fn next(&mut self, store: &dyn Store) -> Result<Option<String>, StoreFault> {
         if self.object == Object::Ended {
             return Ok(None);

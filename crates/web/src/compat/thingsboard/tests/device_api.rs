@@ -6,8 +6,8 @@ use axum::http::StatusCode;
 use dialects::thingsboard::http::device::Awaited;
 use domain::attribute::Keys;
 use domain::rate::{Rates, TrafficRates};
-use domain::{Login, ProvisionRule, Rights, Scope};
-use platform::{ClaimOutcome, DeviceChange, NewProvisioning, RateRules};
+use domain::{Login, PackageKind, ProvisionRule, Rights, Scope};
+use platform::{ClaimOutcome, DeviceChange, NewPackage, NewProvisioning, RateRules};
 use serde_json::json;
 
 use super::{CUSTOMER, Service, refused};
@@ -65,6 +65,7 @@ async fn nobodys_token_is_answered_401_with_nothing_in_it() {
         ("POST", "rpc"),
         ("POST", "rpc/1"),
         ("POST", "claim"),
+        ("GET", "firmware?title=a&version=b"),
     ] {
         let answer = service.send(method, &format!("/api/v1/T2/{rest}"), "", "{}").await;
         assert_eq!((answer.status.as_u16(), answer.body.len()), (401, 0), "{rest}");
@@ -78,6 +79,43 @@ async fn nobodys_token_is_answered_401_with_nothing_in_it() {
     let basic = Login::Basic { client_id: None, user: Some("T1".to_owned()), password: None };
     platform.set_login(service.org, name().wire_name(), basic).unwrap();
     assert_eq!(say(&service, "POST", "telemetry", "{}").await.status.as_u16(), 401, "that is no token");
+}
+
+#[tokio::test]
+async fn a_device_fetches_the_package_that_it_is_to_have() {
+    let (service, _) = furnished().await;
+    let platform = &service.house.shared.platform;
+    let device = platform.device_named(service.org, "a").unwrap();
+    let bytes: Vec<u8> = (0..200_000_u32).map(|it| (it % 251) as u8).collect();
+    let fetch = async |query: &str| say(&service, "GET", &format!("software?{query}"), "").await;
+    assert_eq!(refused(&fetch("title=p&version=1").await), (404, 32));
+    let draft = NewPackage {
+        kind: PackageKind::Software,
+        title: "p".to_owned(),
+        version: "1".to_owned(),
+        tag: String::new(),
+    };
+    let mut upload = platform.upload_package(service.org, draft, 1).unwrap();
+    upload.write(&bytes).unwrap();
+    let (package, _) = upload.finish(1).unwrap();
+    let ticket = platform.assign_package(service.org, package.id, device.id, 1).unwrap();
+    platform.store().wait(ticket).unwrap();
+    for (query, part) in [
+        ("title=p&version=1", &bytes[..]),
+        ("title=p&version=1&chunk=1", &[]),
+        ("title=p&version=1&size=150000", &bytes[..150_000]),
+        ("title=p&version=1&size=150000&chunk=1", &bytes[150_000..]),
+        ("title=p&version=1&size=150000&chunk=2", &[]),
+        ("title=p&version=1&size=18446744073709551615&chunk=18446744073709551615", &[]),
+    ] {
+        let answer = fetch(query).await;
+        assert_eq!(answer.status, StatusCode::OK, "{query}");
+        assert!(answer.body == part, "{query}: {} bytes", answer.body.len());
+    }
+    assert_eq!(refused(&fetch("title=p&version=2").await), (404, 32));
+    assert_eq!(refused(&fetch("title=p").await), (400, 31));
+    let firmware = say(&service, "GET", "firmware?title=p&version=1", "").await;
+    assert_eq!(refused(&firmware), (404, 32));
 }
 
 #[tokio::test]
