@@ -81,13 +81,13 @@ fn a_part_of_a_package_has_a_number_and_a_size() {
         &[
             ("", &["me fetches firmware 7 of None"]),
             ("500", &["me fetches firmware 7 of Some(500)"]),
-            ("0", &["Malformed"]),
-            ("-1", &["Malformed"]),
-            ("many", &["Malformed"]),
+            ("0", &["malformed"]),
+            ("-1", &["malformed"]),
+            ("many", &["malformed"]),
         ],
     );
     check("v2/sw/request/1/chunk/0", &[("", &["me fetches software 0 of None"])]);
-    check("v2/sw/request/1/chunk/x", &[("", &["RequestInvalid"])]);
+    check("v2/sw/request/1/chunk/x", &[("", &["request_invalid"])]);
 }
 
 #[test]
