@@ -475,7 +475,6 @@ impl Door {
             },
             is_leaving: false,
             is_served: false,
-            fetching: None,
             tally: Tally::default(),
             peer,
             worker: worker.clone(),

@@ -15,6 +15,7 @@ use store::Ticket;
 
 use super::Connection;
 use super::batch::Batch;
+use super::packages::Fetching;
 use crate::hub::subscriber::Waiting;
 use crate::limits;
 
@@ -37,6 +38,8 @@ pub(super) struct Household {
     in_hand: Option<Box<Receipt>>,
     /// Where traffic is counted, if any is bounded.
     pub(super) metered: Option<Metered>,
+    /// How packages are fetched, if any ever was.
+    pub(super) fetching: Option<Box<Fetching>>,
     /// What events of these devices are called: name and format.
     pub(super) event: (Arc<str>, Arc<str>),
 }
@@ -78,6 +81,7 @@ impl Household {
             sent: HashMap::new(),
             in_hand: None,
             metered,
+            fetching: None,
             event,
         };
         Some((household, entered.devices))

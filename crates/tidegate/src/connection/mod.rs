@@ -46,7 +46,6 @@ use self::backlog::Backlog;
 use self::batch::Answer;
 use self::custody::Custody;
 use self::household::Household;
-use self::packages::Fetching;
 use self::parked::Parked;
 use self::replay::Replay;
 use self::seat::Seat;
@@ -162,8 +161,6 @@ pub(crate) struct Connection {
     backlog: Option<Box<Backlog>>,
     /// Retained messages that are still to come, nearly always none.
     replay: Option<Box<Replay>>,
-    /// How it fetches packages, if it ever did.
-    fetching: Option<Box<Fetching>>,
     /// The last ticket of a time when the store had too much waiting: no reading before it is stored.
     throttle: Ticket,
     /// It was not read in this round, for our reasons: the client's silence counts for nothing then.

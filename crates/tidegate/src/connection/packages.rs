@@ -2,11 +2,12 @@
 //! are there.
 
 use std::num::NonZeroU64;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use dialects::Rendered;
-use domain::{Closing, Code, Notice, PackageKind, Refusal, Whose};
+use domain::{Closing, Code, Notice, Package, PackageKind, Refusal, Whose};
 
 use super::Connection;
 use super::household::Resident;
@@ -32,8 +33,8 @@ impl Connection {
         chunk: u64,
         size_bytes: Option<NonZeroU64>,
     ) -> Result<(), Refusal> {
-        let hub = self.worker.hub.clone();
-        let fetching = self.fetching.get_or_insert_default();
+        let Some(household) = &mut self.household else { return Ok(()) };
+        let fetching = household.fetching.get_or_insert_default();
         fetching.size_bytes = size_bytes.or(fetching.size_bytes);
         let size_bytes_max = limits::PACKAGE_CHUNK_BYTES_MAX;
         let size_bytes = fetching.size_bytes.map_or(size_bytes_max, |it| it.get().min(size_bytes_max));
@@ -45,13 +46,26 @@ impl Connection {
             return Err(self.refuse_fetch(of, asked_on, hint));
         }
         let reading = Rc::clone(&fetching.reading);
-        let package = match hub.platform.package_of(self.peer.org(), of.device.id, kind) {
+        let package = match self.worker.hub.platform.package_of(self.peer.org(), of.device.id, kind) {
             Ok(package) => package,
             Err(refusal) => return Err(self.refuse_fetch(of, asked_on, refusal.hint)),
         };
         let start = chunk.saturating_mul(size_bytes);
-        let range = start..start.saturating_add(size_bytes);
-        let (space, subscriber) = (self.seat.space.clone(), self.seat.subscriber().clone());
+        self.send_part(of, asked_on, package, start..start.saturating_add(size_bytes), reading);
+        Ok(())
+    }
+
+    /// Reads a part and sends it; `reading` is held until it was read.
+    fn send_part(
+        &self,
+        of: &Rc<Resident>,
+        asked_on: &str,
+        package: Arc<Package>,
+        range: Range<u64>,
+        reading: Rc<()>,
+    ) {
+        let (hub, space) = (self.worker.hub.clone(), self.seat.space.clone());
+        let subscriber = self.seat.subscriber().clone();
         let (dialect, of, asked_on) = (self.dialect, Rc::clone(of), asked_on.to_owned());
         tokio::task::spawn_local(async move {
             let platform = hub.platform.clone();
@@ -82,7 +96,6 @@ impl Connection {
                 subscriber.kick(Closing::ServerFailed);
             }
         });
-        Ok(())
     }
 
     fn refuse_fetch(&self, of: &Resident, asked_on: &str, hint: String) -> Refusal {
