@@ -154,6 +154,11 @@ pub trait Dialect: Send + Sync {
         None
     }
 
+    /// Whether it is on record, among a device's attributes, when it was there.
+    fn keeps_record(&self) -> bool {
+        false
+    }
+
     /// Whether clients' wills are published.
     fn has_wills(&self) -> bool {
         true

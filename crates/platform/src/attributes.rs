@@ -14,7 +14,8 @@ use domain::limits::{
 use domain::{Code, DeviceId, Millis, Notice, OrgId, Points, Refusal, Scope, Value};
 use store::{Aspect, Change, Changes, Ticket, Waiter};
 
-use crate::registry::Platform;
+use crate::activity::is_record;
+use crate::registry::{OrgCell, Platform};
 
 /// The attributes of an organisation.
 #[derive(Default)]
@@ -26,6 +27,8 @@ pub(crate) struct Attributes {
 #[derive(Default)]
 struct OfDevice {
     scopes: [BTreeMap<Box<str>, Entry>; Scope::ALL.len()],
+    /// How many there are and their bytes, without those that count for nothing.
+    count: usize,
     bytes: usize,
 }
 
@@ -63,35 +66,41 @@ impl Entry {
         Entry { at_ms, value: points }
     }
 
-    fn cost_bytes(&self, key: &str) -> usize {
-        key.len() + self.value.as_bytes().len() + size_of::<Entry>()
+    /// How many attributes and bytes it counts for: those that say when the device was there count for nothing.
+    fn cost(&self, scope: Scope, key: &str) -> (usize, usize) {
+        match is_record(scope, key, &value_of(&self.value)) {
+            true => (0, 0),
+            false => (1, key.len() + self.value.as_bytes().len() + size_of::<Entry>()),
+        }
     }
 }
 
 impl OfDevice {
     fn put(&mut self, scope: Scope, key: &str, entry: Entry) {
-        self.bytes += entry.cost_bytes(key);
-        if let Some(before) = self.scopes[scope as usize].insert(key.into(), entry) {
-            self.bytes -= before.cost_bytes(key);
-        }
+        let (count, bytes) = entry.cost(scope, key);
+        (self.count, self.bytes) = (self.count + count, self.bytes + bytes);
+        let before = self.scopes[scope as usize].insert(key.into(), entry);
+        self.give_back(before.map(|it| it.cost(scope, key)));
+    }
+
+    fn give_back(&mut self, cost: Option<(usize, usize)>) {
+        let (count, bytes) = cost.unwrap_or_default();
+        (self.count, self.bytes) = (self.count - count, self.bytes - bytes);
     }
 
     fn remove(&mut self, scope: Scope, key: &str) -> bool {
         let before = self.scopes[scope as usize].remove(key);
-        self.bytes -= before.as_ref().map_or(0, |it| it.cost_bytes(key));
+        self.give_back(before.as_ref().map(|it| it.cost(scope, key)));
         before.is_some()
-    }
-
-    fn count(&self) -> usize {
-        self.scopes.iter().map(BTreeMap::len).sum()
     }
 
     /// How many attributes and bytes writing these would add, at most.
     fn growth(&self, scope: Scope, points: &Points) -> (usize, usize) {
-        let known = |key: &str| self.scopes[scope as usize].get(key).map(|it| it.cost_bytes(key));
-        let replaced: Vec<usize> = points.iter().filter_map(|(key, _)| known(key)).collect();
-        let bytes = points.as_bytes().len() + points.len() * size_of::<Entry>();
-        (points.len() - replaced.len(), bytes.saturating_sub(replaced.iter().sum()))
+        let known = |key: &str| self.scopes[scope as usize].get(key).map(|it| it.cost(scope, key));
+        let replaced = points.iter().filter_map(|(key, _)| known(key));
+        let (count, bytes) = replaced.fold((0, 0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+        let new_bytes = points.as_bytes().len() + points.len() * size_of::<Entry>();
+        (points.len().saturating_sub(count), new_bytes.saturating_sub(bytes))
     }
 }
 
@@ -147,7 +156,7 @@ impl Attributes {
             let known = self.devices.get(device).map_or(&nothing, |it| it);
             let (count, bytes) = known.growth(scope, points);
             org_bytes += bytes;
-            if known.count() + count > ATTRIBUTES_PER_DEVICE_COUNT_MAX
+            if known.count + count > ATTRIBUTES_PER_DEVICE_COUNT_MAX
                 || known.bytes + bytes > ATTRIBUTES_PER_DEVICE_BYTES_MAX
             {
                 let hint = format!(
@@ -207,7 +216,7 @@ impl Platform {
     /// Refuses as [`Platform::put_attributes`] does, and hands over nothing then.
     pub(crate) fn put_attributes_with(
         &self,
-        mut others: Changes,
+        others: Changes,
         org: OrgId,
         scope: Scope,
         list: &[(DeviceId, Points)],
@@ -216,6 +225,30 @@ impl Platform {
         let cell = self.cell_or_refuse(org)?;
         let mut attributes = cell.attributes.write();
         attributes.check(scope, list)?;
+        Ok(self.write_attributes(others, org, &mut attributes, scope, list, now_ms))
+    }
+
+    /// Writes what the platform itself keeps of devices that are there, as one change of the store. It is never
+    /// refused; nobody has been told then.
+    pub(crate) fn put_records(
+        &self,
+        org: OrgId,
+        cell: &OrgCell,
+        list: &[(DeviceId, Points)],
+        now_ms: Millis,
+    ) -> Ticket {
+        self.write_attributes(Changes::new(), org, &mut cell.attributes.write(), Scope::Server, list, now_ms)
+    }
+
+    fn write_attributes(
+        &self,
+        mut others: Changes,
+        org: OrgId,
+        attributes: &mut Attributes,
+        scope: Scope,
+        list: &[(DeviceId, Points)],
+        now_ms: Millis,
+    ) -> Ticket {
         for (device, points) in list {
             let aspect = Aspect::Attributes { scope, at_ms: now_ms, points: points.clone() };
             others.push(Change::Aspect { org, device: *device, aspect });
@@ -226,7 +259,7 @@ impl Platform {
                 points.iter().for_each(|(key, value)| it.put(scope, key, Entry::new(now_ms, value)));
             });
         }
-        Ok(ticket)
+        ticket
     }
 
     /// Tells whoever is to know of attributes that were written.

@@ -4,14 +4,16 @@
 //! device, or sends anything for it, is its door from then on. Which gateway a device is behind is stored, so that a
 //! gateway that comes back, or a server that was started again, need not be told anew (spec 13.4).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use domain::{Class, Code, Device, DeviceId, Millis, OrgId, Peer, Refusal, Registrar};
-use parking_lot::Mutex;
+use domain::{Class, Code, Device, DeviceId, Millis, OrgId, Peer, Refusal, Registrar, Value};
+use parking_lot::{Mutex, MutexGuard};
 use store::{Aspect, Change, Ticket};
 
+use crate::activity::Record;
 use crate::devices::NewDevice;
 use crate::limits::FORMER_NAMES_COUNT_MAX;
 use crate::registration::Verdict;
@@ -30,6 +32,8 @@ pub struct Door {
     holder: AtomicU64,
     active_ms: AtomicU64,
     state: Mutex<State>,
+    /// What is stored of when the device was there; `None` where no record is kept of it.
+    record: Mutex<Option<Record>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,17 +46,19 @@ struct State {
     disconnected_ms: Millis,
 }
 
-/// When a device was last there. 0 = not since the server was started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Activity {
-    /// Whether a connection is its door now.
-    pub is_connected: bool,
-    /// When it last got a door.
-    pub connected_ms: Millis,
-    /// When it last lost one.
-    pub disconnected_ms: Millis,
-    /// When it was last heard.
-    pub active_ms: Millis,
+/// A device of which a record is kept.
+pub(crate) struct Seen {
+    pub(crate) device: DeviceId,
+    pub(crate) door: Arc<Door>,
+    /// The gateway that it is behind, and that one's door.
+    pub(crate) gateway: Option<(DeviceId, Arc<Door>)>,
+}
+
+/// Some of an organisation's devices, in the order of their ids.
+pub(crate) struct SeenBatch {
+    pub(crate) seen: Vec<Seen>,
+    /// The last that was looked at, whether or not a record is kept of it.
+    pub(crate) last: Option<DeviceId>,
 }
 
 /// What a device's or gateway's own connection has, once it is the door.
@@ -85,7 +91,7 @@ pub enum Attached {
 /// The doors of an organisation.
 #[derive(Default)]
 pub(crate) struct Doors {
-    of: HashMap<DeviceId, Arc<Door>>,
+    of: BTreeMap<DeviceId, Arc<Door>>,
     /// Devices behind each gateway, those included whose gateway has lost its connection.
     behind: HashMap<DeviceId, BTreeSet<DeviceId>>,
     /// What each gateway that is connected called devices that were renamed since it connected.
@@ -125,16 +131,68 @@ impl Door {
     fn is_held(&self) -> bool {
         self.holder.load(Ordering::Acquire) != 0
     }
+
+    /// From now on it is on record, among the device's attributes, when it was there.
+    pub fn keep_record(&self) {
+        self.record.lock().get_or_insert_default();
+    }
+
+    pub(crate) fn record(&self) -> MutexGuard<'_, Option<Record>> {
+        self.record.lock()
+    }
+
+    /// When the device was there, by what the door knows.
+    pub(crate) fn times(&self) -> Record {
+        let State { connected_ms, disconnected_ms, .. } = *self.state.lock();
+        let active_ms = self.active_ms.load(Ordering::Relaxed);
+        Record { active_ms, connected_ms, disconnected_ms, is_active: None }
+    }
+
+    /// Whoever is behind a gateway now was heard when the gateway was.
+    pub(crate) fn is_as_active_as(&self, gateway: &Door) {
+        let holder = self.holder.load(Ordering::Acquire);
+        if holder != 0 && holder == gateway.holder.load(Ordering::Acquire) {
+            self.active_ms.fetch_max(gateway.active_ms.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
 }
 
 impl Doors {
     /// Brings a stored door back.
     pub(crate) fn restore(&mut self, device: DeviceId, gateway: DeviceId, attached: bool) {
         let door = self.door(device);
-        *door.state.lock() = State { gateway: Some(gateway), attached, ..State::default() };
+        let mut state = door.state.lock();
+        (state.gateway, state.attached) = (Some(gateway), attached);
         if attached {
             self.behind.entry(gateway).or_default().insert(device);
         }
+    }
+
+    /// Brings back what is stored of when a device was there.
+    pub(crate) fn restore_record(&mut self, device: DeviceId, key: &str, value: &Value<'_>) {
+        let door = self.door(device);
+        let mut record = door.record.lock();
+        let record = record.get_or_insert_default();
+        record.restore(key, value);
+        let mut state = door.state.lock();
+        (state.connected_ms, state.disconnected_ms) = (record.connected_ms, record.disconnected_ms);
+        door.active_ms.store(record.active_ms, Ordering::Relaxed);
+    }
+
+    /// The devices after this one, looking at so many, of which a record is kept.
+    pub(crate) fn seen_after(&self, after: Option<DeviceId>, count_max: usize) -> SeenBatch {
+        let mut batch = SeenBatch { seen: Vec::new(), last: None };
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        for (device, door) in self.of.range((from, Bound::Unbounded)).take(count_max) {
+            batch.last = Some(*device);
+            if door.record.lock().is_some() {
+                let state = *door.state.lock();
+                let gateway = state.gateway.filter(|_| state.attached && door.is_held());
+                let gateway = gateway.and_then(|it| Some((it, self.of.get(&it)?.clone())));
+                batch.seen.push(Seen { device: *device, door: door.clone(), gateway });
+            }
+        }
+        batch
     }
 
     fn door(&mut self, device: DeviceId) -> Arc<Door> {
@@ -269,6 +327,7 @@ impl Platform {
             door.hears(connection, now_ms);
             return Attached::Yes { device, door, is_new: false };
         }
+        door.keep_record();
         let was_direct = !door.state.lock().attached;
         let before = door.take(connection, now_ms);
         if let Some(aspect) = doors.set_gateway(id, Some(own)) {
@@ -318,7 +377,9 @@ impl Platform {
         let children = doors.behind.get(&own).into_iter().flatten().copied();
         let lost: Vec<_> = children.filter(|it| doors.of.get(it).is_some_and(|it| !it.is_held())).collect();
         for device in &lost {
-            doors.door(*device).take(connection, now_ms);
+            let door = doors.door(*device);
+            door.keep_record();
+            door.take(connection, now_ms);
         }
         drop(doors);
         let devices: Vec<_> = lost.into_iter().chain([own]).collect();
@@ -355,23 +416,12 @@ impl Platform {
         state.gateway
     }
 
-    /// A device was heard otherwise than through a door.
+    /// A device whose dialect keeps a record was heard otherwise than through a door.
     pub fn heard(&self, org: OrgId, device: DeviceId, now_ms: Millis) {
         if let Some(cell) = self.cell(org) {
-            cell.doors.lock().door(device).active_ms.store(now_ms, Ordering::Relaxed);
-        }
-    }
-
-    /// When a device that has, or had, a door was last there.
-    pub fn activity(&self, org: OrgId, device: DeviceId) -> Activity {
-        let door = self.cell(org).and_then(|cell| cell.doors.lock().of.get(&device).cloned());
-        let Some(door) = door else { return Activity::default() };
-        let State { connected_ms, disconnected_ms, .. } = *door.state.lock();
-        Activity {
-            is_connected: door.is_held(),
-            connected_ms,
-            disconnected_ms,
-            active_ms: door.active_ms.load(Ordering::Relaxed),
+            let door = cell.doors.lock().door(device);
+            door.keep_record();
+            door.active_ms.store(now_ms, Ordering::Relaxed);
         }
     }
 

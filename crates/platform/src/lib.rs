@@ -6,6 +6,7 @@
 //!
 //! Nothing here waits, opens a socket, reads a clock or knows MQTT: times are arguments, randomness is given.
 
+mod activity;
 mod admission;
 mod assignments;
 mod attributes;
@@ -37,6 +38,7 @@ mod slots;
 #[cfg(test)]
 mod testing;
 
+pub use activity::Swept;
 pub use attributes::AttributeEntry;
 pub use claims::{ClaimOutcome, ClaimRules};
 pub use commands::{CommandRules, Done, NewCommand, Outcome, Receipt, Submission, Waiting};
@@ -45,7 +47,7 @@ pub use credentials::{Entropy, org_of_key};
 pub use deletion::{Deletion, NewestPoint};
 pub use device_types::{NewType, TypeChange};
 pub use devices::{DeviceChange, DeviceQuery, NewDevice};
-pub use doors::{Activity, Attached, ConnectionId, DEFAULT_TYPE, Door, Entered};
+pub use doors::{Attached, ConnectionId, DEFAULT_TYPE, Door, Entered};
 pub use keys::{KeyChange, NewKey};
 pub use orgs::OrgChange;
 pub use packages::{NewPackage, Upload};

@@ -45,6 +45,10 @@ pub const FORMER_NAMES_COUNT_MAX: usize = 10_000;
 pub const LOAD_PAGE_COUNT: usize = 10_000;
 /// Devices looked at under one hold of the lock while pages are collected.
 pub const SCAN_COUNT_MAX: usize = 4_096;
+/// Devices whose activity is looked at under one hold of the locks, and written as one change of the store.
+pub const ACTIVITY_BATCH_COUNT: usize = 1_000;
+/// Devices whose activity one sweep writes, about: it ends with the batch that reaches this.
+pub const ACTIVITY_PER_SWEEP_COUNT_MAX: usize = 10_000;
 /// Wrong guesses of a provisioning secret, or of the secret of a claim, that somebody has in [`WRONG_GUESSES_S`].
 pub const WRONG_GUESSES_COUNT_MAX: u32 = 10;
 /// Seconds in which they come back.

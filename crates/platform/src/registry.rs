@@ -14,6 +14,7 @@ use domain::{
 use parking_lot::{Mutex, RwLock};
 use store::{AspectRow, Change, Store, StoreFault};
 
+use crate::activity::{INACTIVITY_TIMEOUT_MS, Sweep, is_record};
 use crate::assignments::Assignments;
 use crate::attributes::Attributes;
 use crate::back_off::BackOff;
@@ -53,6 +54,8 @@ pub struct Platform {
     pub(crate) meters: Mutex<Meters>,
     pub(crate) claim_rules: ClaimRules,
     pub(crate) command_rules: CommandRules,
+    pub(crate) inactivity_timeout_ms: Millis,
+    pub(crate) activity: Mutex<Sweep>,
     pub(crate) courier: RwLock<Option<Arc<dyn Courier>>>,
     listener: RwLock<Option<RemovalListener>>,
 }
@@ -149,6 +152,8 @@ impl Platform {
             meters: Mutex::default(),
             claim_rules: ClaimRules::default(),
             command_rules: CommandRules::default(),
+            inactivity_timeout_ms: INACTIVITY_TIMEOUT_MS,
+            activity: Mutex::default(),
             courier: RwLock::new(None),
             listener: RwLock::new(None),
         };
@@ -215,6 +220,9 @@ impl Platform {
                 AspectRow::Login(login) => self.restore_login(org, device, login),
                 AspectRow::Door { gateway, attached } => cell.doors.lock().restore(device, gateway, attached),
                 AspectRow::Attribute { scope, key, at_ms, value } => {
+                    if is_record(scope, key, &value) {
+                        cell.doors.lock().restore_record(device, key, &value);
+                    }
                     cell.attributes.write().restore(device, scope, key, at_ms, value);
                 }
                 AspectRow::Command(command) => cell.commands.lock().restore(command),

@@ -63,6 +63,7 @@ pub(crate) struct Server {
 pub(crate) struct ThingsBoard {
     pub(crate) claim_duration_s: u64,
     pub(crate) claim_by_default: bool,
+    pub(crate) inactivity_timeout_s: u64,
     pub(crate) ack_invalid: bool,
     pub(crate) rpc_submit: RpcSubmit,
     pub(crate) rpc_ack_ms_max: u64,
@@ -261,6 +262,7 @@ pub(crate) struct Limits {
 /// What each whole number may be; every number of `default.toml` has its row.
 const RANGES: &[(&str, &str, RangeInclusive<i64>)] = &[
     ("thingsboard", "claim_duration_s", 1..=86_400),
+    ("thingsboard", "inactivity_timeout_s", 1..=31_536_000),
     ("thingsboard", "rpc_ack_ms_max", 1..=3_600_000),
     ("thingsboard", "rpc_retries_max", 0..=255),
     ("thingsboard", "rpc_response_ms_max", 1..=3_600_000),

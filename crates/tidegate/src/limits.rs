@@ -35,6 +35,8 @@ pub(crate) const CHILD_CHANGE_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 pub(crate) const CHILD_CHANGE_RETRIES_COUNT_MAX: u8 = 3;
 /// How often the deadlines of commands are looked at.
 pub(crate) const COMMANDS_SWEEP_MS: u64 = 100;
+/// How often what has changed of devices' activity is written (spec thingsboard 9).
+pub(crate) const ACTIVITY_SWEEP_MS: u64 = 3_000;
 /// Bytes handed to the store and not yet stored, over all connections; beyond it readers pause.
 pub(crate) const STORE_WAITING_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// How often ended sessions and waiting wills are looked for.

@@ -122,6 +122,7 @@ pub async fn start_speaking(
     }
     running.listeners.spawn(sweep_sessions(running.hub.clone()));
     running.listeners.spawn(sweep_commands(running.hub.clone()));
+    running.listeners.spawn(sweep_activity(running.hub.clone()));
     let (platform, asked) = (running.platform.clone(), running.refresh.clone());
     running.listeners.spawn(keep_certificates(platform, tls, clock, asked));
     Ok(running)
@@ -151,6 +152,7 @@ pub(crate) fn open_platform(config: &Config, store: Arc<dyn Store>, clock: Clock
         .with_claim_rules(config.thingsboard.claim_rules())
         .with_command_rules(config.thingsboard.command_rules())
         .with_rate_rules(config.thingsboard.rate_rules())
+        .with_inactivity_timeout_ms(config.thingsboard.inactivity_timeout_s * 1_000)
         .with_anonymous(config.plain.anonymous_peers()))
 }
 
@@ -208,6 +210,19 @@ async fn sweep_commands(hub: Arc<Hub>) {
     loop {
         tokio::time::sleep(Duration::from_millis(limits::COMMANDS_SWEEP_MS)).await;
         hub.platform.sweep_commands(hub.clock.wall_ms());
+    }
+}
+
+/// Keeps on record when devices were there.
+async fn sweep_activity(hub: Arc<Hub>) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(limits::ACTIVITY_SWEEP_MS)).await;
+        let hub = hub.clone();
+        // With many devices it takes longer than others should wait for the runtime.
+        let swept = tokio::task::spawn_blocking(move || hub.platform.sweep_activity(hub.clock.wall_ms()));
+        if let Err(error) = swept.await {
+            tracing::error!(%error, "Devices' activity could not be looked at");
+        }
     }
 }
 
@@ -375,8 +390,12 @@ impl Running {
             tokio::task::spawn_blocking(move || self.workers.join()).await?;
         }
         self.hub.publish_waiting_wills();
-        let store = self.store;
-        tokio::task::spawn_blocking(move || store.close()).await??;
+        let (hub, store) = (self.hub, self.store);
+        tokio::task::spawn_blocking(move || {
+            let finished = hub.platform.finish_activity(hub.clock.wall_ms());
+            store.close().and(finished)
+        })
+        .await??;
         std::fs::remove_file(&self.admin_socket).ok();
         Ok(())
     }

@@ -28,8 +28,6 @@ pub const THINGSBOARD_PIECE_BYTES: usize = 64 * 1024;
 pub const THINGSBOARD_KEYS_PER_PIECE_COUNT: usize = 32;
 /// Points of a key that are given, unless the request says otherwise (spec thingsboard 11.5).
 pub const THINGSBOARD_POINTS_COUNT: u64 = 100;
-/// For how long a device is active after it was heard, in milliseconds (spec thingsboard 9).
-pub const THINGSBOARD_INACTIVITY_MS: u64 = 600_000;
 /// How long a request to ThingsBoard's API waits for a device, at most, in milliseconds.
 pub const THINGSBOARD_COMMAND_WAIT_MS_MAX: u64 = 3_600_000;
 /// How long a device's request waits for a command or a change of attributes, at most, in milliseconds.

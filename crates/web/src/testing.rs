@@ -65,7 +65,15 @@ impl House {
 
     /// One whose platform has other rules.
     pub(crate) fn with(rules: impl FnOnce(Platform) -> Platform) -> House {
-        let store = Arc::new(memory::open().unwrap());
+        House::on(Arc::new(memory::open().unwrap()), rules)
+    }
+
+    /// The same house, opened again from what is stored.
+    pub(crate) fn reopened(&self) -> House {
+        House::on(Arc::clone(&self.store), |it| it)
+    }
+
+    fn on(store: Arc<MemoryStore>, rules: impl FnOnce(Platform) -> Platform) -> House {
         let state = AtomicU64::new(0);
         // Random enough for names that must differ.
         let entropy = move |bytes: &mut [u8]| {

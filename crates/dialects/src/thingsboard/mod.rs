@@ -148,6 +148,10 @@ impl Dialect for ThingsBoard {
         Some(client::door_key(device))
     }
 
+    fn keeps_record(&self) -> bool {
+        true
+    }
+
     fn has_wills(&self) -> bool {
         false
     }

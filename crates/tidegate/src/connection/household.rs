@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use domain::{Device, DeviceId, Millis, Refusal, Whose};
+use domain::{Class, Device, DeviceId, Millis, Refusal, Whose};
 use mqtt::packet::Packet;
 use platform::{Attached, ConnectionId, Door, Metered, Platform, Receipt};
 use store::Ticket;
@@ -115,15 +115,19 @@ impl Connection {
         let entered =
             Household::enter(&hub.platform, &self.peer, connection, self.registry.get(), self.wall_ms());
         let Some((household, devices)) = entered else { return };
+        if self.dialect.keeps_record() {
+            household.own.door.keep_record();
+        }
         self.household = Some(Box::new(household));
         for device in devices {
             hub.platform.deliver_waiting(self.peer.org(), device, self.wall_ms());
         }
     }
 
-    /// Something has come from the client: its own device is active.
+    /// Something has come from the client. A gateway is active then, whatever it is; other devices when they say
+    /// something of themselves (spec thingsboard 9).
     pub(super) fn note_activity(&self) {
-        if let Some(household) = &self.household {
+        if let Some(household) = self.household.as_ref().filter(|it| it.own.device.class == Class::Gateway) {
             household.own.door.hears(household.connection, self.wall_ms());
         }
     }
@@ -136,6 +140,7 @@ impl Connection {
         let name = match whose {
             Whose::Own => {
                 household.look_again(&self.worker.hub.platform, generation);
+                household.own.door.hears(household.connection, now_ms);
                 return Some(Found::Resident(household.own.clone(), Asked::No));
             }
             Whose::Child(name) => name,

@@ -10,6 +10,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod activity;
 mod bad_input;
 mod bounds;
 mod clauses;

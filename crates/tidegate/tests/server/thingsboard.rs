@@ -335,7 +335,7 @@ async fn a_device_that_is_removed_is_disconnected_and_made_anew_by_its_gateway()
 }
 
 /// Sends a request to the HTTP API; gives status and body.
-async fn http(house: &House, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
+pub(crate) async fn http(house: &House, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
     let mut socket = TcpStream::connect(house.running.addresses.http[0]).await.unwrap();
     let length = body.len();
     let request = format!(
@@ -485,8 +485,11 @@ async fn a_dashboard_sees_over_a_websocket_what_devices_say() {
             }
         }
     };
-    let command = |id| format!(r#"[{{"entityType":"DEVICE","entityId":"{uuid}","cmdId":{id}}}]"#);
-    let both = format!(r#"{{"tsSubCmds":{},"attrSubCmds":{}}}"#, command(1), command(2));
+    let command = |id, scope| {
+        format!(r#"[{{"entityType":"DEVICE","entityId":"{uuid}","cmdId":{id},"scope":"{scope}"}}]"#)
+    };
+    let (points, attributes) = (command(1, "LATEST_TELEMETRY"), command(2, "CLIENT_SCOPE"));
+    let both = format!(r#"{{"tsSubCmds":{points},"attrSubCmds":{attributes}}}"#);
     assert_eq!(hear(Some(both)).await["subscriptionId"], 1);
     assert_eq!(hear(None).await["subscriptionId"], 2);
     let mut gateway = gateway(&house, "T1").await;

@@ -71,7 +71,7 @@ impl Master {
 
 /// Whether a device is connected.
 pub(super) fn is_online(of: &OneNet, device: &Device) -> bool {
-    of.shared.platform.activity(device.org, device.id).is_connected
+    of.shared.platform.door(device.org, device.id).is_some()
 }
 
 impl FromRequestParts<OneNet> for Caller {

@@ -71,7 +71,6 @@ pub(super) async fn upload(
         }
     }
     let platform = &of.shared.platform;
-    platform.heard(found.device.org, found.device.id, of.shared.now_ms());
     let ticket = of.ways.measured(&found.device, readings, "http");
     stored(platform, ticket).await?;
     Ok(Reply::done())

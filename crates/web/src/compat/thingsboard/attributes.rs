@@ -16,7 +16,6 @@ use super::ThingsBoard;
 use super::access::Caller;
 use super::history::entity;
 use super::reply::{At, Body, Params, Refused};
-use crate::limits::THINGSBOARD_INACTIVITY_MS;
 use crate::stored::stored;
 
 fn scope_of(name: &str) -> Result<Scope, Refused> {
@@ -34,24 +33,6 @@ fn writable(name: &str) -> Result<Scope, Refused> {
     }
 }
 
-/// When a device was there, which is shown among its server attributes (spec 9). Nothing of a device that has not been
-/// there since the server was started.
-fn activity(of: &ThingsBoard, device: &Device) -> Vec<(&'static str, Millis, Value<'static>)> {
-    let seen = of.shared.platform.activity(device.org, device.id);
-    if seen.active_ms == 0 {
-        return Vec::new();
-    }
-    let is_active = of.shared.now_ms().saturating_sub(seen.active_ms) < THINGSBOARD_INACTIVITY_MS;
-    let times = [
-        ("lastConnectTime", seen.connected_ms),
-        ("lastDisconnectTime", seen.disconnected_ms),
-        ("lastActivityTime", seen.active_ms),
-    ];
-    let times = times.into_iter().filter(|it| it.1 > 0);
-    let times = times.map(|(key, at_ms)| (key, at_ms, Value::I64(i64::try_from(at_ms).unwrap_or(i64::MAX))));
-    times.chain([("active", seen.active_ms, Value::Bool(is_active))]).collect()
-}
-
 /// Shows the attributes of some scopes that are asked for.
 fn each(
     of: &ThingsBoard,
@@ -61,15 +42,9 @@ fn each(
     show: &mut dyn FnMut(&str, Millis, Value<'_>),
 ) {
     for scope in scopes {
-        let seen = if *scope == Scope::Server { activity(of, device) } else { Vec::new() };
         for it in of.shared.platform.attributes(device.org, device.id, *scope, keys) {
-            if seen.iter().all(|(key, ..)| *key != it.key) {
-                show(&it.key, it.at_ms, it.value());
-            }
+            show(&it.key, it.at_ms, it.value());
         }
-        seen.into_iter()
-            .filter(|it| keys.picks(it.0))
-            .for_each(|(key, at_ms, value)| show(key, at_ms, value));
     }
 }
 

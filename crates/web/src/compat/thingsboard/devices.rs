@@ -25,7 +25,7 @@ pub(super) fn view(platform: &Platform, device: &Device) -> Value {
 }
 
 fn info(platform: &Platform, device: &Device) -> Value {
-    let active = platform.activity(device.org, device.id).is_connected;
+    let active = platform.is_active(device.org, device.id);
     shown(platform, device, |owner| {
         let key = owner.customer.and_then(|it| platform.key(device.org, it));
         http::device_info(device, owner, key.as_ref().map(|it| it.comment.as_str()), active)

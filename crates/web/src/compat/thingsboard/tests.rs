@@ -131,7 +131,15 @@ impl Service {
     fn later(&self, now_ms: u64) -> Service {
         let mut shared = self.house.shared.clone();
         shared.clock = Arc::new(move || now_ms);
-        let house = House { shared, store: Arc::clone(&self.house.store) };
+        self.in_house(House { shared, store: Arc::clone(&self.house.store) })
+    }
+
+    /// The same organisation after a restart.
+    fn reopened(&self) -> Service {
+        self.in_house(self.house.reopened())
+    }
+
+    fn in_house(&self, house: House) -> Service {
         let (waiting, watchers) = (Arc::clone(&self.waiting), Arc::clone(&self.watchers));
         let api = api(&house, &waiting, &watchers);
         Service { house, org: self.org, router: router(api.clone()), waiting, watchers, api }

@@ -46,11 +46,48 @@ async fn a_device_says_what_it_measures_and_what_it_is() {
         json!({ "client": { "n": 2 }, "shared": { "mode": "eco" } })
     );
     assert_eq!(get("?sharedKeys=x").await, json!({}));
-    let active = service.get(&format!("{path}/values/attributes/SERVER_SCOPE?keys=active")).await.json();
-    assert_eq!(active, json!([{ "lastUpdateTs": NOW_MS, "key": "active", "value": true }]));
-    let later = service.later(NOW_MS + 600_000);
-    let inactive = later.get(&format!("{path}/values/attributes/SERVER_SCOPE?keys=active")).await.json();
-    assert_eq!(inactive[0]["value"], false);
+}
+
+#[tokio::test]
+async fn when_a_device_was_there_is_among_its_server_attributes_after_a_restart_too() {
+    let (service, path) = furnished().await;
+    let uuid = path.rsplit('/').next().unwrap();
+    assert_eq!(say(&service, "POST", "telemetry", r#"{"t":1}"#).await.status, StatusCode::OK);
+    service.post(&format!("{path}/SERVER_SCOPE"), json!({ "inactivityTimeout": 5_000 })).await;
+    let seen = async |service: &Service| {
+        let of_scope = format!("{path}/values/attributes/SERVER_SCOPE");
+        let found = service.get(&of_scope).await.json();
+        let info = service.get(&format!("/api/device/info/{uuid}")).await.json();
+        let mut keys = service.get(&format!("{path}/keys/attributes/SERVER_SCOPE")).await.json();
+        keys.as_array_mut().unwrap().sort_by_key(ToString::to_string);
+        let named = service.get(&format!("{of_scope}?keys=active")).await.json();
+        assert!(found.as_array().unwrap().contains(&named[0]) || named == json!([]), "{found}");
+        let of = |key: &str| {
+            let entry = found.as_array().unwrap().iter().find(|it| it["key"] == key);
+            entry.map_or(json!(null), |it| json!([it["lastUpdateTs"], it["value"]]))
+        };
+        json!([keys, of("active"), of("lastActivityTime"), of("inactivityAlarmTime"), info["active"]])
+    };
+    let none = json!([["inactivityTimeout"], null, null, null, false]);
+    assert_eq!(seen(&service).await, none, "it is written in turn, not for each message");
+    let platform = &service.house.shared.platform;
+    platform.sweep_activity(NOW_MS + 1);
+    let keys = ["active", "inactivityTimeout", "lastActivityTime"];
+    let at_ms = NOW_MS + 1;
+    let active = json!([keys, [at_ms, true], [at_ms, NOW_MS], null, true]);
+    assert_eq!(seen(&service).await, active);
+    platform.finish_activity(NOW_MS + 2).unwrap();
+    let again = service.reopened();
+    assert_eq!(seen(&again).await, active);
+    let late_ms = NOW_MS + 5_001;
+    again.house.shared.platform.sweep_activity(late_ms);
+    let keys = ["active", "inactivityAlarmTime", "inactivityTimeout", "lastActivityTime"];
+    let inactive = json!([keys, [late_ms, false], [at_ms, NOW_MS], [late_ms, late_ms], false]);
+    assert_eq!(seen(&again).await, inactive);
+    let known = say(&again, "GET", "attributes", "").await;
+    assert_eq!(known.status, StatusCode::OK, "{known:?}");
+    let known = known.json();
+    assert_eq!(known, json!({}), "the device itself sees none of it");
 }
 
 #[tokio::test]
