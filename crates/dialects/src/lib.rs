@@ -217,6 +217,9 @@ pub struct Hello<'h, 'a> {
     /// The device or gateway that its client certificate names, where one was shown and found good: `d:org:type:name`
     /// or `g:org:type:name`.
     pub certificate: Option<&'a str>,
+    /// What finds the device of the client certificate that was shown, whoever issued it, where one was shown. The
+    /// client has its key, and nothing else is known of it.
+    pub fingerprint: Option<[u8; 32]>,
     /// Whether no other dialect is asked, because the port is this one's.
     pub alone: bool,
 }

@@ -107,7 +107,8 @@ proptest! {
             password: Some(b"x"),
             properties: Properties::EMPTY,
         };
-        let hello = Hello { connect: &connect, from: Place::Elsewhere, certificate: None, alone: false };
+        let from = Place::Elsewhere;
+        let hello = Hello { connect: &connect, from, certificate: None, fingerprint: None, alone: false };
         let _answered = (SEED.recognise(&hello), OPEN.recognise(&hello));
     }
 

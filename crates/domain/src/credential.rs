@@ -30,6 +30,11 @@ pub enum Login {
         /// The password.
         password: Option<String>,
     },
+    /// A certificate that the device shows when it connects over TLS.
+    Certificate {
+        /// The certificate: its DER in base64, without line breaks.
+        body: String,
+    },
 }
 
 impl fmt::Debug for Login {
@@ -37,6 +42,7 @@ impl fmt::Debug for Login {
         f.write_str(match self {
             Login::AccessToken(_) => "AccessToken(…)",
             Login::Basic { .. } => "Basic(…)",
+            Login::Certificate { .. } => "Certificate(…)",
         })
     }
 }

@@ -53,6 +53,12 @@ pub enum Identity<'a> {
         /// The client id.
         client_id: &'a str,
     },
+    /// A device that does not say its name and has shown a certificate, whose key it has: the
+    /// [`Login`](crate::Login) of that fingerprint is its. Nobody vouches for what the certificate says.
+    Certificate {
+        /// What finds the certificate.
+        fingerprint: [u8; 32],
+    },
     /// A device that comes by numbers, as OneNET's do (spec onenet 3.3). The token is its own password, its product's
     /// master key, or a key of the product that is good for it.
     Numbered {

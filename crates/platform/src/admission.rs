@@ -27,6 +27,7 @@ impl Platform {
             Identity::Login { user, client_id: shown } => {
                 return self.admit_login(user, shown, claim.token, client_id);
             }
+            Identity::Certificate { fingerprint } => return self.admit_certificate(fingerprint, client_id),
             Identity::Numbered { product, device } => {
                 return self.admit_numbered(product, device, claim.token, client_id);
             }
@@ -44,9 +45,11 @@ impl Platform {
             Identity::Application { app, key } => {
                 self.admit_application(cell.as_deref(), org, app, key, claim, client_id)
             }
-            Identity::Anonymous | Identity::Newcomer | Identity::Login { .. } | Identity::Numbered { .. } => {
-                self.admit_anonymous(client_id)
-            }
+            Identity::Anonymous
+            | Identity::Newcomer
+            | Identity::Login { .. }
+            | Identity::Certificate { .. }
+            | Identity::Numbered { .. } => self.admit_anonymous(client_id),
         }?;
         match cell {
             Some(cell) if cell.state.read().org.enabled => Ok(peer),
@@ -60,6 +63,7 @@ impl Platform {
     pub fn knows(&self, claim: &Claim<'_>) -> bool {
         match claim.identity {
             Identity::Login { user, client_id } => self.find_login(user, client_id).is_some(),
+            Identity::Certificate { fingerprint } => self.find_certificate(fingerprint).is_some(),
             Identity::Numbered { product, .. } => self.knows_product(product),
             Identity::Newcomer => self.provisions_any(),
             _ => true,
@@ -135,6 +139,23 @@ impl Platform {
         if !logins::admits(&holder.login, password) {
             return Err(token_wrong(password, "the device with this user name"));
         }
+        self.admit_holder(&holder, client_id)
+    }
+
+    fn admit_certificate(&self, fingerprint: [u8; 32], client_id: &str) -> Result<Peer, Refusal> {
+        let Some(holder) = self.find_certificate(fingerprint) else {
+            let digits: String = fingerprint.iter().map(|it| format!("{it:02x}")).collect();
+            let hint = format!(
+                "No device has the client certificate with the SHA3-256 {digits} as its login: give it to the device, \
+                 or connect without it."
+            );
+            return Err(Refusal::new(Code::DeviceUnknown, hint));
+        };
+        self.admit_holder(&holder, client_id)
+    }
+
+    /// The device of a login that has been proven.
+    fn admit_holder(&self, holder: &logins::Holder, client_id: &str) -> Result<Peer, Refusal> {
         let cell = self.cell(holder.org).ok_or_else(|| org_unknown(holder.org.as_str()))?;
         let state = cell.state.read();
         let Some(device) = state.by_id.get(&holder.device).filter(|_| state.org.enabled) else {

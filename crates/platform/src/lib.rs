@@ -12,6 +12,7 @@ mod assignments;
 mod attributes;
 mod back_off;
 mod binaries;
+pub mod certificates;
 mod claims;
 mod commands;
 mod courier;

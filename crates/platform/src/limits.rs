@@ -6,6 +6,9 @@ pub const NAME_BYTES_MAX: usize = 255;
 pub const LABEL_BYTES_MAX: usize = 255;
 /// Length of a token, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 1_024;
+/// Length of a certificate by which a device is found, in bytes of base64: a chain of keys with 4,096 bits has 3,000 in
+/// each.
+pub const CERTIFICATE_BYTES_MAX: usize = 8 * 1024;
 /// Length of the metadata of a device or type, in bytes of JSON.
 pub const METADATA_BYTES_MAX: usize = 128 * 1024;
 /// Length of a key or register code of a product that somebody names, in bytes: firmware keeps them in 32, with a zero

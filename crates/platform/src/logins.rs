@@ -12,7 +12,8 @@ use parking_lot::RwLockWriteGuard;
 use store::{Aspect, Change, Ticket};
 use subtle::ConstantTimeEq;
 
-use crate::limits::TOKEN_BYTES_MAX;
+use crate::certificates::{fingerprint_of_body, is_certificate};
+use crate::limits::{CERTIFICATE_BYTES_MAX, TOKEN_BYTES_MAX};
 use crate::registry::{Platform, Removed};
 
 /// A keyed hash of what finds a login.
@@ -38,7 +39,12 @@ pub(crate) struct Logins {
 enum Shown<'a> {
     User(&'a str),
     ClientId(&'a str),
-    Both { client_id: &'a str, user: &'a str },
+    Both {
+        client_id: &'a str,
+        user: &'a str,
+    },
+    /// What finds a certificate.
+    Certificate([u8; 32]),
 }
 
 impl Shown<'_> {
@@ -51,6 +57,7 @@ impl Shown<'_> {
                 (Some(client_id), None) => Some(Shown::ClientId(client_id)),
                 (Some(client_id), Some(user)) => Some(Shown::Both { client_id, user }),
             },
+            Login::Certificate { body } => Some(Shown::Certificate(fingerprint_of_body(body))),
         }
     }
 }
@@ -119,6 +126,7 @@ impl Platform {
             Shown::Both { client_id, user } => {
                 self.credentials.finder(&[b"both", client_id.as_bytes(), user.as_bytes()])
             }
+            Shown::Certificate(fingerprint) => self.credentials.finder(&[b"certificate", &fingerprint]),
         }
     }
 
@@ -138,6 +146,11 @@ impl Platform {
         };
         let logins = self.logins.read();
         shown.iter().find_map(|it| logins.found_by.get(&self.finder(*it)).cloned())
+    }
+
+    /// Whose login the certificate with this fingerprint is.
+    pub(crate) fn find_certificate(&self, fingerprint: [u8; 32]) -> Option<Holder> {
+        self.logins.read().found_by.get(&self.finder(Shown::Certificate(fingerprint))).cloned()
     }
 
     /// The login of a device. Where it has none and one is asked for, it gets a random access token: nobody can have
@@ -213,30 +226,38 @@ impl Platform {
     }
 }
 
-/// Whether the password that is shown is the login's. One without a password takes any.
+/// Whether the password that is shown is the login's. One without a password takes any; a certificate is proven in
+/// another way, and by none.
 pub(crate) fn admits(login: &Login, shown: &[u8]) -> bool {
     match login {
         Login::AccessToken(_) => true,
         Login::Basic { password: None, .. } => true,
         Login::Basic { password: Some(it), .. } => bool::from(it.as_bytes().ct_eq(shown)),
+        Login::Certificate { .. } => false,
     }
 }
 
 fn check(login: &Login) -> Result<(), Refusal> {
-    let parts = match login {
-        Login::AccessToken(token) => [Some(token), None, None],
-        Login::Basic { client_id, user, password } => [client_id.as_ref(), user.as_ref(), password.as_ref()],
+    let (parts, bytes_max) = match login {
+        Login::AccessToken(token) => ([Some(token), None, None], TOKEN_BYTES_MAX),
+        Login::Basic { client_id, user, password } => {
+            ([client_id.as_ref(), user.as_ref(), password.as_ref()], TOKEN_BYTES_MAX)
+        }
+        Login::Certificate { body } => ([Some(body), None, None], CERTIFICATE_BYTES_MAX),
     };
     if parts.iter().flatten().any(|it| it.is_empty()) {
         return Err(malformed("No part of a login may be empty."));
     }
-    if parts.iter().flatten().any(|it| it.len() > TOKEN_BYTES_MAX) {
-        let hint = format!("A part of a login may have {TOKEN_BYTES_MAX} bytes.");
+    if parts.iter().flatten().any(|it| it.len() > bytes_max) {
+        let hint = format!("A part of this login may have {bytes_max} bytes.");
         return Err(Refusal::new(Code::TooLarge, hint));
     }
     match login {
         Login::Basic { user: None, password: Some(_), .. } => {
             Err(malformed("A password belongs to a user name."))
+        }
+        Login::Certificate { body } if !is_certificate(body) => {
+            Err(malformed("The certificate is not one in PEM form."))
         }
         _ => Ok(()),
     }
@@ -288,6 +309,7 @@ mod tests {
             ("user+pass", basic(None, Some("u2"), Some("p2"))),
             ("both", basic(Some("c1"), Some("u3"), None)),
             ("all", basic(Some("c1"), Some("u4"), Some("p4"))),
+            ("certificate", certificate(F1)),
         ] {
             house.device("sensor", device);
             house.platform.set_login(house.org, name(device), login).unwrap();
@@ -308,10 +330,52 @@ mod tests {
             ("any", "T2", "", Err(Code::KeyUnknown)),
             ("c2", "", "", Err(Code::ClientIdUnrecognised)),
             ("", "", "", Err(Code::NotAllowed)),
+            ("", F1, "", Err(Code::KeyUnknown)),
+            (F1, "", "", Err(Code::ClientIdUnrecognised)),
         ] {
             let found = admit(&house, client_id, user, password);
             assert_eq!(found, expected.map(str::to_owned), "{client_id} {user} {password}");
         }
+    }
+
+    /// As short as certificates are where nobody looks into them.
+    const F1: &str = "MAMCAQU=";
+    const F2: &str = "MAMCAQY=";
+
+    fn certificate(body: &str) -> Login {
+        Login::Certificate { body: body.to_owned() }
+    }
+
+    fn admit_certificate(house: &House, body: &str) -> Result<String, Code> {
+        let fingerprint = fingerprint_of_body(body);
+        let claim = Claim { org: "", identity: Identity::Certificate { fingerprint }, token: b"" };
+        let admitted = house.platform.admit(&claim, "any");
+        assert_eq!(house.platform.knows(&claim), admitted.is_ok());
+        admitted.map(|it| it.device_name().unwrap().to_string()).map_err(|it| it.code)
+    }
+
+    #[test]
+    fn a_certificate_finds_its_device_and_nothing_else_does() {
+        let house = House::new();
+        house.device("sensor", "a");
+        house.device("sensor", "b");
+        let set = |device, login| house.platform.set_login(house.org, name(device), login);
+        set("a", certificate(F1)).unwrap();
+        set("b", Login::AccessToken("T1".to_owned())).unwrap();
+        assert_eq!(admit_certificate(&house, F1), Ok("sensor/a".to_owned()));
+        for nobodys in [F2, "T1", ""] {
+            assert_eq!(admit_certificate(&house, nobodys), Err(Code::DeviceUnknown), "{nobodys}");
+        }
+        assert_eq!(set("b", certificate(F1)).unwrap_err().code, Code::Exists);
+        let long = certificate(&"x".repeat(CERTIFICATE_BYTES_MAX + 1));
+        assert_eq!(set("b", long).unwrap_err().code, Code::TooLarge);
+        for wrong in ["", "PEM"] {
+            assert_eq!(set("b", certificate(wrong)).unwrap_err().code, Code::Malformed, "{wrong}");
+        }
+        set("a", Login::AccessToken("T2".to_owned())).unwrap();
+        assert_eq!(admit_certificate(&house, F1), Err(Code::DeviceUnknown));
+        set("b", certificate(F1)).unwrap();
+        assert_eq!(admit_certificate(&house, F1), Ok("sensor/b".to_owned()));
     }
 
     #[test]

@@ -192,6 +192,7 @@ fn open(value: &[u8]) -> Option<Take<'_>> {
 
 const ACCESS_TOKEN: u8 = 0;
 const BASIC: u8 = 1;
+const CERTIFICATE: u8 = 2;
 
 fn put_login(to: &mut Vec<u8>, login: &Login) {
     to.put_u8(VERSION);
@@ -206,6 +207,10 @@ fn put_login(to: &mut Vec<u8>, login: &Login) {
                 to.put_text_option(it.as_deref());
             }
         }
+        Login::Certificate { body } => {
+            to.put_u8(CERTIFICATE);
+            to.put_sized(body.as_bytes());
+        }
     }
 }
 
@@ -218,6 +223,7 @@ fn take_login(value: &[u8]) -> Option<Login> {
             user: from.option(Take::string)?,
             password: from.option(Take::string)?,
         },
+        CERTIFICATE => Login::Certificate { body: from.string()? },
         _ => return None,
     };
     from.end(login)
@@ -305,4 +311,19 @@ fn forgotten(disk: &impl Disk, org: OrgId) -> Result<HashSet<DeviceId>, StoreFau
         key.u64().map(DeviceId)
     })?;
     Ok(list.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_are_read_as_they_were_written_before_there_were_certificates() {
+        let token = [&[VERSION, 0, 0, 0, 0, 2][..], b"T1"].concat();
+        assert_eq!(take_login(&token), Some(Login::AccessToken("T1".to_owned())));
+        let user = [&[VERSION, 1, 0, 1, 0, 0, 0, 1][..], b"u", &[0]].concat();
+        let login = Login::Basic { client_id: None, user: Some("u".to_owned()), password: None };
+        assert_eq!(take_login(&user), Some(login));
+        assert_eq!(take_login(&[VERSION, 3]), None);
+    }
 }

@@ -351,7 +351,8 @@ pub(crate) enum DeviceCommand {
     #[command(after_help = "Examples:
   tidegate device add pump/p1
   tidegate device add edge-gateway/gw1 --token 'the-token-it-already-has'
-  tidegate device add default/gw1 --gateway --access-token 'the-access-token-of-thingsboard'")]
+  tidegate device add default/gw1 --gateway --access-token 'the-access-token-of-thingsboard'
+  tidegate device add default/d2 --certificate d2.pem")]
     Add {
         #[command(flatten)]
         device: DeviceArg,
@@ -361,6 +362,9 @@ pub(crate) enum DeviceCommand {
         /// The access token with which it comes as a ThingsBoard device; makes its type if that is missing
         #[arg(long, value_name = "TOKEN")]
         access_token: Option<String>,
+        /// The file of the certificate (PEM) with which it comes as a ThingsBoard device over TLS, whoever issued it
+        #[arg(long, value_name = "FILE", conflicts_with = "access_token")]
+        certificate: Option<PathBuf>,
         /// It may speak for others, whatever its type says
         #[arg(long)]
         gateway: bool,

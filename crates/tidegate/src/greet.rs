@@ -20,7 +20,7 @@ use crate::connection::{self, Arrival, Origin};
 use crate::http::{self, Desk, HttpUse, Upgraded};
 use crate::hub::{Counted, Hub};
 use crate::proxy::{self, Header, Networks, Whose};
-use crate::tls::{self, Certificate, Tls};
+use crate::tls::{self, Asked, Certificate, Tls};
 use crate::transport::{Ahead, Stream, Transport};
 use crate::websocket::WebSocket;
 use crate::worker::{Accepted, Worker};
@@ -38,6 +38,8 @@ pub(crate) struct Port {
     pub(crate) number: u16,
     pub(crate) encryption: Encryption,
     pub(crate) http: HttpUse,
+    /// Which certificates clients are asked for.
+    pub(crate) asked: Asked,
     /// The only dialect that is spoken here; `None`: whichever the client speaks.
     pub(crate) dialect: Option<&'static str>,
     pub(crate) gate: Arc<Gate>,
@@ -140,7 +142,8 @@ impl Caller<'_> {
     /// Shakes hands, then looks at the first bytes within.
     async fn identify_within_tls(&mut self, stream: Ahead<TcpStream>) -> Option<(Stream, Speech)> {
         let tls = &self.port.gate.tls;
-        let mut accepting = TlsAcceptor::from(tls.server_config()).accept(stream).into_fallible();
+        let mut accepting =
+            TlsAcceptor::from(tls.server_config(self.port.asked)).accept(stream).into_fallible();
         let stream = match timeout_at(self.deadline, &mut accepting).await {
             Ok(Ok(stream)) => stream,
             Ok(Err((error, _stream))) => {
@@ -153,7 +156,7 @@ impl Caller<'_> {
             }
         };
         self.origin.secure = true;
-        self.certificate = tls.certificate(stream.get_ref().1).map(Box::new);
+        self.certificate = tls.certificate(stream.get_ref().1, self.hub.clock.wall_ms()).map(Box::new);
         let mut stream = Ahead::new(stream);
         self.read_on(stream.read_ahead(), Awaited::FirstPacket).await?;
         match recognise(stream.ahead()) {

@@ -101,3 +101,7 @@ pub(crate) const API_SOCKET_PING_MS: u64 = 10_000;
 pub(crate) const API_SOCKET_SILENCE_MS_MAX: u64 = 30_000;
 /// Texts that wait on their way in or out of it.
 pub(crate) const API_SOCKET_TEXT_COUNT_MAX: usize = 16;
+
+/// Bytes of the certificates that a client shows, its own with those above it. They are part of the ticket by which it
+/// resumes its session, which may have 64 KiB.
+pub(crate) const CLIENT_CHAIN_BYTES_MAX: usize = 16 * 1024;

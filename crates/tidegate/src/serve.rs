@@ -28,7 +28,7 @@ use crate::hub::{Hub, all_dialects};
 use crate::limits;
 use crate::listen;
 use crate::live::LiveHub;
-use crate::tls::Tls;
+use crate::tls::{Asked, Tls};
 use crate::worker::Workers;
 
 /// How often the store's health and the shutdown's progress are looked at.
@@ -237,18 +237,19 @@ impl Running {
         let listen = &config.listen;
         let http_on_mqtt = if listen.http_on_mqtt { HttpUse::Api } else { HttpUse::ApiIfPrivate };
         type Bound = fn(&mut LocalAddresses) -> &mut Vec<SocketAddr>;
-        let rows: [(_, _, _, _, Bound); 4] = [
-            (&listen.mqtt, "mqtt", Encryption::Optional, http_on_mqtt, |it| &mut it.mqtt),
-            (&listen.mqtts, "mqtts", Encryption::Required, HttpUse::Api, |it| &mut it.mqtts),
-            (&listen.http, "http", Encryption::Optional, HttpUse::Api, |it| &mut it.http),
-            (&listen.https, "https", Encryption::Required, HttpUse::Api, |it| &mut it.https),
+        let rows: [(_, _, _, _, _, Bound); 4] = [
+            (&listen.mqtt, "mqtt", Encryption::Optional, http_on_mqtt, Asked::Any, |it| &mut it.mqtt),
+            (&listen.mqtts, "mqtts", Encryption::Required, HttpUse::Api, Asked::Any, |it| &mut it.mqtts),
+            (&listen.http, "http", Encryption::Optional, HttpUse::Api, Asked::Vouched, |it| &mut it.http),
+            (&listen.https, "https", Encryption::Required, HttpUse::Api, Asked::Vouched, |it| &mut it.https),
         ];
-        for (addresses, setting, encryption, http, bound) in rows {
+        for (addresses, setting, encryption, http, asked, bound) in rows {
             for address in addresses.iter() {
                 let local = self.listen_at(*address, setting, |number| Port {
                     number,
                     encryption,
                     http,
+                    asked,
                     dialect: None,
                     gate: gate.clone(),
                 })?;
@@ -282,6 +283,7 @@ impl Running {
             number,
             encryption: Encryption::Optional,
             http: HttpUse::None,
+            asked: Asked::Any,
             dialect: Some(dialect),
             gate: gate.clone(),
         })

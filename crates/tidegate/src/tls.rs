@@ -7,10 +7,12 @@
 //!
 //! Reads and writes files, so it is called at start and from a blocking task, never from a worker. Reads no clock.
 
+mod any;
 mod authority;
 mod fault;
 mod holder;
 mod names;
+mod shown;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -20,6 +22,7 @@ use anyhow::{Context, Result, ensure};
 use domain::{Millis, OrgId};
 use parking_lot::{Mutex, RwLock};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
@@ -27,10 +30,11 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::config::Config;
+use any::AnyCertificate;
 use authority::Authority;
 pub(crate) use fault::words as fault_words;
-pub(crate) use holder::Holder;
 pub(crate) use names::Names;
+pub(crate) use shown::{Certificate, Dates, Standing};
 
 /// The certificate of a running server, and how to make or read the next one.
 #[derive(Debug)]
@@ -42,20 +46,30 @@ pub(crate) struct Tls {
     client_ca: Option<PathBuf>,
     provider: Arc<CryptoProvider>,
     shown: Arc<Shown>,
-    server_config: RwLock<Arc<ServerConfig>>,
-    /// The file of authorities as it was when `server_config` was made.
+    ways: RwLock<Ways>,
+    /// The file of authorities as it was when `ways` was made.
     client_ca_seen: Mutex<Option<Stamp>>,
     /// The user's files as they were when they were last looked at.
     seen: Mutex<Vec<Option<Stamp>>>,
 }
 
-/// The certificate that a client has shown.
-#[derive(Clone, Debug)]
-pub(crate) struct Certificate {
-    /// Whom it names.
-    pub(crate) holder: Holder,
-    /// The organisation in the name by which the client calls us.
-    pub(crate) server_org: Option<OrgId>,
+/// Which certificates a client is asked for. Nobody has to show one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Any: there are devices that are known by theirs.
+    Any,
+    /// Those of the authority in `client_ca`, and none where there is no such authority: browsers would have people
+    /// choose among theirs.
+    Vouched,
+}
+
+/// How to shake hands.
+#[derive(Debug)]
+struct Ways {
+    any: Arc<ServerConfig>,
+    vouched: Arc<ServerConfig>,
+    /// What verifies certificates of clients.
+    authority: Option<Arc<dyn ClientCertVerifier>>,
 }
 
 #[derive(Debug)]
@@ -92,7 +106,7 @@ impl Tls {
         let shown = Arc::new(Shown(RwLock::new(Arc::new(certificate(&origin, &names, now_ms, &provider)?))));
         let client_ca = config.tls.client_ca.clone();
         let client_ca_seen = Mutex::new(client_ca.as_deref().and_then(stamp));
-        let server_config = server_config(&provider, shown.clone(), client_ca.as_deref())?;
+        let ways = Ways::new(&provider, &shown, client_ca.as_deref())?;
         let tls = Tls {
             origin,
             domain: config.server.domain.clone(),
@@ -101,7 +115,7 @@ impl Tls {
             client_ca,
             provider,
             shown,
-            server_config: RwLock::new(server_config),
+            ways: RwLock::new(ways),
             seen: Mutex::default(),
         };
         tls.files_have_changed();
@@ -133,23 +147,26 @@ impl Tls {
         let client_ca_now = self.client_ca.as_deref().and_then(stamp);
         if client_ca_now != *client_ca_seen {
             // With new keys for its tickets: a session that an authority of before vouched for is not taken up again.
-            let fresh = server_config(&self.provider, self.shown.clone(), self.client_ca.as_deref())?;
-            *self.server_config.write() = fresh;
+            let fresh = Ways::new(&self.provider, &self.shown, self.client_ca.as_deref())?;
+            *self.ways.write() = fresh;
             *client_ca_seen = client_ca_now;
         }
         Ok(())
     }
 
-    /// What a client has shown of itself; `None` where it showed nothing, or nothing that names a device.
-    pub(crate) fn certificate(&self, session: &ServerConnection) -> Option<Certificate> {
-        let holder = Holder::of(session.peer_certificates()?.first()?)?;
-        let server_org = session.server_name().and_then(|it| holder::org_of_server_name(it, &self.domain));
-        Some(Certificate { holder, server_org })
+    /// What a client has shown of itself; `None` where it showed nothing.
+    pub(crate) fn certificate(&self, session: &ServerConnection, now_ms: Millis) -> Option<Certificate> {
+        let authority = self.ways.read().authority.clone();
+        Certificate::of(session, authority.as_deref(), &self.domain, now_ms)
     }
 
     /// How to shake hands with the next client.
-    pub(crate) fn server_config(&self) -> Arc<ServerConfig> {
-        self.server_config.read().clone()
+    pub(crate) fn server_config(&self, asked: Asked) -> Arc<ServerConfig> {
+        let ways = self.ways.read();
+        match asked {
+            Asked::Any => ways.any.clone(),
+            Asked::Vouched => ways.vouched.clone(),
+        }
     }
 
     /// The file that clients need in order to trust us; none when the user brought the certificate.
@@ -161,26 +178,41 @@ impl Tls {
     }
 }
 
-/// TLS 1.2 and 1.3; certificates of clients where there is an authority for them, and who has none need not show one.
+impl Ways {
+    fn new(provider: &Arc<CryptoProvider>, shown: &Arc<Shown>, client_ca: Option<&Path>) -> Result<Ways> {
+        let authority = client_ca.map(|it| authority_of_clients(it, provider)).transpose()?;
+        let any = Arc::new(AnyCertificate::new(provider));
+        Ok(Ways {
+            any: server_config(provider, shown, Some(any))?,
+            vouched: server_config(provider, shown, authority.clone())?,
+            authority,
+        })
+    }
+}
+
+/// TLS 1.2 and 1.3, with keys of its own for tickets: a session is resumed only where it began.
 fn server_config(
     provider: &Arc<CryptoProvider>,
-    shown: Arc<Shown>,
-    client_ca: Option<&Path>,
+    shown: &Arc<Shown>,
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
 ) -> Result<Arc<ServerConfig>> {
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
-    let builder = match client_ca {
+    let builder = match verifier {
         None => builder.with_no_client_auth(),
-        Some(file) => {
-            let roots = Arc::new(client_roots(file).context("clients' certificates cannot be verified")?);
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider.clone());
-            builder.with_client_cert_verifier(verifier.allow_unauthenticated().build()?)
-        }
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
     };
-    let mut config = builder.with_cert_resolver(shown);
+    let mut config = builder.with_cert_resolver(shown.clone());
     // Tickets cost the server no memory, and let a fleet that returns all at once resume cheaply.
     config.ticketer = aws_lc_rs::Ticketer::new()?;
     Ok(Arc::new(config))
+}
+
+/// What verifies certificates by the authorities in a file.
+fn authority_of_clients(file: &Path, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ClientCertVerifier>> {
+    let roots = Arc::new(client_roots(file).context("clients' certificates cannot be verified")?);
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider.clone());
+    Ok(verifier.allow_unauthenticated().build()?)
 }
 
 /// The authorities in a file.

@@ -114,6 +114,16 @@ fn the_registry_can_be_filled_before_the_first_start() {
     told(data, "type add pump");
     let added = told(data, "device add gw/g1 --token its-own-token");
     assert!(added.contains("g:abc123:gw:g1") && added.contains("its-own-token"), "{added}");
+    let file = data.with_file_name("d2.pem");
+    std::fs::write(&file, "MAMCAQU=").unwrap();
+    let with_certificate = format!("device add default/d2 --certificate {}", file.display());
+    let added = told(data, &with_certificate);
+    assert!(added.contains("over TLS with the certificate in "), "{added}");
+    std::fs::write(&file, "no certificate").unwrap();
+    assert!(refused(data, &with_certificate.replace("d2 ", "d3 ")).contains("PEM"));
+    std::fs::remove_file(&file).unwrap();
+    assert!(refused(data, &with_certificate).contains("cannot read a certificate"));
+    told(data, "device remove default/d2");
     let made = told_json(data, "device add pump/p1");
     assert!(made["token"].as_str().is_some_and(|it| it.len() == 18), "{made}");
     let key = told_json(data, "key add --comment test");
@@ -277,13 +287,14 @@ fn devices_of_thingsboard_are_imported_and_nothing_changes_the_second_time() {
     let wrong = r#"{"device":{"name":"C"},"credentials":{"credentialsType":"LWM2M_CREDENTIALS"}}"#;
     let twice =
         r#"{"device":{"name":"D"},"credentials":{"credentialsType":"ACCESS_TOKEN","credentialsId":"GW"}}"#;
+    let certified = r#"{"device":{"name":"E","type":"pump"},"credentials":{"credentialsType":"X509_CERTIFICATE","credentialsId":"x","credentialsValue":"MAMCAQU="}}"#;
     // The child stands before its gateway.
-    let good = format!("{child}\n\n{gateway}\n");
+    let good = format!("{child}\n{certified}\n{gateway}\n");
     let file = folder.path().join("devices.jsonl");
     std::fs::write(&file, &good).unwrap();
     let line = format!("import thingsboard {}", file.display());
-    assert_eq!(told(&data, &line), "2 created, 0 there already, 0 failed\n");
-    assert_eq!(told(&data, &line), "0 created, 2 there already, 0 failed\n");
+    assert_eq!(told(&data, &line), "3 created, 0 there already, 0 failed\n");
+    assert_eq!(told(&data, &line), "0 created, 3 there already, 0 failed\n");
 
     let shown = told_json(&data, "device show pump/Pump-1");
     assert_eq!(shown["gateway"]["name"], "Gateway 1");
@@ -293,7 +304,7 @@ fn devices_of_thingsboard_are_imported_and_nothing_changes_the_second_time() {
         (&5.into(), &"hall".into())
     );
     let devices = told_json(&data, "device list");
-    assert_eq!(devices["devices"].as_array().unwrap().len(), 2);
+    assert_eq!(devices["devices"].as_array().unwrap().len(), 3);
 
     std::fs::write(&file, format!("{good}{wrong}\nnot JSON\n{twice}\n")).unwrap();
     let output = output(&data, &line);
@@ -303,11 +314,11 @@ fn devices_of_thingsboard_are_imported_and_nothing_changes_the_second_time() {
     assert!(lines[0].starts_with("line 4: C: credentials of the type LWM2M_CREDENTIALS"), "{text}");
     assert!(lines[1].starts_with("line 5: "), "{text}");
     assert!(lines[2].starts_with("line 6: D: "), "{text}");
-    assert_eq!(lines[3], "0 created, 2 there already, 3 failed");
+    assert_eq!(lines[3], "0 created, 3 there already, 3 failed");
     let devices = told_json(&data, "device list");
     assert_eq!(
         devices["devices"].as_array().unwrap().len(),
-        2,
+        3,
         "a device whose login is taken is not left behind"
     );
 }

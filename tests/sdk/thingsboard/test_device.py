@@ -1,6 +1,9 @@
 """`tb-mqtt-client` 1.13 as a device: every call that it has, over 3.1.1 and 5.0."""
 
+import os
 import queue
+import subprocess
+import tempfile
 import time
 import unittest
 
@@ -149,6 +152,21 @@ class Device:
         client = self.connect(TLS_PORT, tls=True, ca_certs=AUTHORITY)
         sent(client.send_telemetry({"secret": 7}))
         self.assertEqual(newest(self.name, "secret"), 7)
+
+    def test_certificate(self):
+        """A device with a certificate of its own making, and without a token."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        cert, key = (os.path.join(folder.name, it) for it in ("cert.pem", "key.pem"))
+        made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=any", "-days", "2"]
+        subprocess.run([*made, "-out", cert, "-keyout", key], capture_output=True, timeout=DEADLINE_SECONDS, check=True)
+        name = self.name + " certified"
+        with open(cert) as text:
+            house.ask("POST", "/devices", {"type": "default", "name": name, "certificate": text.read()})
+        self.token = None
+        client = self.connect(TLS_PORT, tls=True, ca_certs=AUTHORITY, cert_file=cert, key_file=key)
+        sent(client.send_telemetry({"certified": 1}))
+        self.assertEqual(newest(name, "certified"), 1)
 
 
 class Device311(Device, unittest.TestCase):

@@ -23,7 +23,7 @@ fn connect<'a>(client_id: &'a str, user: Option<&'a str>, password: Option<&'a s
 }
 
 fn hello<'h, 'a>(connect: &'h Connect<'a>, from: Place) -> Hello<'h, 'a> {
-    Hello { connect, from, certificate: None, alone: false }
+    Hello { connect, from, certificate: None, fingerprint: None, alone: false }
 }
 
 fn claimed<'a>(plain: &Plain, connect: &Connect<'a>, from: Place) -> Result<Claimed<'a>, Code> {
@@ -37,8 +37,13 @@ fn claimed<'a>(plain: &Plain, connect: &Connect<'a>, from: Place) -> Result<Clai
 #[test]
 fn a_certificate_stands_for_user_name_and_password() {
     let recognise = |connect: &Connect<'static>| {
-        let hello =
-            Hello { connect, from: Place::Elsewhere, certificate: Some("g:abc123:pump:p1"), alone: false };
+        let hello = Hello {
+            connect,
+            from: Place::Elsewhere,
+            certificate: Some("g:abc123:pump:p1"),
+            fingerprint: None,
+            alone: false,
+        };
         match CLOSED.recognise(&hello) {
             Recognition::Claimed(it) => it.claim,
             other => panic!("{other:?}"),

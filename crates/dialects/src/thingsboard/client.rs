@@ -18,16 +18,16 @@ pub(super) fn recognise<'a>(hello: &Hello<'_, 'a>) -> Recognition<'a> {
             keep_alive_s: Some(1..=THINGSBOARD_NEWCOMER_KEEP_ALIVE_S_MAX),
         });
     }
-    Recognition::Perhaps(Claimed {
-        claim: Claim {
+    // Who shows a certificate is whom it stands for, or nobody: user name and password are not looked at.
+    let claim = match hello.fingerprint {
+        Some(fingerprint) => Claim { org: "", identity: Identity::Certificate { fingerprint }, token: b"" },
+        None => Claim {
             org: "",
             identity: Identity::Login { user, client_id: connect.client_id },
             token: connect.password.unwrap_or_default(),
         },
-        session: SessionRule::Takeover,
-        share: None,
-        keep_alive_s: None,
-    })
+    };
+    Recognition::Perhaps(Claimed { claim, session: SessionRule::Takeover, share: None, keep_alive_s: None })
 }
 
 /// One session for each device, whatever client ids its connections have (spec 2.4): two devices with one client id do

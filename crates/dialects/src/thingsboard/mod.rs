@@ -18,6 +18,7 @@ use crate::{
     Understood, Uplink, View,
 };
 
+pub mod certificate;
 mod client;
 pub mod http;
 mod json;

@@ -5,6 +5,7 @@
 
 use domain::{Code, Login, OrgId, Peer, ProvisionRequest, Refusal, WantedLogin};
 
+use super::certificate;
 use super::value::quote;
 use crate::{Push, Way};
 
@@ -37,6 +38,7 @@ pub(super) struct Asked {
     client_id: Option<String>,
     user: Option<String>,
     password: Option<String>,
+    certificate: Option<String>,
 }
 
 impl Asked {
@@ -51,6 +53,7 @@ impl Asked {
             "clientId" => &mut self.client_id,
             "username" => &mut self.user,
             "password" => &mut self.password,
+            "hash" => &mut self.certificate,
             "gateway" => {
                 self.gateway = value.as_deref() == Some("true");
                 return;
@@ -62,7 +65,8 @@ impl Asked {
 
     /// The request, if nothing is missing that it has to have.
     pub(super) fn request(self) -> Result<ProvisionRequest, &'static str> {
-        let Asked { key, secret, name, gateway, kind, token, client_id, user, password } = self;
+        let Asked { key, secret, name, gateway, kind, token, client_id, user, password, certificate: text } =
+            self;
         let name = name.map(|it| it.trim().to_owned()).filter(|it| !it.is_empty());
         let login = match kind.as_deref() {
             None => WantedLogin::Any,
@@ -70,6 +74,7 @@ impl Asked {
                 token.map_or(WantedLogin::Any, |it| WantedLogin::This(Login::AccessToken(it)))
             }
             Some("MQTT_BASIC") => WantedLogin::This(Login::Basic { client_id, user, password }),
+            Some("X509_CERTIFICATE") => WantedLogin::This(certificate::login(&text.unwrap_or_default())),
             Some(other) => WantedLogin::Unknown(other.to_owned()),
         };
         Ok(ProvisionRequest {
@@ -120,6 +125,10 @@ fn success(login: &Login) -> String {
             }
             to.push('}');
             "MQTT_BASIC"
+        }
+        Login::Certificate { body } => {
+            quote(&mut to, body);
+            "X509_CERTIFICATE"
         }
     };
     to.push_str(r#","credentialsType":""#);

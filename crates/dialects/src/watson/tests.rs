@@ -61,7 +61,13 @@ fn connect<'a>(client_id: &'a str, username: &'a str) -> Connect<'a> {
 }
 
 fn recognise<'a>(connect: &Connect<'a>) -> Recognition<'a> {
-    SEED.recognise(&Hello { connect, from: Place::Elsewhere, certificate: None, alone: false })
+    SEED.recognise(&Hello {
+        connect,
+        from: Place::Elsewhere,
+        certificate: None,
+        fingerprint: None,
+        alone: false,
+    })
 }
 
 fn claimed<'a>(client_id: &'a str, username: &'a str) -> Claimed<'a> {
@@ -117,6 +123,7 @@ fn a_certificate_stands_for_the_token_and_for_nobody_else() {
             connect: &connect,
             from: Place::Elsewhere,
             certificate: Some("g:abc123:gw:g1"),
+            fingerprint: None,
             alone: false,
         })
     };

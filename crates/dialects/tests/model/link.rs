@@ -35,6 +35,7 @@ impl World {
             connect: &packet,
             from: Place::Elsewhere,
             certificate: None,
+            fingerprint: None,
             alone: false,
         }) {
             Recognition::Claimed(claimed) => claimed,

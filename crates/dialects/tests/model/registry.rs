@@ -98,6 +98,7 @@ impl Registry {
             Identity::Anonymous
             | Identity::Certified { .. }
             | Identity::Login { .. }
+            | Identity::Certificate { .. }
             | Identity::Numbered { .. }
             | Identity::Newcomer => Err(refuse(Code::NotAllowed)),
         }

@@ -33,6 +33,9 @@ fn all(store: &dyn Store, org: OrgId) -> Vec<String> {
             AspectRow::Login(Login::Basic { client_id, user, password }) => {
                 format!("{} basic {client_id:?} {user:?} {password:?}", device.0)
             }
+            AspectRow::Login(Login::Certificate { body }) => {
+                format!("{} certificate {body}", device.0)
+            }
             AspectRow::Door { gateway, attached } => format!("{} behind {} {attached}", device.0, gateway.0),
             AspectRow::Attribute { scope, key, at_ms, value } => {
                 format!("{} {} {key} {at_ms} {value:?}", device.0, scope.name())
@@ -134,10 +137,12 @@ pub(crate) fn logins_doors_and_commands_come_back_and_go(opener: &mut dyn Opener
     store.aspects(a, &mut note).unwrap();
     assert_eq!(commands, [queued, command(a, D1, 6, CommandState::Sent)]);
     let answered = command(a, D1, 5, CommandState::Successful);
+    let certificate = Login::Certificate { body: "MAMCAQU=".to_owned() };
     put(
         &*store,
         vec![
             aspect(a, D1, Aspect::Login(None)),
+            aspect(a, D2, Aspect::Login(Some(certificate))),
             aspect(a, D1, Aspect::Door { gateway: D2, attached: false }),
             aspect(a, D1, Aspect::Command(Arc::new(answered))),
             aspect(a, D1, Aspect::CommandGone(CommandId(6))),
@@ -146,8 +151,12 @@ pub(crate) fn logins_doors_and_commands_come_back_and_go(opener: &mut dyn Opener
     );
     drop(store);
     let store = opener.open();
-    let expected =
-        ["1 behind 2 false", "1 command 5 Successful Some(\"true\")", "2 token T1", "2 of a-abc123-two"];
+    let expected = [
+        "1 behind 2 false",
+        "1 command 5 Successful Some(\"true\")",
+        "2 certificate MAMCAQU=",
+        "2 of a-abc123-two",
+    ];
     assert_eq!(all(&*store, a), expected);
     assert_eq!(all(&*store, org_id("abc124")), [""; 0]);
 }

@@ -158,6 +158,10 @@ impl Credentials {
                 let (client_id, user, password) = (given(client_id), given(user_name), given(password));
                 Ok(("basic", json!({ "client_id": client_id, "user": user, "password": password })))
             }
+            "X509_CERTIFICATE" => {
+                let text = self.credentials_value.as_deref().context("its certificate is missing")?;
+                Ok(("certificate", text.into()))
+            }
             other => anyhow::bail!("credentials of the type {other} are not imported"),
         }
     }

@@ -34,7 +34,7 @@ use crate::hub::space::Space;
 use crate::hub::subscriber::Attached;
 use crate::limits;
 use crate::stored::stored;
-use crate::tls::Certificate;
+use crate::tls::{Certificate, Dates, Standing};
 use crate::transport::Transport;
 use crate::words::domain_qos;
 use crate::worker::Worker;
@@ -58,22 +58,25 @@ pub(super) async fn admit(worker: Rc<Worker>, arrival: Arrival) -> Option<Connec
         return None;
     }
     let now_ms = worker.hub.clock.wall_ms();
-    let certified = match certificate.map(|it| certified(&door.hub, &it)).transpose() {
-        Ok(certified) => certified,
+    let certified = match certificate.as_deref().map(|it| certified(&door.hub, it)).transpose() {
+        Ok(certified) => certified.flatten(),
         Err(refusal) => {
             door.refuse(&connect, None, None, &refusal).await;
             return None;
         }
     };
+    let fingerprint = certificate.as_deref().map(|it| platform::certificates::fingerprint(&it.der));
     let hello = Hello {
         connect: &connect,
         from: origin.place,
         certificate: certified.as_deref(),
+        fingerprint,
         alone: dialect.is_some(),
     };
     let (dialect, claimed) = match recognise(door.dialects(), &door.hub.platform, &hello) {
         Ok(found) => found,
         Err(Unrecognised { dialect, refusal }) => {
+            let refusal = certificate.as_deref().and_then(stranger).unwrap_or(refusal);
             door.refuse(&connect, dialect, None, &refusal).await;
             return None;
         }
@@ -82,8 +85,9 @@ pub(super) async fn admit(worker: Rc<Worker>, arrival: Arrival) -> Option<Connec
         .then(|| format!("auto-{}", worker.hub.platform.next_session_id(now_ms).0));
     let client_id = assigned.as_deref().unwrap_or(connect.client_id);
     let connect = Connect { client_id, ..connect };
-    let admitted =
-        worker.hub.platform.admit(&claimed.claim, connect.client_id).and_then(|peer| match &connect.will {
+    let admitted = check_certificate(certificate.as_deref(), &claimed.claim.identity)
+        .and_then(|()| worker.hub.platform.admit(&claimed.claim, connect.client_id))
+        .and_then(|peer| match &connect.will {
             Some(will) if dialect.has_wills() => uplink(dialect, &peer, will.topic).map(drop).map(|()| peer),
             _ => Ok(peer),
         });
@@ -320,9 +324,11 @@ impl Door {
                 let (app, key, rights) = (app.to_owned(), key.to_owned(), Arc::default());
                 Some(Peer::Application { org, app, key, client_id, rights })
             }
-            Identity::Login { .. } | Identity::Numbered { .. } | Identity::Newcomer | Identity::Anonymous => {
-                None
-            }
+            Identity::Login { .. }
+            | Identity::Certificate { .. }
+            | Identity::Numbered { .. }
+            | Identity::Newcomer
+            | Identity::Anonymous => None,
         }
     }
 
@@ -486,17 +492,41 @@ impl Door {
     }
 }
 
-/// Whom a certificate names, with the organisation. One that does not say its organisation is good for the only one
-/// there is: were there several, it would be good for a device of that name in each.
-fn certified(hub: &Hub, certificate: &Certificate) -> Result<String, Refusal> {
-    let Certificate { holder, server_org } = certificate;
+/// Whether a client may come as what it claims to be with this certificate. As a login it needs nobody to vouch for it,
+/// and a newcomer has no other use for it.
+fn check_certificate(certificate: Option<&Certificate>, identity: &Identity<'_>) -> Result<(), Refusal> {
+    match (identity, certificate) {
+        (Identity::Certificate { .. }, Some(Certificate { dates: Dates::NotNow, .. })) => {
+            let hint = "the client certificate has run out, or is not valid yet: renew it, or see to the clock of the \
+                        server";
+            Err(Refusal::new(Code::NotAllowed, hint))
+        }
+        (Identity::Certificate { .. } | Identity::Newcomer, _) => Ok(()),
+        _ => certificate.and_then(stranger).map_or(Ok(()), Err),
+    }
+}
+
+/// That the authority of clients' certificates does not know this one: client or server are not set up as somebody
+/// thinks.
+fn stranger(certificate: &Certificate) -> Option<Refusal> {
+    let hint = "the client certificate is not one of the authority in `client_ca` of [tls], or not valid now";
+    matches!(certificate.standing, Standing::Strange).then(|| Refusal::new(Code::NotAllowed, hint))
+}
+
+/// Whom a certificate names that the authority of clients vouches for, with the organisation. One that does not say its
+/// organisation is good for the only one there is: were there several, it would be good for a device of that name in
+/// each.
+fn certified(hub: &Hub, certificate: &Certificate) -> Result<Option<String>, Refusal> {
+    let Certificate { standing: Standing::Vouched(Some(holder)), server_org, .. } = certificate else {
+        return Ok(None);
+    };
     let Some(org) = holder.org.or_else(|| hub.platform.only_org()) else {
         let hint = "the client certificate does not say to which of the organisations its holder belongs: issue it \
                     with the organisation's id as O (O=abc123), or as CN=g:abc123:type:id";
         return Err(Refusal::new(Code::OrgMismatch, hint));
     };
     match server_org.filter(|it| *it != org) {
-        None => Ok(holder.in_org(org)),
+        None => Ok(Some(holder.in_org(org))),
         Some(other) => {
             let hint =
                 format!("the client certificate belongs to the organisation {org}, the host name to {other}");

@@ -1,7 +1,7 @@
 //! Whose client is this? Each dialect is asked in turn; where one is not sure, the platform's logins decide.
 
 use dialects::{Claimed, Dialect, Hello, Recognition};
-use domain::{Code, Refusal};
+use domain::{Code, Identity, Refusal};
 use platform::Platform;
 
 /// A client that no dialect claims: none knows it, or the one that does refuses it.
@@ -16,7 +16,7 @@ pub(super) fn recognise<'a>(
     platform: &Platform,
     hello: &Hello<'_, 'a>,
 ) -> Result<(&'static dyn Dialect, Claimed<'a>), Unrecognised> {
-    let mut perhaps = None;
+    let mut perhaps: Option<(&'static dyn Dialect, Claimed<'a>)> = None;
     for dialect in dialects {
         match dialect.recognise(hello) {
             Recognition::Unknown => {}
@@ -26,7 +26,11 @@ pub(super) fn recognise<'a>(
             }
             Recognition::Perhaps(claimed) => perhaps = perhaps.or(Some((dialect, claimed))),
             Recognition::Refused(refusal) => {
-                return Err(Unrecognised { dialect: Some(dialect), refusal });
+                // Who shows a certificate is to hear that nobody knows it, not that user name and password are missing.
+                return match perhaps.filter(|(_, it)| comes_by_certificate(it)) {
+                    Some(perhaps) => Ok(perhaps),
+                    None => Err(Unrecognised { dialect: Some(dialect), refusal }),
+                };
             }
         }
     }
@@ -36,4 +40,8 @@ pub(super) fn recognise<'a>(
     let hint = "the client id is of no known form: a Watson gateway uses g:org:type:id";
     let refusal = Refusal::new(Code::ClientIdUnrecognised, hint);
     Err(Unrecognised { dialect: None, refusal })
+}
+
+fn comes_by_certificate(claimed: &Claimed<'_>) -> bool {
+    matches!(claimed.claim.identity, Identity::Certificate { .. })
 }

@@ -14,7 +14,8 @@ pub(crate) fn words(error: &io::Error, ca_file: Option<&Path>) -> String {
         Some(Error::InvalidMessage(InvalidMessage::UnknownProtocolVersion)) => OLD_CLIENT.to_owned(),
         Some(Error::InvalidMessage(_)) => "what came is not TLS".to_owned(),
         Some(Error::InvalidCertificate(_) | Error::NoCertificatesPresented) => {
-            "the client's certificate is not one of the authority in `client_ca` of [tls], or not valid now"
+            "the client does not have the key of its certificate, the certificate cannot be read (X.509 version 3 is \
+             wanted) or, at a port for HTTP, is not one of the authority in `client_ca` of [tls], or not valid now"
                 .to_owned()
         }
         None if error.kind() == io::ErrorKind::UnexpectedEof => {

@@ -2,7 +2,7 @@
 //!
 //! The common name, or an e-mail entry among the alternative names, is `d:type:id` or `g:type:id`. Which organisation
 //! the device belongs to is not in it: the certificate can say so as its O, or by the longer form `d:org:type:id`. The
-//! certificate was verified before it comes here.
+//! authority has vouched for the certificate before it comes here.
 
 use domain::OrgId;
 use x509_parser::extensions::GeneralName;

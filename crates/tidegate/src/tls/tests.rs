@@ -43,7 +43,7 @@ fn shakes_hands(
         .with_no_client_auth();
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let mut client = ClientConnection::new(Arc::new(client), name).unwrap();
-    let mut server = ServerConnection::new(tls.server_config()).unwrap();
+    let mut server = ServerConnection::new(tls.server_config(Asked::Any)).unwrap();
     while client.is_handshaking() || server.is_handshaking() {
         let mut wire = Vec::new();
         client.write_tls(&mut wire).unwrap();

@@ -1,6 +1,7 @@
 //! One port for everything: whatever a client speaks first is understood on any listener, or closed and on record.
 
 mod certificates;
+mod device_certificates;
 pub(crate) mod doors;
 mod proxies;
 mod web_sockets;

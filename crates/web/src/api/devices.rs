@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use dialects::thingsboard::certificate;
 use domain::{Class, Code, Device, DeviceName, Login, OrgId, Refusal, Registrar};
 use platform::{DeviceChange, DeviceQuery, NewDevice, NewType};
 use serde::Deserialize;
@@ -31,6 +32,8 @@ pub(super) struct Draft {
     token: Option<String>,
     /// The token with which it comes as a ThingsBoard device. Its type is made then if it is missing, as there.
     access_token: Option<String>,
+    /// The certificate that a ThingsBoard device shows, in PEM form.
+    certificate: Option<String>,
     /// Or with client id, user name and password.
     basic: Option<Basic>,
     #[serde(default)]
@@ -52,15 +55,17 @@ struct Basic {
 impl Draft {
     /// The login as which it comes as a ThingsBoard device.
     fn login(&mut self) -> Result<Option<Login>, Refusal> {
-        match (self.access_token.take(), self.basic.take()) {
-            (Some(_), Some(_)) => {
-                Err(Refusal::new(Code::Malformed, "A device has one login: access_token or basic."))
-            }
-            (Some(token), None) => Ok(Some(Login::AccessToken(token))),
-            (None, Some(Basic { client_id, user, password })) => {
+        match (self.access_token.take(), self.basic.take(), self.certificate.take()) {
+            (None, None, None) => Ok(None),
+            (Some(token), None, None) => Ok(Some(Login::AccessToken(token))),
+            (None, Some(Basic { client_id, user, password }), None) => {
                 Ok(Some(Login::Basic { client_id, user, password }))
             }
-            (None, None) => Ok(None),
+            (None, None, Some(text)) => Ok(Some(certificate::login(&text))),
+            _ => {
+                let hint = "A device has one login: access_token, basic or certificate.";
+                Err(Refusal::new(Code::Malformed, hint))
+            }
         }
     }
 }

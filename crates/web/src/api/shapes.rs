@@ -38,7 +38,7 @@ pub(super) const SHAPES: &[Shape] = shapes! {
     "Registrar": "kind" "text", "id" "text?";
     "Rights": "publish" "[text]", "subscribe" "[text]";
     "RightsChange": "publish?" "[text]", "subscribe?" "[text]";
-    "NewDevice": "type" "text", "name" "text", "class?" "text", "token?" "text", "access_token?" "text",
+    "NewDevice": "type" "text", "name" "text", "class?" "text", "token?" "text", "access_token?" "text", "certificate?" "text",
         "info?" "Info", "metadata?" "any", "location?" "NewLocation", "gateway?" "Name";
     "DeviceChange": "enabled?" "truth", "class?" "text", "token?" "text", "info?" "Info", "metadata?" "any",
         "location?" "NewLocation", "rights?" "RightsChange";

@@ -430,6 +430,20 @@ async fn an_access_token_brings_its_type_along_and_is_one_devices() {
 }
 
 #[tokio::test]
+async fn a_device_can_come_with_a_certificate() {
+    let (_house, router, org) = furnished().await;
+    let path = format!("{org}/devices");
+    let draft = |name: &str, text: &str| json!({ "type": "gw", "name": name, "certificate": text });
+    assert_eq!(error(&call(&router, "POST", &path, draft("c1", "PEM")).await), (400, "malformed".to_owned()));
+    assert_eq!(call(&router, "POST", &path, draft("c1", "MAMCAQU=\n")).await.status, StatusCode::CREATED);
+    let again = call(&router, "POST", &path, draft("c2", "MAMCAQU=")).await;
+    assert_eq!(error(&again), (409, "exists".to_owned()));
+    let mut both = draft("c2", "MAMCAQU=");
+    both["access_token"] = json!("T1");
+    assert_eq!(error(&call(&router, "POST", &path, both).await), (400, "malformed".to_owned()));
+}
+
+#[tokio::test]
 async fn types_become_products_and_their_devices_get_numbers() {
     let (_house, router, org) = furnished().await;
     let product = format!("{org}/types/sensor/product");

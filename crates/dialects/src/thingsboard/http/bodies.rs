@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{HttpRefusal, Uuid};
+use crate::thingsboard::certificate;
 
 /// The body of `POST /api/device`.
 #[derive(Clone, Debug, PartialEq)]
@@ -211,9 +212,11 @@ impl CredentialsBody {
                 None => return Err(HttpRefusal::bad("Device credentials id should be specified!")),
             },
             Some("MQTT_BASIC") => basic(&value)?,
+            Some("X509_CERTIFICATE") => certificate::login(&value),
             Some(other) => {
                 return Err(HttpRefusal::bad(format!(
-                    "Credentials of the type {other} are not served: use ACCESS_TOKEN or MQTT_BASIC."
+                    "Credentials of the type {other} are not served: use ACCESS_TOKEN, MQTT_BASIC or \
+                     X509_CERTIFICATE."
                 )));
             }
         };
@@ -230,8 +233,12 @@ fn basic(value: &str) -> Result<Login, HttpRefusal> {
 }
 
 /// Credentials as the API shows them: their type, id and value (spec 11.3). The id of a basic login is what finds it
-/// on the wire; where that has a client id in it, the platform shows a hash, and so does this.
-pub fn credentials_of(login: &Login) -> (&'static str, String, Option<String>) {
+/// on the wire; where that has a client id in it, the platform shows a hash, and so does this. `fingerprint` tells what
+/// finds a certificate.
+pub fn credentials_of(
+    login: &Login,
+    fingerprint: fn(&str) -> [u8; 32],
+) -> (&'static str, String, Option<String>) {
     match login {
         Login::AccessToken(token) => ("ACCESS_TOKEN", token.clone(), None),
         Login::Basic { client_id, user, password } => {
@@ -242,6 +249,9 @@ pub fn credentials_of(login: &Login) -> (&'static str, String, Option<String>) {
             };
             let value = serde_json::json!({ "clientId": client_id, "userName": user, "password": password });
             ("MQTT_BASIC", id, Some(value.to_string()))
+        }
+        Login::Certificate { body } => {
+            ("X509_CERTIFICATE", certificate::shown(&fingerprint(body)), Some(body.clone()))
         }
     }
 }

@@ -41,9 +41,14 @@ fn credentials_are_tokens_or_parts_of_a_login() {
     );
     let login = Login::Basic { client_id: None, user: Some("u".to_owned()), password: None };
     assert_eq!(basic, Ok(login.clone()));
-    assert_eq!(credentials_of(&login).1, "u");
+    assert_eq!(credentials_of(&login, |_| [0; 32]).1, "u");
     assert_eq!(parse(r#""credentialsType":"ACCESS_TOKEN","credentialsId":"""#), Err(400));
-    assert_eq!(parse(r#""credentialsType":"X509_CERTIFICATE","credentialsValue":"PEM""#), Err(400));
+    let pem = "-----BEGIN CERTIFICATE-----\\nMAMC\\nAQU=\\n-----END CERTIFICATE-----\\n";
+    let body = parse(&format!(r#""credentialsType":"X509_CERTIFICATE","credentialsValue":"{pem}""#));
+    let certificate = Login::Certificate { body: "MAMCAQU=".to_owned() };
+    assert_eq!(body, Ok(certificate.clone()));
+    let shown = credentials_of(&certificate, |_| [0xA5; 32]);
+    assert_eq!(shown, ("X509_CERTIFICATE", "a5".repeat(32), Some("MAMCAQU=".to_owned())));
     assert_eq!(parse(r#""credentialsType":"MQTT_BASIC","credentialsValue":"x""#), Err(400));
 }
 

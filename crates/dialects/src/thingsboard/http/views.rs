@@ -95,9 +95,9 @@ pub fn device_info(shown: &Device, owner: &Owner<'_>, customer_title: Option<&st
     view
 }
 
-/// A device's credentials.
-pub fn credentials(device: &Device, login: &Login) -> Value {
-    let (kind, id, value) = credentials_of(login);
+/// A device's credentials. `fingerprint` tells what finds a certificate.
+pub fn credentials(device: &Device, login: &Login, fingerprint: fn(&str) -> [u8; 32]) -> Value {
+    let (kind, id, value) = credentials_of(login, fingerprint);
     json!({
         "id": { "id": Uuid::of_device(device.id) },
         "createdTime": device.registered_ms,

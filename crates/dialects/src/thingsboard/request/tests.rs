@@ -58,6 +58,7 @@ fn line(intent: &Intent<'_>) -> String {
             let ProvisionRequest { key, secret, name, gateway, login } = it;
             let login = match login {
                 WantedLogin::This(Login::AccessToken(token)) => format!("token {token}"),
+                WantedLogin::This(Login::Certificate { body }) => format!("certificate {body}"),
                 WantedLogin::This(Login::Basic { client_id, user, password }) => {
                     format!("basic {client_id:?} {user:?} {password:?}")
                 }
@@ -123,9 +124,10 @@ fn a_newcomer_shows_key_and_secret_and_may_say_more() {
         (r#","deviceName":null,"credentialsType":null"#, "k s None false Any"),
         (r#","credentialsType":"ACCESS_TOKEN""#, "k s None false Any"),
         (r#","token":"t","credentialsType":"ACCESS_TOKEN""#, "k s None false token t"),
+        (r#","hash":"h","credentialsType":"X509_CERTIFICATE""#, "k s None false certificate h"),
         (
-            r#","hash":"h","credentialsType":"X509_CERTIFICATE""#,
-            r#"k s None false Unknown("X509_CERTIFICATE")"#,
+            r#","hash":"MAMC\nAQU=","credentialsType":"X509_CERTIFICATE""#,
+            "k s None false certificate MAMCAQU=",
         ),
     ] {
         check("/provision/request", &[(&with(more), &[expected])]);

@@ -1,6 +1,6 @@
 //! Commands that ask the API: which request each one is, and how its answer is shown.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use hyper::Method;
@@ -168,8 +168,13 @@ async fn device_type(api: &Api, command: TypeCommand) -> Result<Answer> {
 
 async fn device(api: &Api, command: DeviceCommand) -> Result<Answer> {
     match command {
-        DeviceCommand::Add { device, token, access_token, gateway } => {
-            add_device(api, &device, token, access_token, gateway).await
+        DeviceCommand::Add { device, token, access_token, certificate, gateway } => {
+            let login = match (access_token, certificate) {
+                (Some(token), _) => Some(ThingsBoardLogin::AccessToken(token)),
+                (None, Some(file)) => Some(ThingsBoardLogin::Certificate(file)),
+                (None, None) => None,
+            };
+            add_device(api, &device, token, login, gateway).await
         }
         DeviceCommand::List { org, device_type } => list_devices(api, &org, device_type.as_deref()).await,
         DeviceCommand::Show(it) => Ok(show::facts(get(api, &device_path(api, &it).await?).await?, "")),
@@ -266,11 +271,18 @@ async fn attributes(api: &Api, arg: &DeviceArg, share: &[String], unshare: &[Str
     Ok(show::facts(get(api, &path).await?, "no attributes yet"))
 }
 
+/// With what a device comes as ThingsBoard's.
+enum ThingsBoardLogin {
+    AccessToken(String),
+    /// The file of its certificate.
+    Certificate(PathBuf),
+}
+
 async fn add_device(
     api: &Api,
     arg: &DeviceArg,
     token: Option<String>,
-    access_token: Option<String>,
+    login: Option<ThingsBoardLogin>,
     gateway: bool,
 ) -> Result<Answer> {
     let org = org_of(api, &arg.org).await?;
@@ -281,17 +293,24 @@ async fn add_device(
     if gateway {
         draft["class"] = "gateway".into();
     }
-    let login =
-        access_token.as_ref().map(|it| format!("  as a ThingsBoard device: user name {it}, no password\n"));
-    if let Some(access_token) = access_token {
-        draft["access_token"] = access_token.into();
-    }
+    let login = match login {
+        None => String::new(),
+        Some(ThingsBoardLogin::AccessToken(it)) => {
+            draft["access_token"] = it.as_str().into();
+            format!("  as a ThingsBoard device: user name {it}, no password\n")
+        }
+        Some(ThingsBoardLogin::Certificate(file)) => {
+            let text = std::fs::read_to_string(&file)
+                .with_context(|| format!("cannot read a certificate from {}", file.display()))?;
+            draft["certificate"] = text.into();
+            format!("  as a ThingsBoard device: over TLS with the certificate in {}\n", file.display())
+        }
+    };
     let made = api.call(Method::POST, &format!("/v1/orgs/{}/devices", escaped(&org)), Some(&draft)).await?;
     let (what, letter) = if made["class"] == "gateway" { ("gateway", 'g') } else { ("device", 'd') };
     let text = format!(
         "registered {what} {device}\n  client id  {letter}:{org}:{device_type}:{name}\n  user name  use-token-auth\n  \
          password   {token}    (shown only now)\n{login}",
-        login = login.unwrap_or_default(),
         device = arg.device,
         device_type = arg.device.device_type,
         name = arg.device.name,

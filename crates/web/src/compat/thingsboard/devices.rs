@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use dialects::thingsboard::http::{self, CredentialsBody, DeviceBody, HttpRefusal, Owner, Page, Uuid};
 use domain::{Class, Device, DeviceInfo, Login, OrgId, Registrar};
+use platform::certificates::fingerprint_of_body;
 use platform::{DEFAULT_TYPE, DeviceChange, DeviceQuery, NewDevice, NewType, Platform, Ticket};
 use serde::Deserialize;
 use serde_json::Value;
@@ -345,7 +346,7 @@ pub(super) async fn credentials(
     let device = caller.device(platform, &id)?;
     let (login, ticket) = platform.login(caller.org, device.id)?;
     stored(platform, ticket).await?;
-    Ok(Json(http::credentials(&device, &login)))
+    Ok(Json(http::credentials(&device, &login, fingerprint_of_body)))
 }
 
 pub(super) async fn save_credentials(
@@ -358,5 +359,5 @@ pub(super) async fn save_credentials(
     let device = caller.device(platform, &device.to_string())?;
     let ticket = platform.set_login(caller.org, device.wire_name(), login.clone())?;
     stored(platform, ticket).await?;
-    Ok(Json(http::credentials(&device, &login)))
+    Ok(Json(http::credentials(&device, &login, fingerprint_of_body)))
 }

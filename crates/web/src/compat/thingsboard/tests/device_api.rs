@@ -202,6 +202,11 @@ async fn a_device_without_a_login_gets_one() {
         ),
         ("SECRET", r#""deviceName":"b""#, failed),
         ("SECRET", r#""deviceName":"d","credentialsType":"X509_CERTIFICATE","hash":"x""#, failed),
+        (
+            "SECRET",
+            r#""deviceName":"e","credentialsType":"X509_CERTIFICATE","hash":"MAMCAQU=""#,
+            r#"{"credentialsValue":"MAMCAQU=","credentialsType":"X509_CERTIFICATE","status":"SUCCESS"}"#,
+        ),
         ("guess", r#""deviceName":"d""#, none),
     ] {
         let body = format!(r#"{{"provisionDeviceKey":"KEY","provisionDeviceSecret":"{secret}",{rest}}}"#);

@@ -190,6 +190,58 @@ async fn credentials_are_shown_and_changed() {
 }
 
 #[tokio::test]
+async fn credentials_can_be_a_certificate() {
+    /// The SHA3-256 of the body, by `openssl dgst -sha3-256`.
+    const HASH: &str = "6a3f13d1f10a51bd9a92f10f4e2ab79d77c546dbf20e61badb604a6f778ff996";
+    let certified = |service: &Service| {
+        let fingerprint = platform::certificates::fingerprint(&[0x30, 3, 2, 1, 5]);
+        let claim = Claim { org: "", identity: Identity::Certificate { fingerprint }, token: b"" };
+        let peer = service.house.shared.platform.admit(&claim, "");
+        peer.map(|it| it.device_name().unwrap().name.to_owned()).map_err(|it| it.code)
+    };
+    let service = Service::new();
+    let id = service.add("a", "T1").await;
+    let path = format!("/api/device/{id}/credentials");
+    let mut changed = service.get(&path).await.json();
+    changed["credentialsType"] = json!("X509_CERTIFICATE");
+    changed["credentialsId"] = json!("whatever");
+    changed["credentialsValue"] = json!("PEM");
+    assert_eq!(
+        service.post("/api/device/credentials", changed.clone()).await.status,
+        StatusCode::BAD_REQUEST
+    );
+    assert_eq!(admitted(&service, "T1"), Ok("a".to_owned()));
+    let pem = "-----BEGIN CERTIFICATE-----\nMAMC\nAQU=\n-----END CERTIFICATE-----\n";
+    changed["credentialsValue"] = json!(pem);
+    let answer = service.post("/api/device/credentials", changed).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let shown = service.get(&path).await.json();
+    assert_eq!(answer.json(), shown);
+    let parts =
+        ["credentialsType", "credentialsId", "credentialsValue"].map(|it| shown[it].as_str().unwrap());
+    assert_eq!(parts, ["X509_CERTIFICATE", HASH, "MAMCAQU="]);
+    assert_eq!(certified(&service), Ok("a".to_owned()));
+    for nobodys in ["T1", HASH] {
+        assert_eq!(admitted(&service, nobodys), Err(Code::KeyUnknown), "{nobodys}");
+    }
+
+    // What is shown can be given back, and is one device's only.
+    assert_eq!(service.post("/api/device/credentials", shown.clone()).await.json(), shown);
+    let both = |name: &str| {
+        json!({
+            "device": { "name": name },
+            "credentials": { "credentialsType": "X509_CERTIFICATE", "credentialsValue": pem },
+        })
+    };
+    let again = service.post("/api/device-with-credentials", both("b")).await;
+    assert_eq!(again.status, StatusCode::BAD_REQUEST);
+    service.delete(&format!("/api/device/{id}")).await;
+    assert_eq!(certified(&service), Err(Code::DeviceUnknown));
+    assert_eq!(service.post("/api/device-with-credentials", both("c")).await.status, StatusCode::OK);
+    assert_eq!(certified(&service), Ok("c".to_owned()));
+}
+
+#[tokio::test]
 async fn a_profile_is_a_device_type() {
     let service = Service::new();
     let info = service.get("/api/deviceProfileInfo/default").await.json();
