@@ -65,7 +65,9 @@ fn a_device_is_made_and_changed_as_a_whole() {
         location: None,
     };
     let changed = update(change).unwrap();
-    assert_eq!(changed.device.metadata.as_deref(), Some(r#"{"desc":"d","tags":["x"],"title":"two"}"#));
+    let metadata: serde_json::Value =
+        serde_json::from_str(changed.device.metadata.as_deref().unwrap()).unwrap();
+    assert_eq!(metadata, serde_json::json!({ "desc": "d", "tags": ["x"], "title": "two" }));
     assert_eq!(changed.device.location, Some(location));
     // All or nothing.
     let refused = NumberedChange {
